@@ -1,0 +1,103 @@
+//! Every action, once: its name in code, its code in the trail (past tense: it happened) and its words on the screen.
+
+macro_rules! actions {
+    ($($name:ident = $code:literal, $words:literal;)*) => {
+        /// What somebody or something did, or was refused to do.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum Action { $($name),* }
+
+        impl Action {
+            pub const ALL: &'static [Action] = &[$(Action::$name),*];
+
+            /// The code in the ledger; part of the frozen format: may be added to, never changed.
+            pub fn code(self) -> &'static str {
+                match self { $(Action::$name => $code),* }
+            }
+
+            /// The name in code, in policies and in the golden matrix.
+            pub fn name(self) -> &'static str {
+                match self { $(Action::$name => stringify!($name)),* }
+            }
+
+            /// What the screen says of the event.
+            pub fn words(self) -> &'static str {
+                match self { $(Action::$name => $words),* }
+            }
+
+            pub fn from_code(code: &str) -> Option<Action> {
+                match code { $($code => Some(Action::$name),)* _ => None }
+            }
+        }
+    };
+}
+
+actions! {
+    CreateLog = "log.created", "Ledger created";
+    StartService = "service.started", "Service started";
+    StopService = "service.stopped", "Service stopped";
+    Heartbeat = "service.heartbeat", "Heartbeat";
+    RestoreLog = "log.restored", "Ledger resumed after a recorded restore";
+    RejectRow = "integrity.row_rejected", "A stored row failed its seal";
+    SuppressRepeats = "refusal.repeated", "Repeated refusals";
+
+    SignIn = "session.started", "Signed in";
+    SignOut = "session.ended", "Signed out";
+    EndSession = "session.revoked", "Session ended";
+    InvitePerson = "person.invited", "Invited a person";
+    JoinOrganisation = "person.joined", "Joined";
+    ChangePassword = "person.password_changed", "Changed the password";
+    ResetPassword = "person.reset_issued", "Issued a link to set a new password";
+    DisablePerson = "person.disabled", "Disabled a person";
+    EnablePerson = "person.enabled", "Enabled a person";
+    CreateTeam = "team.created", "Created a team";
+    AddMember = "team.member_added", "Added a member";
+    RemoveMember = "team.member_removed", "Removed a member";
+    AssignRole = "role.assigned", "Gave a role";
+    RemoveRole = "role.removed", "Took a role away";
+    ViewPeople = "people.listed", "Read people and teams";
+
+    CreateProject = "project.created", "Created a project";
+    CreateEnvironment = "environment.created", "Created an environment";
+    ViewCatalog = "catalog.read", "Read the catalog";
+    CreateSecret = "secret.created", "Created a secret";
+    EditSecret = "secret.edited", "Edited a secret's description";
+    ArchiveSecret = "secret.archived", "Archived a secret";
+    WriteVersion = "secret.version_written", "Wrote a new value";
+    RevealSecret = "secret.revealed", "Revealed a value";
+    CopySecret = "secret.copied", "Copied a value";
+    FetchSecret = "secret.fetched", "Fetched a value";
+
+    SubmitRequest = "request.submitted", "Asked for access";
+    ApproveRequest = "request.approved", "Approved";
+    DenyRequest = "request.denied", "Denied";
+    WithdrawRequest = "request.withdrawn", "Withdrew a request";
+    ViewRequest = "request.read", "Read a request";
+    IssueGrant = "grant.issued", "Access began";
+    RevokeGrant = "grant.revoked", "Revoked access";
+    GiveBackGrant = "grant.given_back", "Gave access back";
+
+    CreateWorkload = "workload.created", "Created a workload";
+    DisableWorkload = "workload.disabled", "Disabled a workload";
+    IssueCredential = "workload.credential_issued", "Issued a client secret";
+    RevokeCredential = "workload.credential_revoked", "Revoked a client secret";
+    IssueToken = "token.issued", "Exchanged a client secret for a token";
+    RevokeToken = "token.revoked", "Token ended";
+    ViewWorkloads = "workload.listed", "Read workloads";
+
+    ReadTrail = "trail.read", "Read the trail";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn codes_are_one_to_one() {
+        let codes: BTreeSet<_> = Action::ALL.iter().map(|action| action.code()).collect();
+        assert_eq!(codes.len(), Action::ALL.len());
+        for action in Action::ALL {
+            assert_eq!(Action::from_code(action.code()), Some(*action));
+        }
+    }
+}

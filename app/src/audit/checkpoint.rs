@@ -1,0 +1,202 @@
+//! Checkpoints: C2SP tlog-checkpoint in a C2SP signed-note with Ed25519, and the verifier keys that check them.
+//!
+//! ```text
+//! countersign.invalid/log_…/e0        origin = name of the key; e = epoch of the ledger
+//! 1234                                size of the tree
+//! bIA4…=                              root, base64
+//!
+//! — countersign.invalid/log_…/e0 Az3grl…   first four bytes of the key's id, then the signature
+//! ```
+use super::tree::Hash;
+use base64::{Engine, engine::general_purpose::STANDARD};
+use ed25519_dalek::{Signature, Signer, SigningKey, Verifier as _, VerifyingKey};
+use sha2::{Digest, Sha256};
+
+const ED25519: u8 = 1;
+
+/// What a log asserts about itself at one size.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Checkpoint {
+    pub origin: String,
+    pub size: u64,
+    pub root: Hash,
+}
+
+/// Why a text is not a checkpoint, or not one of this log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unproven {
+    /// Not laid out as a signed note with a checkpoint in it.
+    Malformed,
+    /// No signature by this key.
+    OtherKey,
+    /// A signature by this key's name that it did not make.
+    Forged,
+    /// Signed by this key, but for another log.
+    OtherLog,
+}
+
+impl std::fmt::Display for Unproven {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Malformed => "not a checkpoint",
+            Self::OtherKey => "not signed by this log's key",
+            Self::Forged => "the signature is not this log's",
+            Self::OtherLog => "a checkpoint of another log",
+        })
+    }
+}
+
+impl Checkpoint {
+    fn text(&self) -> String {
+        format!("{}\n{}\n{}\n", self.origin, self.size, STANDARD.encode(self.root))
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let mut lines = text.strip_suffix('\n')?.split('\n');
+        let origin = lines.next().filter(|origin| !origin.is_empty())?.to_owned();
+        let digits = lines.next()?;
+        let size: u64 = digits.parse().ok()?;
+        let root = STANDARD.decode(lines.next()?).ok()?.try_into().ok()?;
+        // A size has one spelling; extension lines are not ours.
+        (size.to_string() == digits && lines.next().is_none()).then_some(Self { origin, size, root })
+    }
+}
+
+/// The key that signs; its name is the origin of the log.
+#[derive(Clone)]
+pub struct LogKey {
+    name: String,
+    key: SigningKey,
+}
+
+impl LogKey {
+    pub fn new(name: String, seed: &[u8; 32]) -> Self {
+        Self { name, key: SigningKey::from_bytes(seed) }
+    }
+
+    pub fn verifier(&self) -> VerifierKey {
+        VerifierKey { name: self.name.clone(), key: self.key.verifying_key() }
+    }
+
+    /// The signed note that asserts this size and root.
+    pub fn sign(&self, size: u64, root: Hash) -> String {
+        let text = Checkpoint { origin: self.name.clone(), size, root }.text();
+        let signature = self.key.sign(text.as_bytes());
+        let mut bytes = self.verifier().id().to_vec();
+        bytes.extend(signature.to_bytes());
+        format!("{text}\n\u{2014} {} {}\n", self.name, STANDARD.encode(bytes))
+    }
+}
+
+/// The key that checks: `name+id+base64(type ‖ key)`, C2SP signed-note's verifier key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VerifierKey {
+    name: String,
+    key: VerifyingKey,
+}
+
+impl VerifierKey {
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn id(&self) -> [u8; 4] {
+        let hash = Sha256::new()
+            .chain_update(self.name.as_bytes())
+            .chain_update([b'\n', ED25519])
+            .chain_update(self.key.as_bytes())
+            .finalize();
+        [hash[0], hash[1], hash[2], hash[3]]
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        // Base64 may itself contain plus signs: the name and the id never do.
+        let mut parts = text.trim().splitn(3, '+');
+        let (name, id, key) = (parts.next()?, parts.next()?, parts.next()?);
+        let bytes = STANDARD.decode(key).ok()?;
+        let (kind, key) = bytes.split_first()?;
+        let key = VerifyingKey::from_bytes(key.try_into().ok()?).ok()?;
+        let parsed = Self { name: name.to_owned(), key };
+        (*kind == ED25519 && parsed.to_string().split('+').nth(1) == Some(id)).then_some(parsed)
+    }
+
+    /// The checkpoint in a note, if this key signed it.
+    pub fn open(&self, note: &str) -> Result<Checkpoint, Unproven> {
+        let (text, signatures) = note.split_once("\n\n").ok_or(Unproven::Malformed)?;
+        let text = format!("{text}\n");
+        let mut found = false;
+        for line in signatures.strip_suffix('\n').ok_or(Unproven::Malformed)?.split('\n') {
+            let rest = line.strip_prefix("\u{2014} ").ok_or(Unproven::Malformed)?;
+            let (name, encoded) = rest.split_once(' ').ok_or(Unproven::Malformed)?;
+            let bytes = STANDARD.decode(encoded).map_err(|_| Unproven::Malformed)?;
+            let (id, signature) = bytes.split_at_checked(4).ok_or(Unproven::Malformed)?;
+            if name != self.name || id != self.id() {
+                continue;
+            }
+            let signature = Signature::from_slice(signature).map_err(|_| Unproven::Malformed)?;
+            self.key.verify(text.as_bytes(), &signature).map_err(|_| Unproven::Forged)?;
+            found = true;
+        }
+        if !found {
+            return Err(Unproven::OtherKey);
+        }
+        let checkpoint = Checkpoint::parse(&text).ok_or(Unproven::Malformed)?;
+        if checkpoint.origin == self.name { Ok(checkpoint) } else { Err(Unproven::OtherLog) }
+    }
+}
+
+impl std::fmt::Display for VerifierKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let id: String = self.id().iter().map(|byte| format!("{byte:02x}")).collect();
+        let mut bytes = vec![ED25519];
+        bytes.extend(self.key.as_bytes());
+        write!(f, "{}+{id}+{}", self.name, STANDARD.encode(bytes))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key() -> LogKey {
+        LogKey::new("countersign.invalid/log_test/e0".into(), &[7; 32])
+    }
+
+    /// Version 1 of the checkpoint and key formats: these texts must never change.
+    #[test]
+    fn frozen_vectors() {
+        assert_eq!(
+            key().verifier().to_string(),
+            "countersign.invalid/log_test/e0+449ae8d6+AepKbGPinFIKvvVQexMuxfmVR3auvr57kkIe6mkURtIs"
+        );
+        let note = key().sign(3, [9; 32]);
+        assert!(note.starts_with(
+            "countersign.invalid/log_test/e0\n3\nCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQk=\n\n\u{2014} countersign.invalid/log_test/e0 "
+        ));
+        assert_eq!(key().sign(3, [9; 32]), note, "Ed25519 is deterministic");
+    }
+
+    #[test]
+    fn what_one_key_signs_only_it_opens() {
+        let note = key().sign(3, [9; 32]);
+        let ours = key().verifier();
+        assert_eq!(ours.open(&note), Ok(Checkpoint { origin: ours.name().into(), size: 3, root: [9; 32] }));
+        assert_eq!(VerifierKey::parse(&ours.to_string()), Some(ours.clone()));
+        let other = LogKey::new(ours.name().into(), &[8; 32]).verifier();
+        assert_eq!(other.open(&note), Err(Unproven::OtherKey));
+        assert_eq!(ours.open(&note.replacen("\n3\n", "\n4\n", 1)), Err(Unproven::Forged));
+        for broken in ["", "\n\n", "a\n\nb", &note[..note.len() - 10]] {
+            assert!(ours.open(broken).is_err(), "{broken:?}");
+        }
+    }
+
+    #[test]
+    fn an_independent_crate_agrees() {
+        use signed_note::{Note, StandardVerifier, Verifier, VerifierList};
+        let verifier = StandardVerifier::new(&key().verifier().to_string());
+        assert!(verifier.is_ok());
+        let list = VerifierList::new(verifier.into_iter().map(|one| Box::new(one) as Box<dyn Verifier>).collect());
+        let note = Note::from_bytes(key().sign(3, [9; 32]).as_bytes());
+        assert!(note.is_ok_and(|note| note.verify(&list).is_ok()));
+    }
+}

@@ -1,0 +1,257 @@
+//! Verifying a ledger from its stored leaves and signed checkpoints alone, trusting neither server nor database.
+use super::{
+    checkpoint::{Checkpoint, Unproven, VerifierKey},
+    leaf::Leaf,
+    tree::{Frontier, Hash, leaf_hash},
+};
+use crate::time::{Moment, parse_rfc3339};
+use chrono::TimeDelta;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+
+/// The longest time without any event while the service runs; twice this unexplained is reported.
+pub const HEARTBEAT: TimeDelta = TimeDelta::minutes(5);
+
+/// Something that an untouched ledger never shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Tampering {
+    /// The n-th stored event says it is another one, or is no event at all.
+    Misplaced { expected: u64, found: Option<u64> },
+    /// A checkpoint covers more events than there are.
+    Truncated { signed: u64, stored: u64 },
+    /// The events do not hash to what was signed at this size.
+    OtherHistory { size: u64 },
+    /// A stored or given checkpoint is not this log's.
+    Checkpoint { size: Option<u64>, why: Unproven },
+}
+
+impl std::fmt::Display for Tampering {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Misplaced { expected, found: Some(found) } => {
+                write!(f, "at position {expected} lies event {found}: events were removed, inserted or reordered")
+            }
+            Self::Misplaced { expected, found: None } => write!(f, "what lies at position {expected} is not an event"),
+            Self::Truncated { signed, stored } => {
+                write!(f, "a checkpoint was signed for {signed} events, only {stored} are stored: the end was cut off")
+            }
+            Self::OtherHistory { size } => {
+                write!(f, "the first {size} events are not the ones that were signed: one of them was changed")
+            }
+            Self::Checkpoint { size: Some(size), why } => write!(f, "checkpoint of size {size}: {why}"),
+            Self::Checkpoint { size: None, why } => write!(f, "the given checkpoint: {why}"),
+        }
+    }
+}
+
+/// Something that an honest ledger may show and a reader should know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Oddity {
+    /// An event is earlier than the one before it: the clock was set back.
+    Backwards { seq: u64, by: TimeDelta },
+    /// Nothing was recorded for this long and no stop explains it.
+    Silence { seq: u64, length: TimeDelta },
+}
+
+impl std::fmt::Display for Oddity {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Backwards { seq, by } => {
+                write!(f, "event {seq} is {} before its predecessor", crate::time::about(*by))
+            }
+            Self::Silence { seq, length } => {
+                write!(
+                    f,
+                    "nothing was recorded for {} before event {seq}, and no stop explains it",
+                    crate::time::about(*length)
+                )
+            }
+        }
+    }
+}
+
+/// The outcome of a verification.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verified {
+    pub size: u64,
+    pub root: Hash,
+    /// The largest checkpoint that was confirmed.
+    pub signed: Option<u64>,
+    pub checkpoints: u64,
+    pub tampering: Vec<Tampering>,
+    pub oddities: Vec<Oddity>,
+}
+
+/// Fed with checkpoints first, then every leaf in order.
+pub struct Verifier {
+    tree: Frontier,
+    expected: BTreeMap<u64, Vec<Hash>>,
+    checkpoints: u64,
+    last: Option<(Moment, bool)>,
+    silence: TimeDelta,
+    tampering: Vec<Tampering>,
+    oddities: Vec<Oddity>,
+}
+
+/// The two fields that order depends on, without the cost of the rest.
+#[derive(Deserialize)]
+struct Place<'a> {
+    seq: u64,
+    at: &'a str,
+    action: &'a str,
+}
+
+impl Verifier {
+    pub fn new(silence: TimeDelta) -> Self {
+        Self {
+            tree: Frontier::default(),
+            expected: BTreeMap::new(),
+            checkpoints: 0,
+            last: None,
+            silence,
+            tampering: Vec::new(),
+            oddities: Vec::new(),
+        }
+    }
+
+    /// A note that lies beside the events or was kept elsewhere.
+    pub fn checkpoint(&mut self, key: &VerifierKey, size: Option<u64>, note: &str) {
+        match key.open(note) {
+            Ok(Checkpoint { size: signed, root, .. }) if size.is_none_or(|size| size == signed) => {
+                self.checkpoints += 1;
+                self.expected.entry(signed).or_default().push(root);
+            }
+            Ok(_) => self.tampering.push(Tampering::Checkpoint { size, why: Unproven::Malformed }),
+            Err(why) => self.tampering.push(Tampering::Checkpoint { size, why }),
+        }
+    }
+
+    /// The next stored leaf.
+    pub fn leaf(&mut self, bytes: &[u8]) {
+        self.compare();
+        let expected = self.tree.size();
+        let place = Leaf::json(bytes).ok().and_then(|json| serde_json::from_str::<Place>(json).ok());
+        match place {
+            Some(Place { seq, at, action }) if seq == expected => self.order(seq, at, action),
+            Some(Place { seq, .. }) => self.misplaced(expected, Some(seq)),
+            None => self.misplaced(expected, None),
+        }
+        self.tree.push(leaf_hash(bytes));
+    }
+
+    fn misplaced(&mut self, expected: u64, found: Option<u64>) {
+        // One displaced event displaces all that follow: the first is the news.
+        if !self.tampering.iter().any(|known| matches!(known, Tampering::Misplaced { .. })) {
+            self.tampering.push(Tampering::Misplaced { expected, found });
+        }
+    }
+
+    fn order(&mut self, seq: u64, at: &str, action: &str) {
+        let Some(at) = parse_rfc3339(at) else { return self.misplaced(seq, None) };
+        if let Some((last, stopped)) = self.last {
+            let gap = at - last;
+            if gap < TimeDelta::zero() {
+                self.oddities.push(Oddity::Backwards { seq, by: gap });
+            } else if gap > self.silence * 2 && !(stopped && action == "service.started") {
+                self.oddities.push(Oddity::Silence { seq, length: gap });
+            }
+        }
+        self.last = Some((at, action == "service.stopped"));
+    }
+
+    fn compare(&mut self) {
+        let size = self.tree.size();
+        if let Some(roots) = self.expected.remove(&size) {
+            let root = self.tree.root();
+            if roots.iter().any(|signed| *signed != root) {
+                self.tampering.push(Tampering::OtherHistory { size });
+            }
+        }
+    }
+
+    pub fn finish(mut self) -> Verified {
+        let signed = self.expected.keys().next_back().copied().or(Some(0)).filter(|_| self.checkpoints > 0);
+        self.compare();
+        if let Some(signed) = self.expected.keys().next_back() {
+            self.tampering.push(Tampering::Truncated { signed: *signed, stored: self.tree.size() });
+        }
+        Verified {
+            size: self.tree.size(),
+            root: self.tree.root(),
+            signed,
+            checkpoints: self.checkpoints,
+            tampering: self.tampering,
+            oddities: self.oddities,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audit::{checkpoint::LogKey, leaf::tests::example};
+
+    fn leaves(count: u64) -> Vec<Vec<u8>> {
+        (0..count)
+            .map(|seq| {
+                let example = example();
+                Leaf { seq, at: example.at + TimeDelta::seconds(seq as i64), ..example }.encode().unwrap_or_default()
+            })
+            .collect()
+    }
+
+    fn key() -> LogKey {
+        LogKey::new("countersign.invalid/log_test/e0".into(), &[7; 32])
+    }
+
+    fn root(leaves: &[Vec<u8>]) -> Hash {
+        let mut tree = Frontier::default();
+        leaves.iter().for_each(|leaf| tree.push(leaf_hash(leaf)));
+        tree.root()
+    }
+
+    fn verify(leaves: &[Vec<u8>], notes: &[String]) -> Vec<Tampering> {
+        let mut verifier = Verifier::new(HEARTBEAT);
+        notes.iter().for_each(|note| verifier.checkpoint(&key().verifier(), None, note));
+        leaves.iter().for_each(|leaf| verifier.leaf(leaf));
+        verifier.finish().tampering
+    }
+
+    #[test]
+    fn every_kind_of_tampering_is_named() {
+        let good = leaves(20);
+        let notes = vec![key().sign(7, root(&good[..7])), key().sign(20, root(&good))];
+        assert_eq!(verify(&good, &notes), vec![]);
+        assert_eq!(verify(&leaves(25), &notes), vec![], "later events change nothing");
+
+        let mut edited = good.clone();
+        edited[9] = Leaf { reason: Some("another".into()), ..Leaf::decode(&good[9]).unwrap_or_else(|_| example()) }
+            .encode()
+            .unwrap_or_default();
+        assert_eq!(verify(&edited, &notes), vec![Tampering::OtherHistory { size: 20 }]);
+
+        let mut deleted = good.clone();
+        deleted.remove(3);
+        assert_eq!(
+            verify(&deleted, &notes),
+            vec![
+                Tampering::Misplaced { expected: 3, found: Some(4) },
+                Tampering::OtherHistory { size: 7 },
+                Tampering::Truncated { signed: 20, stored: 19 }
+            ]
+        );
+
+        let mut swapped = good.clone();
+        swapped.swap(4, 5);
+        assert!(verify(&swapped, &notes).contains(&Tampering::Misplaced { expected: 4, found: Some(5) }));
+
+        let mut inserted = good.clone();
+        inserted.insert(8, good[8].clone());
+        assert!(verify(&inserted, &notes).contains(&Tampering::Misplaced { expected: 9, found: Some(8) }));
+
+        assert_eq!(verify(&good[..15], &notes), vec![Tampering::Truncated { signed: 20, stored: 15 }]);
+
+        let forged = LogKey::new("countersign.invalid/log_test/e0".into(), &[8; 32]).sign(20, root(&edited));
+        assert_eq!(verify(&edited, &[forged]), vec![Tampering::Checkpoint { size: None, why: Unproven::OtherKey }]);
+    }
+}

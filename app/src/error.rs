@@ -1,0 +1,114 @@
+//! Everything that can go wrong for somebody who uses Countersign, in words that they can act on.
+use std::fmt;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Error {
+    /// 401: sign in first.
+    Unauthenticated,
+    /// 404: it does not exist, or this person may not know that it does.
+    NotFound,
+    /// 403: known, and not allowed.
+    Refused(Refusal),
+    /// 422: the form has mistakes; each is named at its field.
+    Invalid(Vec<FieldError>),
+    /// 409: the world changed since the page was drawn.
+    Conflict(Conflict),
+    /// 413: more than is ever needed.
+    TooLarge,
+    /// 500 and 503: not the user's fault; the correlation id finds it in the log.
+    Unavailable,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FieldError {
+    pub field: &'static str,
+    pub message: String,
+}
+
+impl Error {
+    pub fn invalid(field: &'static str, message: impl Into<String>) -> Self {
+        Self::Invalid(vec![FieldError { field, message: message.into() }])
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unauthenticated => f.write_str("Sign in to go on."),
+            Self::NotFound => f.write_str("There is nothing here, or nothing that you may see."),
+            Self::Refused(refusal) => refusal.fmt(f),
+            Self::Invalid(fields) => {
+                let messages: Vec<&str> = fields.iter().map(|field| field.message.as_str()).collect();
+                f.write_str(&messages.join(" "))
+            }
+            Self::Conflict(conflict) => conflict.fmt(f),
+            Self::TooLarge => f.write_str("That is more than this page accepts."),
+            Self::Unavailable => f.write_str("Countersign could not do this now. Nothing was changed."),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+macro_rules! sentences {
+    ($(#[$doc:meta])* $type:ident { $($name:ident = $code:literal, $sentence:literal;)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum $type { $($name),* }
+
+        impl $type {
+            pub const ALL: &'static [$type] = &[$($type::$name),*];
+
+            pub fn code(self) -> &'static str {
+                match self { $($type::$name => $code),* }
+            }
+        }
+
+        impl fmt::Display for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(match self { $($type::$name => $sentence),* })
+            }
+        }
+    };
+}
+
+sentences! {
+    /// Why somebody may not: the sentence that people read, and the code in the trail.
+    Refusal {
+        NoRule = "no_rule", "No rule allows you to do this. Ask an administrator which role it needs.";
+        WrongCredentials = "wrong_credentials", "That name and password do not belong together.";
+        TooManyAttempts = "too_many_attempts", "Too many attempts. Wait a minute, then try again.";
+        Disabled = "disabled", "This account is disabled.";
+        BadToken = "bad_token", "This token is unknown, has expired or was revoked.";
+        OtherOrigin = "other_origin", "This form was sent from another site.";
+        LinkUsed = "link_used", "This link was used already, or is no longer valid.";
+        NoGrant = "no_grant", "You hold no access to this secret. Ask for it.";
+        GrantEnded = "grant_ended", "Your access to this secret has ended. Ask for it again.";
+        GrantRight = "grant_right", "Your access does not include this use.";
+        CopyOnly = "copy_only", "Critical production secrets are copied, never shown.";
+        OnePersonMode = "one_person_mode", "Production values stay closed until two people can decide.";
+        OwnRequest = "own_request", "You cannot decide on your own request.";
+        OwnBenefit = "own_benefit", "You cannot decide on access for a workload of your own team.";
+        SeatTaken = "seat_taken", "You already decided on this request.";
+        NotAnApprover = "not_an_approver", "This step is decided by other roles than yours.";
+        MutualApproval = "mutual_approval", "You and the requester decided on each other's requests within 24 hours: somebody else decides.";
+        LinkedAccounts = "linked_accounts", "You and the requester count as one person for seven days, because one of you set up the other's account or role.";
+        NewcomerDecides = "newcomer_decides", "Your account or role is younger than 24 hours: it decides nothing in production yet.";
+        NotOpen = "not_open", "This request is no longer open.";
+        WorldChanged = "world_changed", "The request changed since you opened it. Look at it again, then decide.";
+        NotYours = "not_yours", "This belongs to somebody else.";
+        LastAdministrator = "last_administrator", "This is the last administrator. Give somebody else the role first.";
+        NoSuchVersion = "no_such_version", "This version was deleted or destroyed.";
+        OtherEnvironment = "other_environment", "This workload belongs to another environment.";
+    }
+}
+
+sentences! {
+    /// Why a change no longer fits.
+    Conflict {
+        Taken = "taken", "That name is taken.";
+        StaleVersion = "stale_version", "Somebody wrote a newer value. Look at it before you write yours.";
+        AlreadyDone = "already_done", "This was done already.";
+        Archived = "archived", "This secret is archived.";
+    }
+}

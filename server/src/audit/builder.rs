@@ -1,0 +1,175 @@
+//! The builder: from committed leaves to tiles and signed checkpoints, at most once a second, on demand and at shutdown.
+//!
+//! It is deterministic, so that replicas that build at the same time agree: the same size with another root means that
+//! the stored leaves changed under it, and it stops for good.
+use super::{anchor::Anchors, ledger::Ledger, store, tiles};
+use crate::db::Sql;
+use app::{
+    audit::{
+        checkpoint::{LogKey, VerifierKey},
+        tree::{Frontier, Hash, TILE, leaf_hash},
+    },
+    error::Error,
+};
+use std::sync::Arc;
+use tokio::sync::{Mutex, watch};
+
+/// How many leaves one housekeeping transaction takes up.
+const STRETCH: u64 = 4096;
+
+#[derive(Clone)]
+pub struct Builder {
+    ledger: Ledger,
+    key: LogKey,
+    anchors: Anchors,
+    state: Arc<Mutex<Option<State>>>,
+    signed: watch::Sender<Signed>,
+}
+
+/// The newest checkpoint that this process signed or found.
+#[derive(Clone, Debug, Default)]
+pub struct Signed {
+    pub size: u64,
+    pub note: String,
+    /// The stored leaves contradict a stored checkpoint: nothing is signed any more.
+    pub forked: bool,
+}
+
+struct State {
+    tree: Frontier,
+    /// Hashes of each level that do not fill a tile yet.
+    partial: Vec<Vec<Hash>>,
+}
+
+impl Builder {
+    pub fn new(ledger: Ledger, key: LogKey, anchors: Anchors) -> Self {
+        Self { ledger, key, anchors, state: Arc::default(), signed: watch::Sender::new(Signed::default()) }
+    }
+
+    pub fn verifier(&self) -> VerifierKey {
+        self.key.verifier()
+    }
+
+    pub fn signed(&self) -> Signed {
+        self.signed.borrow().clone()
+    }
+
+    /// Takes up all committed leaves and signs where they end. Returns the newest checkpoint.
+    pub async fn build(&self) -> Result<Signed, Error> {
+        if self.signed.borrow().forked {
+            return Err(Error::Unavailable);
+        }
+        let mut held = self.state.lock().await;
+        let mut state = match held.take() {
+            Some(state) => state,
+            None => self.load().await?,
+        };
+        let size = store::size(&mut self.ledger.db().read().await?).await?;
+        while state.tree.size() < size {
+            let to = size.min(state.tree.size() + STRETCH);
+            self.extend(&mut state, to).await?;
+        }
+        let (size, root) = (state.tree.size(), state.tree.root());
+        *held = Some(state);
+        drop(held);
+        if size == 0 || size == self.signed.borrow().size {
+            return Ok(self.signed());
+        }
+        self.sign(size, root).await
+    }
+
+    async fn load(&self) -> Result<State, Error> {
+        let mut db = self.ledger.db().read().await?;
+        let full = store::tiles(&mut db, 0).await?;
+        let size = full * TILE;
+        let mut partial = Vec::new();
+        let mut count = full;
+        let mut level = 1;
+        partial.push(Vec::new());
+        while count > 0 {
+            partial.push(tiles::tile(&mut db, size, level, count / TILE).await?);
+            count /= TILE;
+            level += 1;
+        }
+        let tree = tiles::frontier(&mut db, size).await?.ok_or(Error::Unavailable)?;
+        Ok(State { tree, partial })
+    }
+
+    async fn extend(&self, state: &mut State, to: u64) -> Result<(), Error> {
+        let from = state.tree.size();
+        let leaves = store::leaves(&mut self.ledger.db().read().await?, from, to, to - from).await?;
+        if leaves.len() as u64 != to - from {
+            tracing::error!(from, to, found = leaves.len(), "events are missing below the ledger's head");
+            return Err(self.stop());
+        }
+        let mut full = Vec::new();
+        for (_, leaf) in leaves {
+            let hash = leaf_hash(&leaf);
+            state.tree.push(hash);
+            state.add(0, hash, &mut full);
+        }
+        if full.is_empty() {
+            return Ok(());
+        }
+        let mut tx = self.ledger.housekeeping().await?;
+        for (level, n, hashes) in full {
+            store::insert_tile(&mut tx, level, n, hashes.concat()).await?;
+        }
+        tx.finish().await
+    }
+
+    async fn sign(&self, size: u64, root: Hash) -> Result<Signed, Error> {
+        let note = self.key.sign(size, root);
+        let mut tx = self.ledger.housekeeping().await?;
+        let there = store::insert_checkpoint(&mut tx, size, &root, &note).await?;
+        tx.finish().await?;
+        if there.is_some_and(|there| there != root) {
+            tracing::error!(size, "the stored events contradict the checkpoint that was signed for them");
+            return Err(self.stop());
+        }
+        self.anchors.write(&note).await;
+        let signed = Signed { size, note, forked: false };
+        self.signed.send_replace(signed.clone());
+        Ok(signed)
+    }
+
+    fn stop(&self) -> Error {
+        self.signed.send_modify(|signed| signed.forked = true);
+        Error::Unavailable
+    }
+
+    /// Builds once a second while the ledger grows, until the process ends.
+    pub async fn run(self) {
+        loop {
+            if let Err(error) = self.build().await {
+                tracing::error!(%error, "no checkpoint could be made");
+            }
+            tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+            if self.signed().forked {
+                return;
+            }
+            self.ledger.grown().await;
+        }
+    }
+}
+
+impl State {
+    fn add(&mut self, level: usize, hash: Hash, full: &mut Vec<(u32, u64, Vec<Hash>)>) {
+        if self.partial.len() <= level {
+            self.partial.push(Vec::new());
+        }
+        self.partial[level].push(hash);
+        if self.partial[level].len() as u64 == TILE {
+            let hashes = std::mem::take(&mut self.partial[level]);
+            let root = tiles::root_of(&hashes);
+            let n = (self.tree.size() >> (8 * (level as u32 + 1))) - 1;
+            full.push((level as u32, n, hashes));
+            self.add(level + 1, root, full);
+        }
+    }
+}
+
+/// The size and note of the newest stored checkpoint.
+pub async fn latest(db: &mut impl Sql) -> Result<Option<(u64, String)>, Error> {
+    Ok(store::latest_checkpoint(db).await?.map(|(size, _, note)| (size as u64, note)))
+}

@@ -1,0 +1,326 @@
+//! The four doors through which anything is written; there is no fifth.
+//!
+//! * [`Ledger::begin`] … [`Tx::commit`]: a change with its events.
+//! * [`Tx::refuse`]: the change is undone, the refusal is recorded.
+//! * [`Ledger::observe`]: an event without a change, durable before the call returns.
+//! * [`Ledger::housekeeping`]: changes to operational tables, which no event describes.
+use super::{
+    event::{Event, Who},
+    repeats::Repeats,
+    row_seal::{PendingSeal, SealedRow},
+    store::{self, Disclosure, Row},
+};
+use crate::{
+    clock::Clock,
+    db::{self, Db, OPERATIONAL, Query, Sql, Statement, Transaction},
+    keys::{self, Keys, Secret},
+};
+use app::{
+    audit::leaf::{Commitment, Leaf},
+    error::{Error, Refusal},
+    time::Moment,
+};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use std::sync::Arc;
+use tokio::sync::{Notify, mpsc, oneshot};
+
+/// The most events that one batch of observations commits.
+const BATCH: usize = 256;
+
+/// Where an operation's first event stands: shown to whoever acted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    pub seq: u64,
+    pub at: Moment,
+}
+
+#[derive(Clone)]
+pub struct Ledger(Arc<Shared>);
+
+struct Shared {
+    db: Db,
+    clock: Clock,
+    keys: Keys,
+    pseudonyms: Secret,
+    observed: mpsc::Sender<Observed>,
+    repeats: Repeats,
+    /// Rung after each commit, for the builder.
+    grown: Notify,
+}
+
+struct Observed {
+    who: Who,
+    event: Event,
+    recorded: oneshot::Sender<Result<Receipt, Error>>,
+}
+
+impl Ledger {
+    pub fn new(db: Db, clock: Clock, keys: Keys, pseudonyms: Secret) -> Self {
+        let (observed, inbox) = mpsc::channel(4 * BATCH);
+        let repeats = Repeats::default();
+        let ledger = Self(Arc::new(Shared { db, clock, keys, pseudonyms, observed, repeats, grown: Notify::new() }));
+        tokio::spawn(record_observations(Arc::downgrade(&ledger.0), inbox));
+        ledger
+    }
+
+    pub fn clock(&self) -> &Clock {
+        &self.0.clock
+    }
+
+    pub fn db(&self) -> &Db {
+        &self.0.db
+    }
+
+    pub fn keys(&self) -> &Keys {
+        &self.0.keys
+    }
+
+    pub fn pseudonyms(&self) -> &Secret {
+        &self.0.pseudonyms
+    }
+
+    /// Waits until something was committed.
+    pub async fn grown(&self) {
+        self.0.grown.notified().await;
+    }
+
+    /// Begins a change for somebody. Dropping it without [`Tx::commit`] undoes it.
+    pub async fn begin(&self, who: &Who) -> Result<Tx, Error> {
+        let inner = self.0.db.begin().await?;
+        Ok(Tx { inner, ledger: self.clone(), who: who.clone(), seals: Vec::new() })
+    }
+
+    /// Records an event that changes nothing; durable when this returns.
+    pub async fn observe(&self, who: &Who, event: Event) -> Result<Receipt, Error> {
+        // The waiter exists before the event is handed over, so that no wake-up is lost.
+        let (recorded, receipt) = oneshot::channel();
+        let observed = Observed { who: who.clone(), event, recorded };
+        self.0.observed.send(observed).await.map_err(|_| Error::Unavailable)?;
+        receipt.await.map_err(|_| Error::Unavailable)?
+    }
+
+    /// Records a refusal and returns it as the error. Repeats within a minute are counted, not written one by one.
+    pub async fn refuse(&self, who: &Who, event: Event, why: Refusal) -> Error {
+        let event = event.refused(why);
+        if self.0.repeats.is_first(who, &event, self.0.clock.now())
+            && let Err(error) = self.observe(who, event).await
+        {
+            // The refusal stands all the same: what is closed stays closed when the ledger cannot write.
+            tracing::error!(%error, code = why.code(), "a refusal could not be recorded");
+        }
+        Error::Refused(why)
+    }
+
+    /// Writes the counts of repeated refusals whose minute is over.
+    pub async fn flush_repeats(&self, all: bool) {
+        for (who, event) in self.0.repeats.due(self.0.clock.now(), all) {
+            if let Err(error) = self.observe(&who, event).await {
+                tracing::error!(%error, "a count of repeated refusals was lost");
+            }
+        }
+    }
+
+    /// Begins a change to operational tables alone.
+    pub async fn housekeeping(&self) -> Result<Housekeeping, Error> {
+        Ok(Housekeeping(self.0.db.begin().await?))
+    }
+}
+
+/// A change that becomes durable together with its events.
+pub struct Tx {
+    inner: Transaction,
+    ledger: Ledger,
+    who: Who,
+    seals: Vec<PendingSeal>,
+}
+
+impl Sql for Tx {
+    fn sql(&mut self, statement: impl Into<Statement>) -> Query<'_> {
+        self.inner.sql(statement)
+    }
+}
+
+impl Tx {
+    pub fn lock(&mut self, select: &'static str) -> Query<'_> {
+        self.inner.lock(select)
+    }
+
+    pub fn now(&self) -> Moment {
+        self.ledger.0.clock.now()
+    }
+
+    pub fn who(&self) -> &Who {
+        &self.who
+    }
+
+    /// Marks a row that opens access: it is sealed together with the number of its event at commit.
+    pub fn seal<R: SealedRow>(&mut self, row: &R) -> Result<(), Error> {
+        self.seals.push(PendingSeal::new(row)?);
+        Ok(())
+    }
+
+    /// Makes the change durable with its events; `events` is never empty.
+    pub async fn commit(mut self, events: Vec<Event>) -> Result<Receipt, Error> {
+        if events.is_empty() {
+            tracing::error!("an operation tried to commit a change without an event");
+            return Err(Error::Unavailable);
+        }
+        let count = events.len();
+        let first = store::take_places(&mut self.inner, count).await?;
+        let at = self.ledger.0.clock.now();
+        for seal in std::mem::take(&mut self.seals) {
+            seal.write(&mut self.inner, &self.ledger.0.keys.row_seal, first).await?;
+        }
+        let batch = events.into_iter().map(|event| (&self.who, event));
+        append(&mut self.inner, &self.ledger.0.pseudonyms, first, at, batch).await?;
+        self.inner.commit().await?;
+        self.ledger.0.grown.notify_one();
+        Ok(Receipt { seq: first, at })
+    }
+
+    /// Undoes the change and records that it was refused.
+    pub async fn refuse(self, event: Event, why: Refusal) -> Error {
+        let Self { inner, ledger, who, .. } = self;
+        drop(inner);
+        ledger.refuse(&who, event, why).await
+    }
+}
+
+/// Lets a change touch only [`OPERATIONAL`] tables.
+pub struct Housekeeping(Transaction);
+
+impl Housekeeping {
+    pub async fn finish(self) -> Result<(), Error> {
+        Ok(self.0.commit().await?)
+    }
+
+    pub fn lock(&mut self, select: &'static str) -> Query<'_> {
+        self.0.lock(select)
+    }
+}
+
+impl Sql for Housekeeping {
+    fn sql(&mut self, statement: impl Into<Statement>) -> Query<'_> {
+        let statement = statement.into();
+        debug_assert!(is_operational(statement.text()), "housekeeping may not run: {}", statement.text());
+        self.0.sql(statement)
+    }
+}
+
+fn is_operational(sql: &str) -> bool {
+    let rest = ["INSERT INTO ", "UPDATE ", "DELETE FROM "].iter().find_map(|verb| sql.strip_prefix(verb));
+    let table = rest.and_then(|rest| rest.split_whitespace().next());
+    table.map_or(sql.starts_with("SELECT "), |table| OPERATIONAL.contains(&table))
+}
+
+async fn record_observations(ledger: std::sync::Weak<Shared>, mut inbox: mpsc::Receiver<Observed>) {
+    let mut batch = Vec::with_capacity(BATCH);
+    while inbox.recv_many(&mut batch, BATCH).await > 0 {
+        let Some(ledger) = ledger.upgrade() else { return };
+        let (mut events, mut waiters) = (Vec::with_capacity(batch.len()), Vec::with_capacity(batch.len()));
+        for Observed { who, event, recorded } in batch.drain(..) {
+            events.push((who, event));
+            waiters.push(recorded);
+        }
+        let written = write_observations(&ledger, events).await;
+        for (place, waiter) in (0_u64..).zip(waiters) {
+            let answer = written.as_ref().map(|first| Receipt { seq: first.seq + place, at: first.at });
+            let _ = waiter.send(answer.map_err(Clone::clone));
+        }
+    }
+}
+
+async fn write_observations(ledger: &Shared, events: Vec<(Who, Event)>) -> Result<Receipt, Error> {
+    let mut tx = ledger.db.begin().await?;
+    let first = store::take_places(&mut tx, events.len()).await?;
+    let at = ledger.clock.now();
+    append(&mut tx, &ledger.pseudonyms, first, at, events.iter().map(|(who, event)| (who, event.clone()))).await?;
+    tx.commit().await?;
+    ledger.grown.notify_one();
+    Ok(Receipt { seq: first, at })
+}
+
+/// Inserts the leaves and their disclosures at the places that were taken.
+async fn append<'a>(
+    tx: &mut Transaction,
+    pseudonyms: &Secret,
+    first: u64,
+    at: Moment,
+    events: impl Iterator<Item = (&'a Who, Event)>,
+) -> Result<(), Error> {
+    let (mut rows, mut disclosures) = (Vec::new(), Vec::new());
+    for (seq, (who, event)) in (first..).zip(events) {
+        rows.push(row(seq, at, who, event, pseudonyms, &mut disclosures)?);
+    }
+    store::insert(tx, rows).await?;
+    Ok(store::insert_disclosures(tx, disclosures).await?)
+}
+
+fn row(
+    seq: u64,
+    at: Moment,
+    who: &Who,
+    mut event: Event,
+    pseudonyms: &Secret,
+    disclosures: &mut Vec<Disclosure>,
+) -> Result<Row, Error> {
+    for (field, value) in [("address", &who.address), ("agent", &who.agent)] {
+        if let Some(value) = value {
+            event.private.insert(field, value.clone());
+        }
+    }
+    let mut leaf = Leaf {
+        seq,
+        at,
+        salt: URL_SAFE_NO_PAD.encode(random()?),
+        action: event.action.code().into(),
+        outcome: event.outcome,
+        reason: event.reason.map(Into::into),
+        actor: who.actor.clone(),
+        subject: event.subject,
+        policy: event.policy,
+        correlation: who.correlation.as_ref().map(ToString::to_string),
+        detail: event.detail,
+        committed: Default::default(),
+        suppressed: event.suppressed,
+    };
+    for (field, value) in event.private {
+        let salt = random()?;
+        leaf.committed.insert(field.into(), Commitment::new(field, &value, &salt, pseudonyms));
+        disclosures.push(Disclosure { seq, field, salt, value });
+    }
+    let bytes = leaf.encode().map_err(|error| {
+        tracing::error!(%error, action = leaf.action, "an event does not fit its format");
+        Error::Unavailable
+    })?;
+    Ok(Row {
+        seq,
+        leaf: bytes,
+        at,
+        action: event.action.code(),
+        outcome: event.outcome.code(),
+        reason: leaf.reason,
+        actor_kind: who.actor.kind.code(),
+        actor_id: who.actor.id.clone(),
+        project: leaf.subject.project,
+        environment: leaf.subject.environment,
+        secret: leaf.subject.secret,
+        request: leaf.subject.request,
+        grant: leaf.subject.grant,
+    })
+}
+
+fn random() -> Result<[u8; 16], Error> {
+    keys::random().map_err(|error| {
+        tracing::error!(%error, "no event without a salt");
+        Error::Unavailable
+    })
+}
+
+impl From<db::Error> for Error {
+    /// A database error as its user sees it: the details are for the log.
+    fn from(error: db::Error) -> Self {
+        tracing::error!(%error, "database");
+        Self::Unavailable
+    }
+}

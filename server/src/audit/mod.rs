@@ -1,0 +1,18 @@
+//! The ledger: append, search, prove, verify. Format and tree rules are in `app/src/audit`.
+//!
+//! ```text
+//! operation: begin ─▶ change ─▶ commit(events): lock head, take places, insert leaves, COMMIT ─▶ receipt
+//! builder (1/s): committed leaves ─▶ tiles ─▶ root ─▶ signed checkpoint ─▶ anchors
+//! ```
+//!
+//! Invariants: no change without an event and no event without its change; the head is an operation's last lock; the
+//! leaf tables are insert-only; a checkpoint once signed for a size never has another root.
+pub mod anchor;
+pub mod builder;
+pub mod event;
+pub mod ledger;
+pub mod repeats;
+pub mod row_seal;
+pub mod store;
+pub mod tiles;
+pub mod verify;

@@ -1,0 +1,86 @@
+//! Seals on rows that open access, so that whoever owns the database cannot grant himself anything.
+//!
+//! A seal is an HMAC under a key derived from the root key over the table, the row's fields and the number of the event
+//! that wrote them. A row that fails its seal is treated as if it were not there.
+use crate::{
+    db::{Result, Sql, Transaction},
+    keys::{Secret, mac},
+};
+use app::error::Error;
+use serde::Serialize;
+use subtle::ConstantTimeEq;
+
+/// A row with `event_seq` and `row_mac` columns. What it serialises to is what the seal covers.
+pub trait SealedRow: Serialize {
+    const TABLE: &'static str;
+    /// `UPDATE … SET event_seq = $1, row_mac = $2 WHERE id = $3`
+    const WRITE: &'static str;
+    fn id(&self) -> &str;
+    /// As it was loaded: the event's number and the seal.
+    fn seal(&self) -> (i64, &[u8]);
+}
+
+/// Implements [`SealedRow`] for a row with `id`, `event_seq` and `row_mac` fields.
+#[macro_export]
+macro_rules! sealed_row {
+    ($row:ty, $table:literal) => {
+        impl $crate::audit::row_seal::SealedRow for $row {
+            const TABLE: &'static str = $table;
+            const WRITE: &'static str = concat!("UPDATE ", $table, " SET event_seq = $1, row_mac = $2 WHERE id = $3");
+            fn id(&self) -> &str {
+                self.id.as_str()
+            }
+            fn seal(&self) -> (i64, &[u8]) {
+                (self.event_seq, &self.row_mac)
+            }
+        }
+    };
+}
+
+/// A seal that waits for the number of its event.
+pub struct PendingSeal {
+    write: &'static str,
+    table: &'static str,
+    id: String,
+    fields: Vec<u8>,
+}
+
+impl PendingSeal {
+    pub fn new<R: SealedRow>(row: &R) -> std::result::Result<Self, Error> {
+        Ok(Self {
+            write: R::WRITE,
+            table: R::TABLE,
+            id: row.id().into(),
+            fields: fields(row).ok_or(Error::Unavailable)?,
+        })
+    }
+
+    pub async fn write(self, tx: &mut Transaction, key: &Secret, seq: u64) -> Result<()> {
+        let seal = compute(key, self.table, seq as i64, &self.fields);
+        tx.sql(self.write).bind(seq as i64).bind(seal.to_vec()).bind(self.id).execute().await?;
+        Ok(())
+    }
+}
+
+fn fields<R: SealedRow>(row: &R) -> Option<Vec<u8>> {
+    serde_json_canonicalizer::to_vec(row).ok()
+}
+
+fn compute(key: &Secret, table: &str, seq: i64, fields: &[u8]) -> [u8; 32] {
+    mac(key, &[table.as_bytes(), &seq.to_be_bytes(), fields])
+}
+
+/// Is the row as its event wrote it?
+pub fn holds<R: SealedRow>(row: &R, key: &Secret) -> bool {
+    let (seq, seal) = row.seal();
+    fields(row).is_some_and(|fields| bool::from(compute(key, R::TABLE, seq, &fields).ct_eq(seal)))
+}
+
+/// The row, if its seal holds; otherwise nothing, loudly.
+pub fn check<R: SealedRow>(row: R, key: &Secret) -> Option<R> {
+    if holds(&row, key) {
+        return Some(row);
+    }
+    tracing::error!(table = R::TABLE, id = row.id(), "a stored row fails its seal and opens nothing");
+    None
+}

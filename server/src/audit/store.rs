@@ -1,0 +1,276 @@
+//! The ledger's SQL.
+use crate::db::{Result, Sql, Statement, Transaction};
+use app::{audit::tree::Hash, time::Moment};
+
+/// A leaf with the columns that are searched.
+pub struct Row {
+    pub seq: u64,
+    pub leaf: Vec<u8>,
+    pub at: Moment,
+    pub action: &'static str,
+    pub outcome: &'static str,
+    pub reason: Option<String>,
+    pub actor_kind: &'static str,
+    pub actor_id: Option<String>,
+    pub project: Option<String>,
+    pub environment: Option<String>,
+    pub secret: Option<String>,
+    pub request: Option<String>,
+    pub grant: Option<String>,
+}
+
+pub struct Disclosure {
+    pub seq: u64,
+    pub field: &'static str,
+    pub salt: [u8; 16],
+    pub value: String,
+}
+
+/// Takes `count` places at the head and keeps the head locked: always an operation's last lock. Returns the first place.
+pub async fn take_places(tx: &mut Transaction, count: usize) -> Result<u64> {
+    let (size,): (i64,) =
+        tx.sql("UPDATE ledger_head SET size = size + $1 WHERE id = 1 RETURNING size").bind(count as i64).one().await?;
+    Ok(size as u64 - count as u64)
+}
+
+/// How many rows one statement carries: few shapes, so that each stays prepared.
+const CHUNKS: [usize; 3] = [64, 8, 1];
+
+pub async fn insert(tx: &mut Transaction, rows: Vec<Row>) -> Result<()> {
+    let mut rows = rows.into_iter().peekable();
+    while rows.peek().is_some() {
+        let chunk = CHUNKS.into_iter().find(|size| *size <= rows.len()).unwrap_or(1);
+        let mut statement = Statement::from(
+            "INSERT INTO audit_events (seq, leaf, at, action, outcome, reason, actor_kind, actor_id, project_id, \
+             environment_id, secret_id, request_id, grant_id) VALUES ",
+        );
+        statement.rows(chunk, 13);
+        let mut query = tx.sql(statement);
+        for row in rows.by_ref().take(chunk) {
+            query = query
+                .bind(row.seq as i64)
+                .bind(row.leaf)
+                .bind(row.at)
+                .bind(row.action)
+                .bind(row.outcome)
+                .bind(row.reason)
+                .bind(row.actor_kind)
+                .bind(row.actor_id)
+                .bind(row.project)
+                .bind(row.environment)
+                .bind(row.secret)
+                .bind(row.request)
+                .bind(row.grant);
+        }
+        query.execute().await?;
+    }
+    Ok(())
+}
+
+pub async fn insert_disclosures(tx: &mut Transaction, rows: Vec<Disclosure>) -> Result<()> {
+    let mut rows = rows.into_iter().peekable();
+    while rows.peek().is_some() {
+        let chunk = CHUNKS.into_iter().find(|size| *size <= rows.len()).unwrap_or(1);
+        let mut statement = Statement::from("INSERT INTO audit_disclosures (seq, field, salt, value) VALUES ");
+        statement.rows(chunk, 4);
+        let mut query = tx.sql(statement);
+        for row in rows.by_ref().take(chunk) {
+            query = query.bind(row.seq as i64).bind(row.field).bind(row.salt.to_vec()).bind(row.value);
+        }
+        query.execute().await?;
+    }
+    Ok(())
+}
+
+pub async fn size(db: &mut impl Sql) -> Result<u64> {
+    let (size,): (i64,) = db.sql("SELECT size FROM ledger_head WHERE id = 1").one().await?;
+    Ok(size as u64)
+}
+
+/// Up to `limit` leaves from `from` on, below `to`, in order.
+pub async fn leaves(db: &mut impl Sql, from: u64, to: u64, limit: u64) -> Result<Vec<(i64, Vec<u8>)>> {
+    db.sql("SELECT seq, leaf FROM audit_events WHERE seq >= $1 AND seq < $2 ORDER BY seq LIMIT $3")
+        .bind(from as i64)
+        .bind(to as i64)
+        .bind(limit as i64)
+        .all()
+        .await
+}
+
+#[derive(sqlx::FromRow)]
+pub struct Stored {
+    pub seq: i64,
+    pub leaf: Vec<u8>,
+    pub at: Moment,
+    pub action: String,
+    pub outcome: String,
+    pub reason: Option<String>,
+    pub actor_kind: String,
+    pub actor_id: Option<String>,
+    pub project_id: Option<String>,
+    pub environment_id: Option<String>,
+    pub secret_id: Option<String>,
+    pub request_id: Option<String>,
+    pub grant_id: Option<String>,
+}
+
+const STORED: &str = "SELECT seq, leaf, at, action, outcome, reason, actor_kind, actor_id, project_id, environment_id, \
+                      secret_id, request_id, grant_id FROM audit_events";
+
+/// Whole rows, for comparing columns with leaves.
+pub async fn stored(db: &mut impl Sql, from: u64, limit: u64) -> Result<Vec<Stored>> {
+    let mut statement = Statement::from(STORED);
+    statement.push(" WHERE seq >= ").placeholder().push(" ORDER BY seq LIMIT ").placeholder();
+    db.sql(statement).bind(from as i64).bind(limit as i64).all().await
+}
+
+pub async fn find(db: &mut impl Sql, seq: u64) -> Result<Option<Stored>> {
+    let mut statement = Statement::from(STORED);
+    statement.push(" WHERE seq = ").placeholder();
+    db.sql(statement).bind(seq as i64).optional().await
+}
+
+/// What a list of events is narrowed to. Every key has an index with `seq` behind it.
+#[derive(Clone, Debug, Default)]
+pub struct Narrow {
+    pub actor: Option<String>,
+    pub action: Option<String>,
+    pub outcome: Option<String>,
+    pub project: Option<String>,
+    pub secret: Option<String>,
+    pub request: Option<String>,
+    pub from: Option<Moment>,
+    pub to: Option<Moment>,
+}
+
+/// Newest first, below `before`.
+pub async fn list(db: &mut impl Sql, narrow: &Narrow, before: Option<u64>, limit: u64) -> Result<Vec<Stored>> {
+    let mut statement = Statement::from(STORED);
+    statement.push(" WHERE seq < ").placeholder();
+    let texts = [
+        (" AND actor_id = ", &narrow.actor),
+        (" AND action = ", &narrow.action),
+        (" AND outcome = ", &narrow.outcome),
+        (" AND project_id = ", &narrow.project),
+        (" AND secret_id = ", &narrow.secret),
+        (" AND request_id = ", &narrow.request),
+    ];
+    for (text, _) in texts.iter().filter(|(_, value)| value.is_some()) {
+        statement.push(text).placeholder();
+    }
+    let times = [(" AND at >= ", narrow.from), (" AND at < ", narrow.to)];
+    for (text, _) in times.iter().filter(|(_, value)| value.is_some()) {
+        statement.push(text).placeholder();
+    }
+    statement.push(" ORDER BY seq DESC LIMIT ").placeholder();
+    let mut query = db.sql(statement).bind(before.map_or(i64::MAX, |seq| seq as i64));
+    for (_, value) in texts {
+        if let Some(value) = value {
+            query = query.bind(value.clone());
+        }
+    }
+    for (_, value) in times {
+        if let Some(value) = value {
+            query = query.bind(value);
+        }
+    }
+    query.bind(limit as i64).all().await
+}
+
+/// The sensitive fields of some events that were not erased: `(seq, field, salt, value)`.
+pub async fn disclosures(db: &mut impl Sql, from: u64, to: u64) -> Result<Vec<(i64, String, Vec<u8>, String)>> {
+    db.sql("SELECT seq, field, salt, value FROM audit_disclosures WHERE seq >= $1 AND seq <= $2 ORDER BY seq, field")
+        .bind(from as i64)
+        .bind(to as i64)
+        .all()
+        .await
+}
+
+pub async fn tile(db: &mut impl Sql, level: u32, n: u64) -> Result<Option<Vec<u8>>> {
+    let row: Option<(Vec<u8>,)> = db
+        .sql("SELECT hashes FROM audit_tiles WHERE level = $1 AND n = $2")
+        .bind(level as i32)
+        .bind(n as i64)
+        .optional()
+        .await?;
+    Ok(row.map(|(hashes,)| hashes))
+}
+
+/// How many full tiles of a level are stored.
+pub async fn tiles(db: &mut impl Sql, level: u32) -> Result<u64> {
+    let (count,): (i64,) =
+        db.sql("SELECT COALESCE(MAX(n) + 1, 0) FROM audit_tiles WHERE level = $1").bind(level as i32).one().await?;
+    Ok(count as u64)
+}
+
+pub async fn insert_tile(db: &mut impl Sql, level: u32, n: u64, hashes: Vec<u8>) -> Result<()> {
+    db.sql("INSERT INTO audit_tiles (level, n, hashes) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING")
+        .bind(level as i32)
+        .bind(n as i64)
+        .bind(hashes)
+        .execute()
+        .await?;
+    Ok(())
+}
+
+/// Stores a checkpoint; if one of this size is there, returns its root.
+pub async fn insert_checkpoint(db: &mut impl Sql, size: u64, root: &Hash, note: &str) -> Result<Option<Vec<u8>>> {
+    let written = db
+        .sql("INSERT INTO audit_checkpoints (size, root, note) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING")
+        .bind(size as i64)
+        .bind(root.to_vec())
+        .bind(note.to_owned())
+        .execute()
+        .await?;
+    if written == 1 {
+        return Ok(None);
+    }
+    let (there,): (Vec<u8>,) =
+        db.sql("SELECT root FROM audit_checkpoints WHERE size = $1").bind(size as i64).one().await?;
+    Ok(Some(there))
+}
+
+/// All stored checkpoints from a size on, smallest first.
+pub async fn checkpoints(db: &mut impl Sql, from: u64, limit: u64) -> Result<Vec<(i64, String)>> {
+    db.sql("SELECT size, note FROM audit_checkpoints WHERE size >= $1 ORDER BY size LIMIT $2")
+        .bind(from as i64)
+        .bind(limit as i64)
+        .all()
+        .await
+}
+
+pub async fn latest_checkpoint(db: &mut impl Sql) -> Result<Option<(i64, Vec<u8>, String)>> {
+    db.sql("SELECT size, root, note FROM audit_checkpoints ORDER BY size DESC LIMIT 1").optional().await
+}
+
+#[derive(sqlx::FromRow)]
+pub struct Identity {
+    pub store_id: String,
+    pub log_id: String,
+    pub epoch: i32,
+    pub demo: bool,
+    pub key_check: Vec<u8>,
+    pub pseudonym_key: Vec<u8>,
+}
+
+pub async fn identity(db: &mut impl Sql) -> Result<Option<Identity>> {
+    db.sql("SELECT store_id, log_id, epoch, demo, key_check, pseudonym_key FROM store_identity WHERE id = 1")
+        .optional()
+        .await
+}
+
+pub async fn insert_identity(tx: &mut impl Sql, identity: &Identity, at: Moment) -> Result<u64> {
+    tx.sql(
+        "INSERT INTO store_identity (id, store_id, log_id, epoch, demo, key_check, pseudonym_key, created_at) \
+         VALUES (1, $1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING",
+    )
+    .bind(identity.store_id.clone())
+    .bind(identity.log_id.clone())
+    .bind(identity.epoch)
+    .bind(identity.demo)
+    .bind(identity.key_check.clone())
+    .bind(identity.pseudonym_key.clone())
+    .bind(at)
+    .execute()
+    .await
+}

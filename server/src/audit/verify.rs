@@ -1,0 +1,118 @@
+//! `countersign audit verify`: the pure verifier of `app/src/audit` fed from the database, and the comparisons beside it.
+use super::store;
+use crate::db::Db;
+use app::audit::{
+    checkpoint::VerifierKey,
+    leaf::Leaf,
+    verify::{HEARTBEAT, Verified, Verifier},
+};
+use chrono::TimeDelta;
+
+/// How many rows one read takes: no read transaction lasts long.
+const CHUNK: u64 = 4096;
+
+#[derive(Default)]
+pub struct Options<'a> {
+    /// A checkpoint that was kept elsewhere.
+    pub checkpoint: Option<&'a str>,
+    /// Compare every searched column and disclosure with its leaf.
+    pub deep: bool,
+}
+
+pub struct Report {
+    pub verified: Verified,
+    /// Columns and disclosures that contradict their leaf.
+    pub mismatches: Vec<String>,
+    /// Leaves whose sensitive fields were erased or withheld, by count.
+    pub undisclosed: u64,
+}
+
+impl Report {
+    pub fn is_clean(&self) -> bool {
+        self.verified.tampering.is_empty() && self.mismatches.is_empty()
+    }
+}
+
+/// Reads the whole ledger and checks it against its checkpoints. `demo`: simulated time beats once an hour.
+pub async fn run(db: &Db, key: &VerifierKey, options: Options<'_>, demo: bool) -> crate::db::Result<Report> {
+    let silence = if demo { TimeDelta::hours(1) } else { HEARTBEAT };
+    let mut verifier = Verifier::new(silence);
+    let mut from = 0;
+    loop {
+        let notes = store::checkpoints(&mut db.read().await?, from, CHUNK).await?;
+        for (size, note) in &notes {
+            verifier.checkpoint(key, Some(*size as u64), note);
+            from = *size as u64 + 1;
+        }
+        if (notes.len() as u64) < CHUNK {
+            break;
+        }
+    }
+    if let Some(note) = options.checkpoint {
+        verifier.checkpoint(key, None, note);
+    }
+    let mut mismatches = Vec::new();
+    let mut undisclosed = 0;
+    let mut next = 0;
+    let mut head = store::size(&mut db.read().await?).await?;
+    loop {
+        let read = if options.deep {
+            let rows = store::stored(&mut db.read().await?, next, CHUNK).await?;
+            if let (Some(first), Some(last)) = (rows.first(), rows.last()) {
+                let disclosed = store::disclosures(&mut db.read().await?, first.seq as u64, last.seq as u64).await?;
+                undisclosed += compare(&rows, &disclosed, &mut mismatches);
+            }
+            rows.into_iter().map(|row| (row.seq, row.leaf)).collect()
+        } else {
+            store::leaves(&mut db.read().await?, next, i64::MAX as u64, CHUNK).await?
+        };
+        let Some((last, _)) = read.last() else { break };
+        next = *last as u64 + 1;
+        read.iter().for_each(|(_, leaf)| verifier.leaf(leaf));
+        head = head.max(next);
+    }
+    let verified = verifier.finish();
+    if verified.size < head {
+        mismatches.push(format!("the head counts {head} events, {} are stored", verified.size));
+    }
+    Ok(Report { verified, mismatches, undisclosed })
+}
+
+/// Compares columns and disclosures with leaves; returns how many commitments have no disclosure.
+fn compare(rows: &[store::Stored], disclosed: &[(i64, String, Vec<u8>, String)], mismatches: &mut Vec<String>) -> u64 {
+    let mut undisclosed = 0;
+    for row in rows {
+        let Ok(leaf) = Leaf::decode(&row.leaf) else {
+            mismatches.push(format!("event {}: its bytes are no leaf of this format", row.seq));
+            continue;
+        };
+        let columns = [
+            ("action", Some(&row.action), Some(&leaf.action)),
+            ("reason", row.reason.as_ref(), leaf.reason.as_ref()),
+            ("actor_id", row.actor_id.as_ref(), leaf.actor.id.as_ref()),
+            ("project_id", row.project_id.as_ref(), leaf.subject.project.as_ref()),
+            ("environment_id", row.environment_id.as_ref(), leaf.subject.environment.as_ref()),
+            ("secret_id", row.secret_id.as_ref(), leaf.subject.secret.as_ref()),
+            ("request_id", row.request_id.as_ref(), leaf.subject.request.as_ref()),
+            ("grant_id", row.grant_id.as_ref(), leaf.subject.grant.as_ref()),
+        ];
+        for (column, stored, told) in columns {
+            if stored != told {
+                mismatches.push(format!("event {}: column {column} contradicts the leaf", row.seq));
+            }
+        }
+        if row.at != leaf.at || row.outcome != leaf.outcome.code() || row.actor_kind != leaf.actor.kind.code() {
+            mismatches.push(format!("event {}: time, outcome or kind of actor contradict the leaf", row.seq));
+        }
+        let mine = |entry: &&(i64, String, Vec<u8>, String)| entry.0 == row.seq;
+        for (_, field, salt, value) in disclosed.iter().filter(mine) {
+            let opens = leaf.committed.get(field).zip(salt.as_slice().try_into().ok());
+            if !opens.is_some_and(|(commitment, salt): (_, [u8; 16])| commitment.opens(field, value, &salt)) {
+                mismatches.push(format!("event {}: the kept {field} is not what was committed to", row.seq));
+            }
+        }
+        undisclosed +=
+            leaf.committed.len() as u64 - disclosed.iter().filter(mine).count().min(leaf.committed.len()) as u64;
+    }
+    undisclosed
+}

@@ -1,0 +1,463 @@
+//! The one file that names a driver. Everything else writes SQL once, with `$1` placeholders and chrono and bool values.
+//!
+//! SQLite has one writer: operations are savepoints in a transaction that is handed on while others wait, so that one
+//! COMMIT (one fsync) carries up to [`BATCH`] of them; whoever commits wakes all. PostgreSQL transactions are its own.
+//! Nothing outside `audit/ledger.rs` may commit: see the four doors there.
+use sqlx::{
+    AssertSqlSafe, Connection, Encode, FromRow, Postgres, Sqlite, Type,
+    migrate::Migrator,
+    pool::PoolConnection,
+    postgres::{PgArguments, PgConnectOptions, PgPool, PgPoolOptions, PgRow},
+    sqlite::{
+        SqliteArguments, SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
+        SqliteRow, SqliteSynchronous,
+    },
+};
+use std::{
+    path::Path,
+    str::FromStr,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+use tokio::sync::{Mutex, OwnedMutexGuard, OwnedSemaphorePermit, Semaphore, oneshot};
+
+/// The most operations that one SQLite COMMIT carries.
+const BATCH: usize = 32;
+/// Concurrent writing transactions per replica on PostgreSQL: more only queue at the ledger's head.
+const COMMITS: usize = 8;
+
+static SQLITE: Migrator = sqlx::migrate!("../migrations/sqlite");
+static POSTGRES: Migrator = sqlx::migrate!("../migrations/postgres");
+
+/// Tables that change without an event, through `housekeeping` alone: nothing in them opens or closes access.
+pub const OPERATIONAL: &[&str] =
+    &["browser_sessions", "session_touches", "jobs", "audit_tiles", "audit_checkpoints", "policy_inputs"];
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("database: {0}")]
+    Sql(#[from] sqlx::Error),
+    /// The COMMIT that carried this and other operations failed; nothing of them was kept.
+    #[error("database: commit failed: {0}")]
+    Commit(String),
+    #[error("migrations: {0}")]
+    Migrate(#[from] sqlx::migrate::MigrateError),
+    #[error("database: {0}")]
+    Unfit(String),
+}
+
+pub type Result<T> = std::result::Result<T, Error>;
+
+#[derive(Clone)]
+pub struct Db(Kind);
+
+#[derive(Clone)]
+enum Kind {
+    Sqlite { writer: Arc<Mutex<Writer>>, queued: Arc<AtomicUsize>, readers: SqlitePool },
+    Postgres { pool: PgPool, commits: Arc<Semaphore> },
+}
+
+/// SQLite's one writing connection, with the operations aboard its open transaction.
+struct Writer {
+    connection: SqliteConnection,
+    open: bool,
+    aboard: Vec<oneshot::Sender<std::result::Result<(), String>>>,
+}
+
+impl Db {
+    /// Opens (and makes) the database file, with the settings that durability rests on.
+    pub async fn sqlite(path: &Path) -> Result<Self> {
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .statement_cache_capacity(400);
+        let connection = SqliteConnection::connect_with(&options).await?;
+        let readers = SqlitePoolOptions::new()
+            .max_connections(4)
+            .connect_lazy_with(options.create_if_missing(false).read_only(true));
+        let writer = Writer { connection, open: false, aboard: Vec::new() };
+        Ok(Self(Kind::Sqlite { writer: Arc::new(Mutex::new(writer)), queued: Arc::default(), readers }))
+    }
+
+    pub async fn postgres(url: &str) -> Result<Self> {
+        let options = PgConnectOptions::from_str(url)?
+            .application_name("countersign")
+            .options([("idle_in_transaction_session_timeout", "5000"), ("lock_timeout", "10000")])
+            .statement_cache_capacity(400);
+        let pool = PgPoolOptions::new().max_connections(16).connect_with(options).await?;
+        let (durable,): (String,) = sqlx::query_as("SHOW synchronous_commit").fetch_one(&pool).await?;
+        if durable == "off" || durable == "local" {
+            return Err(Error::Unfit(format!(
+                "synchronous_commit is {durable}: events would not be durable; set it to on"
+            )));
+        }
+        Ok(Self(Kind::Postgres { pool, commits: Arc::new(Semaphore::new(COMMITS)) }))
+    }
+
+    pub fn is_postgres(&self) -> bool {
+        matches!(self.0, Kind::Postgres { .. })
+    }
+
+    /// Brings the schema up to this binary's version; refuses a schema that is newer than the binary.
+    pub async fn migrate(&self) -> Result<()> {
+        match &self.0 {
+            Kind::Sqlite { writer, .. } => SQLITE.run(&mut writer.lock().await.connection).await?,
+            Kind::Postgres { pool, .. } => POSTGRES.run(pool).await?,
+        }
+        Ok(())
+    }
+
+    /// The names of the migrations that this binary knows, oldest first.
+    pub fn migrations(&self) -> Vec<String> {
+        let known = if self.is_postgres() { &POSTGRES } else { &SQLITE };
+        known
+            .iter()
+            .map(|migration| format!("{:04}_{}", migration.version, migration.description.replace(' ', "_")))
+            .collect()
+    }
+
+    pub async fn read(&self) -> Result<Reader> {
+        Ok(match &self.0 {
+            Kind::Sqlite { readers, .. } => Reader::Sqlite(readers.acquire().await?),
+            Kind::Postgres { pool, .. } => Reader::Postgres(pool.acquire().await?),
+        })
+    }
+
+    /// Begins a writing transaction. Dropping it undoes it.
+    pub async fn begin(&self) -> Result<Transaction> {
+        match &self.0 {
+            Kind::Sqlite { writer, queued, .. } => {
+                let turn = Turn::queue(writer, queued);
+                let guard = writer.clone().lock_owned().await;
+                turn.reached();
+                let mut tx = Transaction(Began::Sqlite { guard: Some(guard), queued: queued.clone() });
+                if let Began::Sqlite { guard: Some(writer), .. } = &mut tx.0 {
+                    if !writer.open {
+                        sqlx::query("BEGIN IMMEDIATE").execute(&mut writer.connection).await?;
+                        writer.open = true;
+                    }
+                    sqlx::query("SAVEPOINT operation").execute(&mut writer.connection).await?;
+                }
+                Ok(tx)
+            }
+            Kind::Postgres { pool, commits } => {
+                let permit = commits.clone().acquire_owned().await.map_err(|_| sqlx::Error::PoolClosed)?;
+                let transaction = pool.begin().await?;
+                Ok(Transaction(Began::Postgres { transaction: Some(transaction), pool: pool.clone(), _permit: permit }))
+            }
+        }
+    }
+
+    pub async fn close(&self) {
+        match &self.0 {
+            Kind::Sqlite { readers, .. } => readers.close().await,
+            Kind::Postgres { pool, .. } => pool.close().await,
+        }
+    }
+}
+
+/// A place in SQLite's queue of writers. Whoever leaves it early makes sure that nobody waits for a commit in vain.
+struct Turn<'a> {
+    writer: &'a Arc<Mutex<Writer>>,
+    queued: &'a Arc<AtomicUsize>,
+    reached: bool,
+}
+
+impl<'a> Turn<'a> {
+    fn queue(writer: &'a Arc<Mutex<Writer>>, queued: &'a Arc<AtomicUsize>) -> Self {
+        queued.fetch_add(1, Ordering::SeqCst);
+        Self { writer, queued, reached: false }
+    }
+
+    fn reached(mut self) {
+        self.reached = true;
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.queued.fetch_sub(1, Ordering::SeqCst);
+        if !self.reached {
+            let (writer, queued) = (self.writer.clone(), self.queued.clone());
+            tokio::spawn(async move { writer.lock().await.commit_if_last(&queued).await });
+        }
+    }
+}
+
+impl Writer {
+    /// Takes the finished operation aboard and commits when nobody else is coming, or enough are aboard.
+    async fn release(&mut self, queued: &AtomicUsize) -> Result<oneshot::Receiver<std::result::Result<(), String>>> {
+        sqlx::query("RELEASE operation").execute(&mut self.connection).await?;
+        let (done, committed) = oneshot::channel();
+        self.aboard.push(done);
+        if self.aboard.len() >= BATCH {
+            self.commit().await;
+        } else {
+            self.commit_if_last(queued).await;
+        }
+        Ok(committed)
+    }
+
+    async fn undo(&mut self) -> Result<()> {
+        sqlx::query("ROLLBACK TO operation").execute(&mut self.connection).await?;
+        Ok(())
+    }
+
+    async fn commit_if_last(&mut self, queued: &AtomicUsize) {
+        if self.open && queued.load(Ordering::SeqCst) == 0 {
+            self.commit().await;
+        }
+    }
+
+    async fn commit(&mut self) {
+        let answer = match sqlx::query("COMMIT").execute(&mut self.connection).await {
+            Ok(_) => Ok(()),
+            Err(error) => {
+                if io_error(&error) {
+                    // What is on disk is unknown, and an fsync is never tried twice: start again from the log.
+                    tracing::error!(%error, "the database's storage failed at COMMIT; stopping");
+                    std::process::abort();
+                }
+                let _ = sqlx::query("ROLLBACK").execute(&mut self.connection).await;
+                Err(error.to_string())
+            }
+        };
+        self.open = false;
+        for waiter in self.aboard.drain(..) {
+            let _ = waiter.send(answer.clone());
+        }
+    }
+}
+
+/// SQLITE_IOERR and its extended codes.
+fn io_error(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(|error| error.code()).and_then(|code| code.parse::<i32>().ok());
+    code.is_some_and(|code| code & 0xff == 10)
+}
+
+/// A writing transaction: nothing of it lasts unless the ledger commits it.
+pub struct Transaction(Began);
+
+enum Began {
+    Sqlite { guard: Option<OwnedMutexGuard<Writer>>, queued: Arc<AtomicUsize> },
+    Postgres { transaction: Option<sqlx::Transaction<'static, Postgres>>, pool: PgPool, _permit: OwnedSemaphorePermit },
+}
+
+impl Transaction {
+    /// Makes the operation durable. Returns after the COMMIT that carried it. Only `audit/ledger.rs` calls this.
+    pub async fn commit(mut self) -> Result<()> {
+        match &mut self.0 {
+            Began::Sqlite { guard, queued } => {
+                let Some(mut writer) = guard.take() else { return Err(sqlx::Error::PoolClosed.into()) };
+                let committed = writer.release(queued).await?;
+                drop(writer);
+                match committed.await {
+                    Ok(answer) => answer.map_err(Error::Commit),
+                    Err(_) => Err(Error::Commit("the writer stopped".into())),
+                }
+            }
+            Began::Postgres { transaction, .. } => {
+                let Some(transaction) = transaction.take() else { return Err(sqlx::Error::PoolClosed.into()) };
+                Ok(transaction.commit().await?)
+            }
+        }
+    }
+
+    /// Undoes everything since the beginning; the transaction goes on empty.
+    pub async fn undo(&mut self) -> Result<()> {
+        match &mut self.0 {
+            Began::Sqlite { guard: Some(writer), .. } => writer.undo().await,
+            Began::Postgres { transaction, pool, .. } => {
+                if let Some(old) = transaction.take() {
+                    old.rollback().await?;
+                }
+                *transaction = Some(pool.begin().await?);
+                Ok(())
+            }
+            Began::Sqlite { guard: None, .. } => Err(sqlx::Error::PoolClosed.into()),
+        }
+    }
+}
+
+impl Drop for Transaction {
+    fn drop(&mut self) {
+        if let Began::Sqlite { guard, queued } = &mut self.0
+            && let Some(mut writer) = guard.take()
+            && let Ok(runtime) = tokio::runtime::Handle::try_current()
+        {
+            let queued = queued.clone();
+            runtime.spawn(async move {
+                if writer.open {
+                    let _ = writer.undo().await;
+                    let _ = sqlx::query("RELEASE operation").execute(&mut writer.connection).await;
+                    writer.commit_if_last(&queued).await;
+                }
+            });
+        }
+    }
+}
+
+/// A connection for reading alone.
+pub enum Reader {
+    Sqlite(PoolConnection<Sqlite>),
+    Postgres(PoolConnection<Postgres>),
+}
+
+/// Whatever can run a statement: a reader, or an operation's transaction.
+pub trait Sql: Send {
+    fn sql(&mut self, statement: impl Into<Statement>) -> Query<'_>;
+}
+
+impl Sql for Reader {
+    fn sql(&mut self, statement: impl Into<Statement>) -> Query<'_> {
+        let text = statement.into().text;
+        match self {
+            Self::Sqlite(connection) => Query::Sqlite(&mut *connection, sqlx::query(AssertSqlSafe(text))),
+            Self::Postgres(connection) => Query::Postgres(&mut *connection, sqlx::query(AssertSqlSafe(text))),
+        }
+    }
+}
+
+impl Sql for Transaction {
+    #[allow(clippy::panic, reason = "a finished transaction is consumed: there is none to call this on")]
+    fn sql(&mut self, statement: impl Into<Statement>) -> Query<'_> {
+        let text = statement.into().text;
+        match &mut self.0 {
+            Began::Sqlite { guard: Some(writer), .. } => {
+                Query::Sqlite(&mut writer.connection, sqlx::query(AssertSqlSafe(text)))
+            }
+            Began::Postgres { transaction: Some(transaction), .. } => {
+                Query::Postgres(&mut *transaction, sqlx::query(AssertSqlSafe(text)))
+            }
+            Began::Sqlite { guard: None, .. } | Began::Postgres { transaction: None, .. } => {
+                panic!("a statement after the end of its transaction")
+            }
+        }
+    }
+}
+
+impl Transaction {
+    /// A SELECT that keeps its rows for this transaction: `FOR UPDATE` where there is more than one writer.
+    pub fn lock(&mut self, select: &'static str) -> Query<'_> {
+        let mut statement = Statement::from(select);
+        if matches!(self.0, Began::Postgres { .. }) {
+            statement.text.push_str(" FOR UPDATE");
+        }
+        self.sql(statement)
+    }
+}
+
+/// The text of a statement. It grows from text in the source alone, never from data.
+#[derive(Clone, Debug, Default)]
+pub struct Statement {
+    text: String,
+    binds: usize,
+}
+
+impl From<&'static str> for Statement {
+    fn from(text: &'static str) -> Self {
+        Self { text: text.into(), binds: 0 }
+    }
+}
+
+impl Statement {
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    pub fn push(&mut self, text: &'static str) -> &mut Self {
+        self.text.push_str(text);
+        self
+    }
+
+    /// Adds the next numbered placeholder; values are bound in the same order.
+    pub fn placeholder(&mut self) -> &mut Self {
+        self.binds += 1;
+        self.text.push('$');
+        self.text.push_str(&self.binds.to_string());
+        self
+    }
+
+    /// `($1, $2, …), ($n, …)` for `rows` rows of `columns` values.
+    pub fn rows(&mut self, rows: usize, columns: usize) -> &mut Self {
+        for row in 0..rows {
+            self.text.push_str(if row == 0 { "(" } else { ", (" });
+            for column in 0..columns {
+                if column > 0 {
+                    self.text.push_str(", ");
+                }
+                self.placeholder();
+            }
+            self.text.push(')');
+        }
+        self
+    }
+}
+
+pub trait Bind:
+    Send + 'static + Type<Sqlite> + for<'q> Encode<'q, Sqlite> + Type<Postgres> + for<'q> Encode<'q, Postgres>
+{
+}
+impl<T> Bind for T where
+    T: Send + 'static + Type<Sqlite> + for<'q> Encode<'q, Sqlite> + Type<Postgres> + for<'q> Encode<'q, Postgres>
+{
+}
+
+pub trait Row: Send + Unpin + for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> {}
+impl<T> Row for T where T: Send + Unpin + for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> {}
+
+pub enum Query<'t> {
+    Sqlite(&'t mut SqliteConnection, sqlx::query::Query<'static, Sqlite, SqliteArguments>),
+    Postgres(&'t mut sqlx::PgConnection, sqlx::query::Query<'static, Postgres, PgArguments>),
+}
+
+impl Query<'_> {
+    pub fn bind<T: Bind>(self, value: T) -> Self {
+        match self {
+            Self::Sqlite(connection, query) => Self::Sqlite(connection, query.bind(value)),
+            Self::Postgres(connection, query) => Self::Postgres(connection, query.bind(value)),
+        }
+    }
+
+    pub async fn optional<T: Row>(self) -> Result<Option<T>> {
+        Ok(match self {
+            Self::Sqlite(connection, query) => {
+                query.fetch_optional(connection).await?.map(|row| T::from_row(&row)).transpose()?
+            }
+            Self::Postgres(connection, query) => {
+                query.fetch_optional(connection).await?.map(|row| T::from_row(&row)).transpose()?
+            }
+        })
+    }
+
+    pub async fn one<T: Row>(self) -> Result<T> {
+        Ok(match self {
+            Self::Sqlite(connection, query) => T::from_row(&query.fetch_one(connection).await?)?,
+            Self::Postgres(connection, query) => T::from_row(&query.fetch_one(connection).await?)?,
+        })
+    }
+
+    pub async fn all<T: Row>(self) -> Result<Vec<T>> {
+        Ok(match self {
+            Self::Sqlite(connection, query) => {
+                query.fetch_all(connection).await?.iter().map(T::from_row).collect::<sqlx::Result<_>>()?
+            }
+            Self::Postgres(connection, query) => {
+                query.fetch_all(connection).await?.iter().map(T::from_row).collect::<sqlx::Result<_>>()?
+            }
+        })
+    }
+
+    /// How many rows were written.
+    pub async fn execute(self) -> Result<u64> {
+        Ok(match self {
+            Self::Sqlite(connection, query) => query.execute(connection).await?.rows_affected(),
+            Self::Postgres(connection, query) => query.execute(connection).await?.rows_affected(),
+        })
+    }
+}

@@ -1,0 +1,337 @@
+//! The ledger: one event for each change, and every kind of tampering found by a verifier that trusts nobody.
+use crate::{story, support::start};
+use app::{
+    audit::{
+        action::Action,
+        checkpoint::VerifierKey,
+        leaf::{Leaf, Subject},
+        tree::{Hash, leaf_hash, verify_consistency, verify_inclusion},
+        verify::Tampering,
+    },
+    error::{Error, Refusal},
+};
+use chrono::TimeDelta;
+use server::{
+    audit::{
+        event::{Event, Who},
+        store, tiles,
+        verify::{self, Options, Report},
+    },
+    db::Sql,
+    instance::{self, Instance},
+};
+
+async fn observe(world: &World, count: usize) {
+    for n in 0..count {
+        let event = Event::new(Action::Heartbeat).detail("n", n as u64).private("comment", format!("beat {n}"));
+        world.instance.ledger.observe(&Who::system("test"), event).await.unwrap();
+        world.clock.advance(TimeDelta::seconds(1));
+    }
+}
+
+use crate::support::World;
+
+fn key(world: &World) -> VerifierKey {
+    world.instance.builder.verifier()
+}
+
+async fn check(world: &World, options: Options<'_>) -> Report {
+    verify::run(&world.instance.db, &key(world), options, false).await.unwrap()
+}
+
+async fn deep(world: &World) -> Report {
+    check(world, Options { deep: true, ..Options::default() }).await
+}
+
+story!(events_have_consecutive_places_and_verify, |world| {
+    observe(&world, 20).await;
+    let signed = world.instance.builder.build().await.unwrap();
+    assert_eq!(signed.size, 21, "twenty and the ledger's own first event");
+    let report = deep(&world).await;
+    assert!(report.is_clean(), "{:?} {:?}", report.verified.tampering, report.mismatches);
+    assert_eq!((report.verified.size, report.verified.signed, report.undisclosed), (21, Some(21), 0));
+    let first = store::find(&mut world.instance.db.read().await.unwrap(), 0).await.unwrap().unwrap();
+    let leaf = Leaf::decode(&first.leaf).unwrap();
+    assert_eq!((leaf.action.as_str(), leaf.at), ("log.created", start()));
+    assert_eq!(leaf.detail["key"], key(&world).to_string());
+});
+
+story!(concurrent_writers_never_share_a_place, |world| {
+    let mut tasks = Vec::new();
+    for task in 0..32_u64 {
+        let ledger = world.instance.ledger.clone();
+        tasks.push(tokio::spawn(async move {
+            for n in 0..10_u64 {
+                let event = Event::new(Action::Heartbeat).detail("task", task).detail("n", n);
+                if n % 3 == 0 {
+                    let tx = ledger.begin(&Who::system("test")).await.unwrap();
+                    tx.commit(vec![event.clone(), event]).await.unwrap();
+                } else if n % 3 == 1 {
+                    ledger.observe(&Who::system("test"), event).await.unwrap();
+                } else {
+                    // Begun and given up: leaves nothing behind and blocks nobody.
+                    drop(ledger.begin(&Who::system("test")).await.unwrap());
+                }
+            }
+        }));
+    }
+    for task in tasks {
+        tokio::time::timeout(std::time::Duration::from_secs(60), task)
+            .await
+            .expect("no writer waits for ever")
+            .unwrap();
+    }
+    world.instance.builder.build().await.unwrap();
+    let report = deep(&world).await;
+    assert!(report.is_clean(), "{:?}", report.verified.tampering);
+    assert_eq!(report.verified.size, 1 + 32 * (4 * 2 + 3));
+});
+
+story!(a_change_without_an_event_is_not_kept, |world| {
+    let mut tx = world.instance.ledger.begin(&Who::system("test")).await.unwrap();
+    tx.sql("UPDATE store_identity SET epoch = 9").execute().await.unwrap();
+    assert_eq!(tx.commit(vec![]).await, Err(Error::Unavailable));
+    let identity = store::identity(&mut world.instance.db.read().await.unwrap()).await.unwrap().unwrap();
+    assert_eq!(identity.epoch, 0);
+});
+
+story!(a_refusal_undoes_the_change_and_is_recorded, |world| {
+    let mut tx = world.instance.ledger.begin(&Who::system("test")).await.unwrap();
+    tx.sql("UPDATE store_identity SET epoch = 9").execute().await.unwrap();
+    let error = tx.refuse(Event::new(Action::AssignRole), Refusal::NoRule).await;
+    assert_eq!(error, Error::Refused(Refusal::NoRule));
+    let mut db = world.instance.db.read().await.unwrap();
+    assert_eq!(store::identity(&mut db).await.unwrap().unwrap().epoch, 0);
+    let row = store::find(&mut db, 1).await.unwrap().unwrap();
+    assert_eq!(
+        (row.action.as_str(), row.outcome.as_str(), row.reason.as_deref()),
+        ("role.assigned", "refused", Some("no_rule"))
+    );
+});
+
+story!(repeated_refusals_are_counted, |world| {
+    let ledger = &world.instance.ledger;
+    for _ in 0..5 {
+        ledger.refuse(&Who::anonymous(), Event::new(Action::SignIn), Refusal::WrongCredentials).await;
+    }
+    ledger.flush_repeats(false).await;
+    let mut db = world.instance.db.read().await.unwrap();
+    assert_eq!(store::size(&mut db).await.unwrap(), 2, "one written, four counted");
+    world.clock.advance(TimeDelta::seconds(61));
+    ledger.flush_repeats(false).await;
+    let row = store::find(&mut db, 2).await.unwrap().unwrap();
+    assert_eq!(Leaf::decode(&row.leaf).unwrap().suppressed, Some(4));
+});
+
+story!(proofs_and_tiles_agree_with_the_signed_root, |world| {
+    // Two full tiles and a partial one.
+    let tx = world.instance.ledger.begin(&Who::system("test")).await.unwrap();
+    tx.commit((0..600).map(|n| Event::new(Action::Heartbeat).detail("n", n as u64)).collect()).await.unwrap();
+    let old = world.instance.builder.build().await.unwrap();
+    observe(&world, 50).await;
+    let new = world.instance.builder.build().await.unwrap();
+    assert_eq!((old.size, new.size), (601, 651));
+    let (old_root, new_root) = (key(&world).open(&old.note).unwrap().root, key(&world).open(&new.note).unwrap().root);
+    let mut db = world.instance.db.read().await.unwrap();
+    assert_eq!(store::tiles(&mut db, 0).await.unwrap(), 2);
+    for seq in [0, 1, 255, 256, 511, 512, 600, 650] {
+        let proof = tiles::inclusion_proof(&mut db, seq, new.size).await.unwrap();
+        let leaf = leaf_hash(&store::find(&mut db, seq).await.unwrap().unwrap().leaf);
+        assert!(verify_inclusion(&leaf, seq, new.size, &proof, &new_root), "event {seq}");
+    }
+    let proof = tiles::consistency_proof(&mut db, old.size, new.size).await.unwrap();
+    assert!(verify_consistency(old.size, &old_root, new.size, &new_root, &proof));
+    let partial: Vec<Hash> = tiles::tile(&mut db, new.size, 0, 2).await.unwrap();
+    assert_eq!(partial.len(), 651 - 512);
+    // A second process continues where the first one stopped.
+    let other =
+        Instance::attach(world.instance.db.clone(), &world.files, world.clock.clone(), world.anchors()).await.unwrap();
+    observe(&world, 1).await;
+    assert_eq!(other.builder.build().await.unwrap().note, world.instance.builder.build().await.unwrap().note);
+});
+
+story!(the_tables_of_the_ledger_refuse_to_be_changed, |world| {
+    observe(&world, 3).await;
+    for statement in [
+        "UPDATE audit_events SET outcome = 'allowed'",
+        "DELETE FROM audit_events WHERE seq = 2",
+        "UPDATE audit_disclosures SET value = 'x'",
+    ] {
+        let mut tx = world.instance.ledger.begin(&Who::system("test")).await.unwrap();
+        assert!(tx.sql(statement).execute().await.is_err(), "{statement}");
+    }
+});
+
+story!(an_edited_event_is_found, |world| {
+    observe(&world, 10).await;
+    world.instance.builder.build().await.unwrap();
+    world.without_triggers().await;
+    world
+        .as_database_owner(&[
+            "UPDATE audit_events SET leaf = (SELECT leaf FROM audit_events WHERE seq = 4) WHERE seq = 5",
+        ])
+        .await;
+    assert!(
+        check(&world, Options::default())
+            .await
+            .verified
+            .tampering
+            .contains(&Tampering::Misplaced { expected: 5, found: Some(4) })
+    );
+});
+
+story!(one_changed_bit_is_found, |world| {
+    observe(&world, 10).await;
+    world.instance.builder.build().await.unwrap();
+    world.without_triggers().await;
+    let changed = if world.url.is_some() {
+        "UPDATE audit_events SET leaf = decode(replace(encode(leaf, 'hex'), encode('\"n\":4', 'hex'), encode('\"n\":9', 'hex')), 'hex') WHERE seq = 5"
+    } else {
+        "UPDATE audit_events SET leaf = CAST(replace(CAST(leaf AS TEXT), '\"n\":4', '\"n\":9') AS BLOB) WHERE seq = 5"
+    };
+    world.as_database_owner(&[changed]).await;
+    assert_eq!(check(&world, Options::default()).await.verified.tampering, vec![Tampering::OtherHistory { size: 11 }]);
+});
+
+story!(a_deleted_event_is_found, |world| {
+    observe(&world, 10).await;
+    world.instance.builder.build().await.unwrap();
+    world.without_triggers().await;
+    world
+        .as_database_owner(&["DELETE FROM audit_disclosures WHERE seq = 5", "DELETE FROM audit_events WHERE seq = 5"])
+        .await;
+    let found = check(&world, Options::default()).await.verified.tampering;
+    assert!(found.contains(&Tampering::Misplaced { expected: 5, found: Some(6) }), "{found:?}");
+});
+
+story!(reordered_events_are_found, |world| {
+    observe(&world, 10).await;
+    world.instance.builder.build().await.unwrap();
+    world.without_triggers().await;
+    world
+        .as_database_owner(&[
+            "DELETE FROM audit_disclosures",
+            "UPDATE audit_events SET seq = 1000 WHERE seq = 5",
+            "UPDATE audit_events SET seq = 5 WHERE seq = 6",
+            "UPDATE audit_events SET seq = 6 WHERE seq = 1000",
+        ])
+        .await;
+    assert!(
+        check(&world, Options::default())
+            .await
+            .verified
+            .tampering
+            .contains(&Tampering::Misplaced { expected: 5, found: Some(6) })
+    );
+});
+
+story!(an_inserted_event_is_found, |world| {
+    observe(&world, 10).await;
+    world.instance.builder.build().await.unwrap();
+    world
+        .as_database_owner(&[
+            "INSERT INTO audit_events (seq, leaf, at, action, outcome, actor_kind) SELECT 11, leaf, at, action, outcome, actor_kind FROM audit_events WHERE seq = 3",
+        ])
+        .await;
+    assert!(
+        check(&world, Options::default())
+            .await
+            .verified
+            .tampering
+            .contains(&Tampering::Misplaced { expected: 11, found: Some(3) })
+    );
+});
+
+story!(a_cut_off_end_is_found_by_a_checkpoint_kept_elsewhere, |world| {
+    observe(&world, 10).await;
+    let kept = world.instance.builder.build().await.unwrap().note;
+    world.without_triggers().await;
+    world
+        .as_database_owner(&[
+            "DELETE FROM audit_disclosures WHERE seq > 5",
+            "DELETE FROM audit_events WHERE seq > 5",
+            "DELETE FROM audit_checkpoints",
+            "UPDATE ledger_head SET size = 6",
+        ])
+        .await;
+    assert!(check(&world, Options::default()).await.is_clean(), "alone, the database tells a consistent story");
+    let report = check(&world, Options { checkpoint: Some(&kept), deep: false }).await;
+    assert_eq!(report.verified.tampering, vec![Tampering::Truncated { signed: 11, stored: 6 }]);
+    // The anchor says it at the next start, and the exit code is 4.
+    let restarted =
+        Instance::attach(world.instance.db.clone(), &world.files, world.clock.clone(), world.anchors()).await;
+    assert_eq!(restarted.err().map(|error| error.exit_code()), Some(4));
+});
+
+story!(a_replaced_log_is_found, |world| {
+    observe(&world, 5).await;
+    let kept = world.instance.builder.build().await.unwrap().note;
+    let other = if world.url.is_some() { World::postgres().await.unwrap() } else { World::sqlite().await };
+    observe(&other, 50).await;
+    other.instance.builder.build().await.unwrap();
+    let report = verify::run(&other.instance.db, &key(&world), Options { checkpoint: Some(&kept), deep: false }, false)
+        .await
+        .unwrap();
+    assert!(report.verified.tampering.iter().any(|found| matches!(found, Tampering::OtherHistory { .. })));
+    assert!(report.verified.tampering.iter().any(|found| matches!(found, Tampering::Checkpoint { .. })));
+});
+
+story!(changed_columns_and_disclosures_are_found_by_deep, |world| {
+    observe(&world, 5).await;
+    world.instance.builder.build().await.unwrap();
+    world.without_triggers().await;
+    world
+        .as_database_owner(&[
+            "UPDATE audit_events SET actor_id = 'per_other' WHERE seq = 2",
+            "UPDATE audit_disclosures SET value = 'another' WHERE seq = 3",
+        ])
+        .await;
+    assert!(check(&world, Options::default()).await.is_clean(), "leaves themselves are whole");
+    let mismatches = deep(&world).await.mismatches.join("\n");
+    assert!(
+        mismatches.contains("event 2: column actor_id") && mismatches.contains("event 3: the kept comment"),
+        "{mismatches}"
+    );
+});
+
+story!(an_erased_name_keeps_every_proof, |world| {
+    observe(&world, 5).await;
+    world.instance.builder.build().await.unwrap();
+    world.as_database_owner(&["DELETE FROM audit_disclosures WHERE seq = 3"]).await;
+    let report = deep(&world).await;
+    assert!(report.is_clean());
+    assert_eq!(report.undisclosed, 1);
+});
+
+story!(a_builder_stops_when_history_changed_under_it, |world| {
+    observe(&world, 10).await;
+    world.instance.builder.build().await.unwrap();
+    world.without_triggers().await;
+    world
+        .as_database_owner(&[
+            "UPDATE audit_events SET leaf = (SELECT leaf FROM audit_events WHERE seq = 4) WHERE seq = 5",
+        ])
+        .await;
+    let other = Instance::attach(world.instance.db.clone(), &world.files, world.clock.clone(), Default::default())
+        .await
+        .unwrap();
+    assert_eq!(other.builder.build().await.err(), Some(Error::Unavailable));
+    assert!(other.builder.signed().forked);
+});
+
+story!(an_event_that_does_not_fit_changes_nothing, |world| {
+    let tx = world.instance.ledger.begin(&Who::system("test")).await.unwrap();
+    let subject = Subject { row: Some("x".repeat(9000)), ..Subject::default() };
+    assert_eq!(tx.commit(vec![Event::new(Action::Heartbeat).on(subject)]).await, Err(Error::Unavailable));
+    observe(&world, 1).await;
+    world.instance.builder.build().await.unwrap();
+    assert_eq!(deep(&world).await.verified.size, 2);
+});
+
+story!(a_wrong_root_key_is_refused, |world| {
+    let other = server::keys::KeyFiles::random().unwrap();
+    let refused = Instance::attach(world.instance.db.clone(), &other, world.clock.clone(), Default::default()).await;
+    assert!(refused.err().unwrap().to_string().contains("root key is not the one"));
+    let again = instance::create(&world.instance.db, &world.files, world.clock.clone(), false).await;
+    assert!(again.is_err(), "init never replaces an installation");
+});

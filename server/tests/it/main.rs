@@ -1,0 +1,9 @@
+//! Stories that drive the real operations with a fixed clock, on SQLite always and on PostgreSQL when
+//! `COUNTERSIGN_TEST_POSTGRES` names one (`cargo xtask test` starts it).
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod support;
+
+mod ledger;
+mod parity;
+mod tidy;

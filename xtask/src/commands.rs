@@ -1,0 +1,130 @@
+//! One function per command of `cargo xtask`.
+use crate::{
+    browser,
+    machine::{Done, cargo, root, run, say, target},
+    postgres::Postgres,
+    site, wasm,
+};
+use std::{
+    process::Command,
+    time::{Duration, Instant},
+};
+
+const SLOW: Duration = Duration::from_secs(40 * 60);
+
+pub fn demo(arguments: &[String]) -> Done {
+    prepare()?;
+    run(Command::new(binary()).arg("demo").args(arguments).current_dir(root()), "See the message above.")
+}
+
+pub fn serve(arguments: &[String]) -> Done {
+    prepare()?;
+    let binary = binary();
+    let data = root().join("countersign-data");
+    let names_data = arguments.iter().any(|argument| argument.starts_with("--data"));
+    if !names_data && !data.exists() {
+        run(Command::new(&binary).arg("init").arg("--data").arg(&data), "init makes keys, ledger and store.")?;
+    }
+    let mut server = Command::new(binary);
+    server.arg("serve");
+    if !names_data {
+        server.arg("--data").arg(&data);
+    }
+    run(server.args(arguments).current_dir(root()), "See the message above.")
+}
+
+/// Runs every test. With an argument: only that stage (`rust` or `browser`), the rest is passed on.
+pub fn test(arguments: &[String]) -> Done {
+    let only = arguments.first().map(String::as_str);
+    let rest = arguments.get(1..).unwrap_or_default();
+    let mut stages = Stages::default();
+    stages.time("site", site::build)?;
+    if only != Some("browser") {
+        let postgres = stages.time("postgres", Postgres::start)?;
+        stages.time("rust tests", || {
+            say("rust tests, on SQLite and on PostgreSQL");
+            run(
+                cargo()
+                    .args(["test", "--workspace", "--quiet"])
+                    .args(rest)
+                    .env("COUNTERSIGN_TEST_POSTGRES", &postgres.url),
+                "The failing tests are named above.",
+            )
+        })?;
+    }
+    if only != Some("rust") {
+        stages.time("server", build_server)?;
+        stages.time("browser tests", || browser::test(if only == Some("browser") { rest } else { &[] }))?;
+    }
+    stages.report();
+    Ok(())
+}
+
+pub fn lint() -> Done {
+    say("rustfmt");
+    run(cargo().args(["fmt", "--all", "--", "--check"]), "Run cargo fmt.")?;
+    say("clippy, server side");
+    run(
+        cargo().args(["clippy", "--workspace", "--all-targets", "--quiet", "--", "-Dwarnings"]),
+        "Mend what clippy says above.",
+    )?;
+    wasm::lint()
+}
+
+pub fn build() -> Done {
+    site::build()?;
+    say("compile the release binary");
+    run(cargo().args(["build", "--release", "--package", "server"]), "The errors above are in server or app.")?;
+    println!("{}", target().join("release/countersign").display());
+    Ok(())
+}
+
+pub fn bench(arguments: &[String]) -> Done {
+    build()?;
+    let postgres = Postgres::start()?;
+    run(
+        Command::new(target().join("release/countersign"))
+            .arg("bench")
+            .args(arguments)
+            .env("COUNTERSIGN_TEST_POSTGRES", &postgres.url),
+        "See the message above.",
+    )
+}
+
+fn prepare() -> Done {
+    site::build()?;
+    build_server()
+}
+
+fn build_server() -> Done {
+    say("compile the server");
+    run(cargo().args(["build", "--package", "server"]), "The errors above are in server or app.")
+}
+
+fn binary() -> std::path::PathBuf {
+    target().join("debug/countersign")
+}
+
+#[derive(Default)]
+struct Stages(Vec<(&'static str, Duration)>);
+
+impl Stages {
+    fn time<T>(&mut self, name: &'static str, stage: impl FnOnce() -> Done<T>) -> Done<T> {
+        let start = Instant::now();
+        let done = stage();
+        self.0.push((name, start.elapsed()));
+        done.inspect_err(|_| self.report())
+    }
+
+    fn report(&self) {
+        println!("\nstage            minutes");
+        for (name, took) in &self.0 {
+            println!("{name:<16} {:>7.1}", took.as_secs_f64() / 60.0);
+        }
+        let all: Duration = self.0.iter().map(|(_, took)| *took).sum();
+        println!("{:<16} {:>7.1}", "all", all.as_secs_f64() / 60.0);
+        if all > SLOW {
+            println!("warning: over 40 minutes; make it leaner before adding to it");
+        }
+    }
+}

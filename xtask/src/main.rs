@@ -1,0 +1,50 @@
+//! `cargo xtask …`: every set-up step of Countersign, in Rust, so that a bare machine needs only cargo.
+mod browser;
+mod commands;
+mod machine;
+mod postgres;
+mod site;
+mod wasm;
+
+use std::process::ExitCode;
+
+const HELP: &str = "\
+cargo xtask COMMAND
+
+  demo    build everything, seed a demonstration organisation, serve it on http://127.0.0.1:8400
+  serve   build everything, serve without demonstration data (first start: how to make the first administrator)
+  test    install what is missing, run every test on SQLite and PostgreSQL, and the browser tests
+  lint    rustfmt, and clippy with warnings denied, for the server and for the browser
+  build   one self-contained release binary: target/release/countersign
+  bench   measure what README quotes, beside the cost of fsync on this machine
+  site    build only what a browser loads: wasm, scripts, styles
+
+Arguments after serve and demo are passed on to the countersign binary.
+";
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args().skip(1);
+    let command = arguments.next().unwrap_or_default();
+    let rest: Vec<String> = arguments.collect();
+    let done = match command.as_str() {
+        "demo" => commands::demo(&rest),
+        "serve" => commands::serve(&rest),
+        "test" => commands::test(&rest),
+        "lint" => commands::lint(),
+        "build" => commands::build(),
+        "bench" => commands::bench(&rest),
+        "site" => site::build().map(|_| ()),
+        "" | "help" | "--help" | "-h" => {
+            print!("{HELP}");
+            Ok(())
+        }
+        other => Err(format!("unknown command {other:?}\n\n{HELP}")),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            eprintln!("\nxtask: {why}");
+            ExitCode::FAILURE
+        }
+    }
+}
