@@ -98,6 +98,10 @@ sentences! {
         WorldChanged = "world_changed", "The request changed since you opened it. Look at it again, then decide.";
         NotYours = "not_yours", "This belongs to somebody else.";
         LastAdministrator = "last_administrator", "This is the last administrator. Give somebody else the role first.";
+        SecondPerson = "second_person", "Destroying a production value needs another person than the one who asked for it.";
+        TooEarly = "too_early", "It can be destroyed only after the waiting time.";
+        SetUpCode = "set_up_code", "That code is not the one that the server printed, or its half hour is over.";
+        NotPublic = "not_public", "This is done over loopback or TLS only.";
         NoSuchVersion = "no_such_version", "This version was deleted or destroyed.";
         OtherEnvironment = "other_environment", "This workload belongs to another environment.";
     }
@@ -109,6 +113,8 @@ sentences! {
         Taken = "taken", "That name is taken.";
         StaleVersion = "stale_version", "Somebody wrote a newer value. Look at it before you write yours.";
         AlreadyDone = "already_done", "This was done already.";
+        EditedMeanwhile = "edited_meanwhile", "Somebody changed this since you opened it. Look at it again.";
+        StillInUse = "still_in_use", "Values are still sealed with this key. Wrap them with the new one first.";
         Archived = "archived", "This secret is archived.";
     }
 }

@@ -44,6 +44,12 @@ impl std::fmt::Display for NotAnId {
 
 impl std::error::Error for NotAnId {}
 
+/// Any kind of id, for making new ones.
+pub trait Id {
+    /// A new id from a moment and ten random bytes.
+    fn make(millis: u64, random: [u8; 10]) -> Self;
+}
+
 macro_rules! ids {
     ($($(#[$doc:meta])* $name:ident = $prefix:literal;)*) => {$(
         $(#[$doc])*
@@ -51,13 +57,14 @@ macro_rules! ids {
         #[serde(try_from = "String", into = "String")]
         pub struct $name(String);
 
-        impl $name {
-            pub const PREFIX: &'static str = $prefix;
-
-            /// A new id from a moment and ten random bytes.
-            pub fn new(millis: u64, random: [u8; 10]) -> Self {
+        impl Id for $name {
+            fn make(millis: u64, random: [u8; 10]) -> Self {
                 Self(format!("{}_{}", $prefix, encode(uuid7(millis, random))))
             }
+        }
+
+        impl $name {
+            pub const PREFIX: &'static str = $prefix;
 
             pub fn as_str(&self) -> &str {
                 &self.0
@@ -105,8 +112,8 @@ ids! {
     RoleId = "rol";
     /// A person's membership of a team over a period.
     MembershipId = "mem";
-    /// A link that lets a new person join, or a known one set a new password.
-    InviteId = "inv";
+    /// A one-time link: to join, or to set a new password.
+    LinkId = "lnk";
     /// A signed-in browser.
     SessionId = "ses";
     ProjectId = "prj";
@@ -141,7 +148,7 @@ mod tests {
         // Version 1 of the id format: these lines must never change.
         assert_eq!(encode(0), "00000000000000000000000000");
         assert_eq!(encode(u128::MAX), "7zzzzzzzzzzzzzzzzzzzzzzzzz");
-        let id = PersonId::new(1_795_507_200_000, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+        let id = PersonId::make(1_795_507_200_000, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
         assert_eq!(id.as_str(), "per_01m8693800e41861050r3gg28a");
         assert_eq!(decode(&id.as_str()[4..]).map(|bits| bits >> 76 & 0xf), Some(7));
     }
@@ -165,8 +172,8 @@ mod tests {
 
     #[test]
     fn ids_sort_by_time() {
-        let early = PersonId::new(1, [255; 10]);
-        let late = PersonId::new(2, [0; 10]);
+        let early = PersonId::make(1, [255; 10]);
+        let late = PersonId::make(2, [0; 10]);
         assert!(early < late);
     }
 }

@@ -1,5 +1,24 @@
 //! Countersign's pages and the rules that need no IO.
 pub mod audit;
+pub mod catalog;
 pub mod error;
+pub mod grants;
+pub mod home;
 pub mod id;
+pub mod islands;
+pub mod notifications;
+pub mod people;
+pub mod policies;
+pub mod requests;
+pub mod session;
 pub mod time;
+#[cfg(feature = "ssr")]
+pub mod ui;
+pub mod workloads;
+
+/// Called once by `boot.js`, before the islands of the page are brought to life.
+#[cfg(feature = "hydrate")]
+#[leptos::wasm_bindgen::prelude::wasm_bindgen(wasm_bindgen = leptos::wasm_bindgen)]
+pub fn hydrate() {
+    leptos::mount::hydrate_islands();
+}

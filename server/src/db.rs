@@ -32,8 +32,16 @@ static SQLITE: Migrator = sqlx::migrate!("../migrations/sqlite");
 static POSTGRES: Migrator = sqlx::migrate!("../migrations/postgres");
 
 /// Tables that change without an event, through `housekeeping` alone: nothing in them opens or closes access.
-pub const OPERATIONAL: &[&str] =
-    &["browser_sessions", "session_touches", "jobs", "audit_tiles", "audit_checkpoints", "policy_inputs"];
+pub const OPERATIONAL: &[&str] = &[
+    "browser_sessions",
+    "session_touches",
+    "jobs",
+    "audit_tiles",
+    "audit_checkpoints",
+    "policy_inputs",
+    "notices",
+    "stashes",
+];
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -151,6 +159,25 @@ impl Db {
                 Ok(Transaction(Began::Postgres { transaction: Some(transaction), pool: pool.clone(), _permit: permit }))
             }
         }
+    }
+
+    /// Commits without waiting for the disk, on SQLite: for making a demonstration, which can be made again.
+    pub async fn relax(&self) -> Result<()> {
+        if let Kind::Sqlite { writer, .. } = &self.0 {
+            sqlx::query("PRAGMA synchronous = OFF").execute(&mut writer.lock().await.connection).await?;
+        }
+        Ok(())
+    }
+
+    /// Everything written so far is on the disk, and further commits wait for it again.
+    pub async fn settle(&self) -> Result<()> {
+        if let Kind::Sqlite { writer, .. } = &self.0 {
+            let mut writer = writer.lock().await;
+            for pragma in ["PRAGMA synchronous = FULL", "PRAGMA wal_checkpoint(TRUNCATE)"] {
+                sqlx::query(pragma).execute(&mut writer.connection).await?;
+            }
+        }
+        Ok(())
     }
 
     pub async fn close(&self) {
@@ -343,8 +370,8 @@ impl Sql for Transaction {
 
 impl Transaction {
     /// A SELECT that keeps its rows for this transaction: `FOR UPDATE` where there is more than one writer.
-    pub fn lock(&mut self, select: &'static str) -> Query<'_> {
-        let mut statement = Statement::from(select);
+    pub fn lock(&mut self, select: impl Into<Statement>) -> Query<'_> {
+        let mut statement = select.into();
         if matches!(self.0, Began::Postgres { .. }) {
             statement.text.push_str(" FOR UPDATE");
         }

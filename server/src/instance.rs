@@ -16,7 +16,7 @@ use crate::{
 use aes_gcm::{Aes256Gcm, KeyInit, aead::Aead};
 use app::{
     audit::{action::Action, checkpoint::VerifierKey},
-    id::{LogId, StoreId},
+    id::{Id, LogId, StoreId},
 };
 use std::{
     fs::{self, File, TryLockError},
@@ -87,7 +87,7 @@ pub async fn init(config: &Config, clock: Clock, demo: bool) -> Result<(), Error
 pub async fn create(db: &Db, files: &KeyFiles, clock: Clock, demo: bool) -> Result<(), Error> {
     let now = clock.now();
     let millis = now.timestamp_millis() as u64;
-    let (store_id, log_id) = (StoreId::new(millis, keys::random()?), LogId::new(millis, keys::random()?));
+    let (store_id, log_id) = (StoreId::make(millis, keys::random()?), LogId::make(millis, keys::random()?));
     let keys = files.for_store(&store_id);
     let pseudonyms: keys::Secret = Zeroizing::new(keys::random()?);
     let identity = Identity {
@@ -154,6 +154,15 @@ pub async fn verifier(config: &Config, db: &Db) -> Result<(VerifierKey, bool), E
     let identity = store::identity(&mut db.read().await?).await?.ok_or(Error::Uninitialised)?;
     let files = KeyFiles::read(&config.keys)?;
     Ok((files.log_key(origin(&identity)).verifier(), identity.demo))
+}
+
+/// The key of this installation's row seals, from its key file.
+pub async fn seal_key(config: &Config, db: &Db) -> Result<keys::Secret, Error> {
+    let identity = store::identity(&mut db.read().await?).await?.ok_or(Error::Uninitialised)?;
+    let id: StoreId = identity.store_id.parse().map_err(|_| Error::Foreign("the store's id is no store id"))?;
+    let keys = KeyFiles::read(&config.keys)?.for_store(&id);
+    keys.check(&identity.key_check)?;
+    Ok(keys.row_seal)
 }
 
 fn origin(identity: &Identity) -> String {

@@ -95,6 +95,7 @@ impl KeyFiles {
             kek_wrap: derive("kek-wrap/v1"),
             row_seal: derive("row-seal/v1"),
             credential_wrap: derive("credential-wrap/v1"),
+            stash: derive("stash/v1"),
             key_check: derive("key-check/v1"),
             store: store.clone(),
         }
@@ -110,6 +111,8 @@ pub struct Keys {
     pub row_seal: Secret,
     /// Wraps small secrets of the installation itself.
     pub credential_wrap: Secret,
+    /// Seals what lies in the database between two steps of one form.
+    pub stash: Secret,
     key_check: Secret,
     store: StoreId,
 }

@@ -1,7 +1,21 @@
 //! What happens in Countersign: operations, SQL, HTTP, jobs, command line.
 pub mod audit;
+pub mod bench;
+pub mod catalog;
 pub mod clock;
+pub mod command;
 pub mod config;
+pub mod console;
 pub mod db;
+pub mod demo;
+pub mod grants;
+pub mod http;
 pub mod instance;
+pub mod jobs;
 pub mod keys;
+pub mod notifications;
+pub mod people;
+pub mod policies;
+pub mod requests;
+pub mod vault;
+pub mod workloads;

@@ -30,6 +30,8 @@ pub fn build() -> Done<PathBuf> {
     wasm_bindgen_cli_support::Bindgen::new()
         .input_path(&wasm)
         .out_name("countersign")
+        .remove_name_section(true)
+        .remove_producers_section(true)
         .web(true)
         .and_then(|bindgen| bindgen.typescript(false).generate(&out))
         .map_err(|error| format!("wasm-bindgen: {error:#}"))?;

@@ -62,7 +62,16 @@ actions! {
     CreateSecret = "secret.created", "Created a secret";
     EditSecret = "secret.edited", "Edited a secret's description";
     ArchiveSecret = "secret.archived", "Archived a secret";
+    MoveSecret = "secret.moved", "Moved a secret";
+    ImportSecrets = "secret.imported", "Imported values";
     WriteVersion = "secret.version_written", "Wrote a new value";
+    DeleteVersion = "secret.version_deleted", "Deleted a version";
+    UndeleteVersion = "secret.version_undeleted", "Restored a version";
+    ScheduleDestruction = "secret.destruction_scheduled", "Asked for a version to be destroyed";
+    DestroyVersion = "secret.version_destroyed", "Destroyed a version for ever";
+    RotateKey = "environment.key_rotated", "Made a new environment key";
+    RewrapVersions = "environment.rewrapped", "Wrapped values with the new key";
+    DestroyKey = "environment.key_destroyed", "Destroyed an old environment key";
     RevealSecret = "secret.revealed", "Revealed a value";
     CopySecret = "secret.copied", "Copied a value";
     FetchSecret = "secret.fetched", "Fetched a value";
@@ -71,10 +80,13 @@ actions! {
     ApproveRequest = "request.approved", "Approved";
     DenyRequest = "request.denied", "Denied";
     WithdrawRequest = "request.withdrawn", "Withdrew a request";
+    ExpireRequest = "request.expired", "Request expired";
+    VoidRequest = "request.voided", "Request lost its effect";
     ViewRequest = "request.read", "Read a request";
     IssueGrant = "grant.issued", "Access began";
     RevokeGrant = "grant.revoked", "Revoked access";
     GiveBackGrant = "grant.given_back", "Gave access back";
+    EndGrant = "grant.ended", "Access ended";
 
     CreateWorkload = "workload.created", "Created a workload";
     DisableWorkload = "workload.disabled", "Disabled a workload";

@@ -9,6 +9,7 @@
 pub mod action;
 pub mod checkpoint;
 pub mod leaf;
+#[cfg(feature = "ssr")]
 pub mod page;
 pub mod tree;
 pub mod verify;

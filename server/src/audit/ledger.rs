@@ -141,7 +141,7 @@ impl Sql for Tx {
 }
 
 impl Tx {
-    pub fn lock(&mut self, select: &'static str) -> Query<'_> {
+    pub fn lock(&mut self, select: impl Into<Statement>) -> Query<'_> {
         self.inner.lock(select)
     }
 
@@ -194,7 +194,7 @@ impl Housekeeping {
         Ok(self.0.commit().await?)
     }
 
-    pub fn lock(&mut self, select: &'static str) -> Query<'_> {
+    pub fn lock(&mut self, select: impl Into<Statement>) -> Query<'_> {
         self.0.lock(select)
     }
 }

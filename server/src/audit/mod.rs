@@ -13,6 +13,7 @@ pub mod event;
 pub mod ledger;
 pub mod repeats;
 pub mod row_seal;
+pub mod state;
 pub mod store;
 pub mod tiles;
 pub mod verify;

@@ -13,6 +13,8 @@ use subtle::ConstantTimeEq;
 /// A row with `event_seq` and `row_mac` columns. What it serialises to is what the seal covers.
 pub trait SealedRow: Serialize {
     const TABLE: &'static str;
+    /// Every column of the row, from its table: for walking over all rows.
+    const SELECT: &'static str;
     /// `UPDATE … SET event_seq = $1, row_mac = $2 WHERE id = $3`
     const WRITE: &'static str;
     fn id(&self) -> &str;
@@ -23,9 +25,10 @@ pub trait SealedRow: Serialize {
 /// Implements [`SealedRow`] for a row with `id`, `event_seq` and `row_mac` fields.
 #[macro_export]
 macro_rules! sealed_row {
-    ($row:ty, $table:literal) => {
+    ($row:ty, $table:literal, $select:expr) => {
         impl $crate::audit::row_seal::SealedRow for $row {
             const TABLE: &'static str = $table;
+            const SELECT: &'static str = $select;
             const WRITE: &'static str = concat!("UPDATE ", $table, " SET event_seq = $1, row_mac = $2 WHERE id = $3");
             fn id(&self) -> &str {
                 self.id.as_str()

@@ -2,8 +2,16 @@
 //! `COUNTERSIGN_TEST_POSTGRES` names one (`cargo xtask test` starts it).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod cast;
 mod support;
 
+mod grants;
 mod ledger;
+mod matrix;
 mod parity;
+mod people;
+mod requests;
+mod state;
 mod tidy;
+mod vault;
+mod workloads;

@@ -1,0 +1,160 @@
+//! Paths, kinds of secret, fields and values in the form that is accepted.
+use crate::{
+    policies::model::{Tier, words},
+    time::Moment,
+};
+use chrono::TimeDelta;
+
+words! {
+    /// What a secret is. Some kinds fix the fields that a value has.
+    Kind {
+        Password = "password", "password";
+        ApiKey = "api-key", "API key";
+        Database = "database", "database account";
+        Certificate = "certificate", "certificate";
+        SshKey = "ssh-key", "SSH key";
+        Opaque = "opaque", "opaque";
+    }
+}
+
+impl Kind {
+    /// The fields that every value of this kind has.
+    pub fn fields(self) -> &'static [&'static str] {
+        match self {
+            Self::Database => &["username", "password"],
+            Self::Certificate => &["chain", "key"],
+            _ => &["value"],
+        }
+    }
+}
+
+/// A path: segments of `[A-Za-z0-9._-]{1,128}` with `/` between them, at most 512, none of them `.` or `..`.
+pub fn path(text: &str) -> Result<String, &'static str> {
+    let text = text.trim();
+    if text.is_empty() {
+        return Err("This is needed.");
+    }
+    if text.len() > 512 {
+        return Err("At most 512 characters.");
+    }
+    let segment = |segment: &str| {
+        (1..=128).contains(&segment.len())
+            && segment != "."
+            && segment != ".."
+            && segment.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
+    };
+    if text.split('/').all(segment) {
+        Ok(text.to_owned())
+    } else {
+        Err("Letters, digits, dot, underscore and hyphen; / between parts; no empty part, no part . or ..")
+    }
+}
+
+/// The path without regard to case: unique in its environment.
+pub fn folded(path: &str) -> String {
+    path.to_ascii_lowercase()
+}
+
+/// Limits of a version's payload.
+pub const MOST_FIELDS: usize = 64;
+pub const LONGEST_FIELD: usize = 64 * 1024;
+pub const LONGEST_PAYLOAD: usize = 256 * 1024;
+
+/// A field's name in a payload.
+pub fn field_name(text: &str) -> Result<String, &'static str> {
+    let fits = (1..=128).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
+    if fits { Ok(text.to_owned()) } else { Err("Letters, digits, dot, underscore and hyphen; at most 128.") }
+}
+
+/// What somebody should look at before storing a value; it is stored as it is all the same.
+pub fn warning(value: &[u8]) -> Option<&'static str> {
+    if value.is_empty() {
+        return Some("It is empty.");
+    }
+    if value.first().is_some_and(u8::is_ascii_whitespace) || value.last().is_some_and(u8::is_ascii_whitespace) {
+        return Some("It begins or ends with white space or a line break.");
+    }
+    None
+}
+
+/// A version's age against the limit of its protection level, in days.
+pub fn age(written: Moment, now: Moment, tier: Tier) -> (i64, i64) {
+    ((now - written).num_days(), tier.rotate_within().num_days())
+}
+
+/// How long a version in production waits between asking for its destruction and destroying it.
+pub const DESTRUCTION_WAIT: TimeDelta = TimeDelta::days(7);
+
+/// May this version be destroyed now by this person?
+pub fn may_destroy(
+    tier: Tier,
+    asked_by: Option<&str>,
+    not_before: Option<Moment>,
+    person: &str,
+    now: Moment,
+) -> Result<(), crate::error::Refusal> {
+    use crate::error::Refusal;
+    let (Some(asked_by), Some(not_before)) = (asked_by, not_before) else { return Err(Refusal::TooEarly) };
+    if now < not_before {
+        return Err(Refusal::TooEarly);
+    }
+    if tier == Tier::Production && asked_by == person {
+        return Err(Refusal::SecondPerson);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Refusal;
+
+    #[test]
+    fn a_path_has_one_spelling() {
+        for good in ["a", "db/settlement-primary", "Bank/SEPA_key.v2", &"a".repeat(128)] {
+            assert_eq!(path(good), Ok(good.to_owned()));
+        }
+        for bad in [
+            "",
+            "/",
+            "a//b",
+            "/a",
+            "a/",
+            "..",
+            "a/../b",
+            "./a",
+            "a/.",
+            "a b",
+            "a%2fb",
+            "ä",
+            "a\\b",
+            "a\0b",
+            &"a".repeat(129),
+            &"a/".repeat(300),
+        ] {
+            assert!(path(bad).is_err(), "{bad:?}");
+        }
+        assert_eq!(folded("DB/Key"), "db/key");
+    }
+
+    #[test]
+    fn odd_values_are_pointed_out() {
+        assert!(warning(b"secret\n").is_some());
+        assert!(warning(b" secret").is_some());
+        assert!(warning(b"").is_some());
+        assert!(warning(b"sec ret").is_none());
+    }
+
+    #[test]
+    fn destruction_waits_and_takes_two() {
+        let now = Moment::default();
+        let later = now + DESTRUCTION_WAIT;
+        let production = |by, at, person, now| may_destroy(Tier::Production, by, at, person, now);
+        assert_eq!(production(None, None, "a", later), Err(Refusal::TooEarly));
+        assert_eq!(production(Some("a"), Some(later), "b", now), Err(Refusal::TooEarly));
+        assert_eq!(production(Some("a"), Some(later), "a", later), Err(Refusal::SecondPerson));
+        assert_eq!(production(Some("a"), Some(later), "b", later), Ok(()));
+        assert_eq!(may_destroy(Tier::Test, Some("a"), Some(now), "a", now), Ok(()));
+    }
+}

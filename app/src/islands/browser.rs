@@ -1,0 +1,49 @@
+//! The few things of a browser that islands need.
+use leptos::{wasm_bindgen::JsCast, web_sys::window};
+use wasm_bindgen_futures::JsFuture;
+use web_sys::{Request, RequestInit, Response};
+
+/// Puts a text on the clipboard. False where the browser refuses.
+pub async fn copy(text: &str) -> bool {
+    let Some(window) = window() else { return false };
+    JsFuture::from(window.navigator().clipboard().write_text(text)).await.is_ok()
+}
+
+/// Asks this server for JSON: with a body as a form's `POST`, without one as a `GET`.
+pub async fn json(url: &str, body: Option<&str>) -> Option<(u16, serde_json::Value)> {
+    let options = RequestInit::new();
+    options.set_method(if body.is_some() { "POST" } else { "GET" });
+    if let Some(body) = body {
+        options.set_body(&body.into());
+    }
+    let request = Request::new_with_str_and_init(url, &options).ok()?;
+    request.headers().set("accept", "application/json").ok()?;
+    if body.is_some() {
+        request.headers().set("content-type", "application/x-www-form-urlencoded").ok()?;
+    }
+    let response: Response = JsFuture::from(window()?.fetch_with_request(&request)).await.ok()?.dyn_into().ok()?;
+    let text = JsFuture::from(response.text().ok()?).await.ok()?.as_string()?;
+    Some((response.status(), serde_json::from_str(&text).ok()?))
+}
+
+/// `application/x-www-form-urlencoded` (WHATWG URL) for a few fields.
+pub fn form(fields: &[(&str, &str)]) -> String {
+    let encode = |text: &str| -> String {
+        text.bytes()
+            .map(|byte| match byte {
+                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'*' => char::from(byte).to_string(),
+                b' ' => "+".into(),
+                other => format!("%{other:02X}"),
+            })
+            .collect()
+    };
+    fields.iter().map(|(name, value)| format!("{}={}", encode(name), encode(value))).collect::<Vec<_>>().join("&")
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn forms_are_encoded() {
+        assert_eq!(super::form(&[("purpose", "a b&c=é"), ("x", "1")]), "purpose=a+b%26c%3D%C3%A9&x=1");
+    }
+}

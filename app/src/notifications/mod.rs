@@ -1,0 +1,3 @@
+//! Notices: what a person is told in the console.
+#[cfg(feature = "ssr")]
+pub mod page;

@@ -1,0 +1,53 @@
+//! The notices of one person.
+use crate::{session::Shell, time::Moment, ui};
+use leptos::prelude::*;
+
+pub struct Notice {
+    pub kind: String,
+    pub subject: String,
+    pub told_at: Moment,
+    pub unread: bool,
+}
+
+/// What a notice says, and where it leads.
+fn words(kind: &str, subject: &str) -> (&'static str, String) {
+    let request = format!("/requests/{subject}");
+    match kind {
+        "request.submitted" => ("A request waits for your decision", request),
+        "request.signed" => ("One seat of your request was signed", request),
+        "request.approved" => ("Your request was approved: access began", request),
+        "request.denied" => ("Your request was denied", request),
+        "request.expired" => ("Your request expired: nobody decided", request),
+        "request.voided" => ("Your request lost its effect: what you asked for changed", request),
+        "grant.revoked" => ("Access of yours was revoked", request),
+        "grant.ended" => ("Access of yours ended", request),
+        "role.assigned" => ("You were given a role", format!("/people/{subject}")),
+        "role.removed" => ("A role of yours was taken away", format!("/people/{subject}")),
+        _ => ("Something happened", "/".into()),
+    }
+}
+
+pub fn notices(shell: &Shell, notices: Vec<Notice>) -> String {
+    ui::page(shell, "Notices", None, || {
+        let now = shell.now;
+        let unread = notices.iter().any(|notice| notice.unread);
+        let rows = notices
+            .into_iter()
+            .map(|notice| {
+                let (words, href) = words(&notice.kind, &notice.subject);
+                let state = if notice.unread { ui::badge("note", "new") } else { ui::badge("ended", "read") };
+                vec![ui::link(href, words), ui::when_about(notice.told_at, now), state]
+            })
+            .collect::<Vec<_>>();
+        let read = unread.then(|| ui::act("/notices/read", "Mark all as read", vec![]));
+        view! {
+            {ui::head("Notices", "What happened to your requests, your access and your account.", read)}
+            {if rows.is_empty() {
+                ui::empty("Nothing yet", "When something you asked for is decided, or something waits for you, it appears here.", None)
+            } else {
+                ui::table("Notices, newest first", &["What", "When", "State"], rows)
+            }}
+        }
+        .into_any()
+    })
+}

@@ -1,0 +1,89 @@
+//! Names and logins in their one canonical form.
+
+/// A sign-in name: lower-case ASCII letters, digits, `.`, `_` and `-`, 1 to 63 characters, beginning with a letter.
+/// There is one spelling, so there are no look-alikes.
+pub fn login(text: &str) -> Result<String, &'static str> {
+    let text = text.trim().to_ascii_lowercase();
+    let fits = (1..=63).contains(&text.len())
+        && text.starts_with(|first: char| first.is_ascii_lowercase())
+        && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._-".contains(&byte));
+    if fits {
+        Ok(text)
+    } else {
+        Err("Lower-case letters, digits, dot, underscore and hyphen; a letter first; at most 63.")
+    }
+}
+
+/// A slug: `[a-z0-9][a-z0-9-]{0,62}`.
+pub fn slug(text: &str) -> Result<String, &'static str> {
+    let text = text.trim();
+    let fits = (1..=63).contains(&text.len())
+        && !text.starts_with('-')
+        && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
+    if fits { Ok(text.to_owned()) } else { Err("Lower-case letters, digits and hyphens; at most 63; no hyphen first.") }
+}
+
+/// A name that people read: 1 to 200 characters, no control, bidirectional or invisible ones.
+pub fn display(text: &str) -> Result<String, &'static str> {
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    if text.is_empty() {
+        return Err("This is needed.");
+    }
+    line(&text, 200)
+}
+
+/// One line of free text of at most `most` characters.
+pub fn line(text: &str, most: usize) -> Result<String, &'static str> {
+    if text.chars().count() > most {
+        return Err(if most == 200 { "At most 200 characters." } else { "This is too long." });
+    }
+    if text.chars().any(is_hidden) {
+        return Err("No control characters and no invisible ones.");
+    }
+    Ok(text.trim().to_owned())
+}
+
+/// Free text with line breaks.
+pub fn prose(text: &str, most: usize) -> Result<String, &'static str> {
+    let text = text.replace("\r\n", "\n");
+    if text.chars().count() > most {
+        return Err("This is too long.");
+    }
+    if text.chars().any(|letter| is_hidden(letter) && letter != '\n' && letter != '\t') {
+        return Err("No control characters and no invisible ones.");
+    }
+    Ok(text.trim().to_owned())
+}
+
+/// Control, bidirectional and zero-width characters: what could make one text look like another.
+fn is_hidden(letter: char) -> bool {
+    letter.is_control()
+        || matches!(letter, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_login_has_one_spelling() {
+        assert_eq!(login(" Mara.Lindqvist "), Ok("mara.lindqvist".into()));
+        for bad in ["", "1st", "мара", "ma ra", "mara\u{200b}", &"a".repeat(64), "-a"] {
+            assert!(login(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn slugs_and_names() {
+        assert_eq!(slug("payments-2"), Ok("payments-2".into()));
+        for bad in ["", "-a", "A", "a_b", "a/b", "..", &"a".repeat(64)] {
+            assert!(slug(bad).is_err(), "{bad:?}");
+        }
+        assert_eq!(display("  Anneliese   von Hohenberg "), Ok("Anneliese von Hohenberg".into()));
+        for bad in ["", "a\u{202e}b", "a\u{0}b", &"é".repeat(201)] {
+            assert!(display(bad).is_err(), "{bad:?}");
+        }
+        assert!(display(&"é".repeat(200)).is_ok());
+        assert_eq!(prose("a\r\nb", 10), Ok("a\nb".into()));
+    }
+}

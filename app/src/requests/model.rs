@@ -1,0 +1,242 @@
+//! The rules of requests that need no database: state, digest, separation of duties.
+use crate::{
+    error::Refusal,
+    policies::model::{Class, Right, Role, Tier},
+    time::Moment,
+};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use chrono::TimeDelta;
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+/// How long a request waits for an answer.
+pub const WAITS: TimeDelta = TimeDelta::days(7);
+/// How long two accounts count as one human after one set up the other's account, factor or role.
+pub const LINKED: TimeDelta = TimeDelta::days(7);
+/// How long a new account or role decides nothing in production; and how far apart two mutual decisions must lie.
+pub const NEW: TimeDelta = TimeDelta::hours(24);
+
+/// Everything that a decision binds to. Format 1 of the request digest: frozen.
+#[derive(Clone, Debug, Serialize)]
+pub struct Terms<'a> {
+    pub request: &'a str,
+    pub revision: u32,
+    pub requester: &'a str,
+    pub beneficiary: &'a str,
+    pub environment: &'a str,
+    pub tier: Tier,
+    pub class: Class,
+    pub right: Right,
+    pub secrets: &'a [&'a str],
+    pub minutes: u64,
+    pub reason: &'a str,
+    pub policy: &'a str,
+}
+
+impl Terms<'_> {
+    /// SHA-256(`countersign/request/v1` ‖ JCS of the terms), base64url.
+    pub fn digest(&self) -> String {
+        let json = serde_json_canonicalizer::to_vec(self).unwrap_or_default();
+        URL_SAFE_NO_PAD.encode(Sha256::new().chain_update("countersign/request/v1").chain_update(json).finalize())
+    }
+}
+
+/// How a request ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    Approved,
+    Denied,
+    Withdrawn,
+    Expired,
+    Voided,
+}
+
+impl Outcome {
+    pub const ALL: [Self; 5] = [Self::Approved, Self::Denied, Self::Withdrawn, Self::Expired, Self::Voided];
+
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Approved => "approved",
+            Self::Denied => "denied",
+            Self::Withdrawn => "withdrawn",
+            Self::Expired => "expired",
+            Self::Voided => "voided",
+        }
+    }
+
+    pub fn from_code(code: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|outcome| outcome.code() == code)
+    }
+
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Approved => "Approved",
+            Self::Denied => "Denied",
+            Self::Withdrawn => "Withdrawn",
+            Self::Expired => "Expired, nobody decided",
+            Self::Voided => "Without effect",
+        }
+    }
+}
+
+/// A request's state at a moment: computed from facts, never stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// `taken` of `seats` have approved.
+    InReview {
+        taken: usize,
+        seats: usize,
+    },
+    Ended(Outcome),
+}
+
+/// `outcome` is what was recorded; a request that nobody answered in time has expired, recorded or not.
+pub fn state(outcome: Option<Outcome>, expires_at: Moment, taken: usize, seats: usize, now: Moment) -> State {
+    match outcome {
+        Some(outcome) => State::Ended(outcome),
+        None if now >= expires_at => State::Ended(Outcome::Expired),
+        None => State::InReview { taken, seats },
+    }
+}
+
+/// What the separation-of-duty rules look at. Facts, loaded by the server.
+#[derive(Clone, Debug)]
+pub struct Seat<'a> {
+    pub tier: Tier,
+    /// The role that this seat asks for; `None` when every seat is taken.
+    pub wanted: Option<Role>,
+    pub requester: &'a str,
+    pub decider: &'a str,
+    /// Roles that count here, each with since when.
+    pub roles: &'a [(Role, Moment)],
+    pub account_since: Moment,
+    /// Who already signed.
+    pub signed: &'a [&'a str],
+    /// The decider belongs to the team of the workload that would benefit.
+    pub benefits: bool,
+    /// When one of the two last set up the other's account or gave the other a role.
+    pub linked_at: Option<Moment>,
+    /// When the requester last decided on a request of the decider.
+    pub mutual_at: Option<Moment>,
+}
+
+/// May this person take the next seat? These rules no policy can switch off.
+pub fn may_sit(seat: &Seat<'_>, now: Moment) -> Result<(), Refusal> {
+    if seat.decider == seat.requester {
+        return Err(Refusal::OwnRequest);
+    }
+    if seat.benefits {
+        return Err(Refusal::OwnBenefit);
+    }
+    if seat.signed.contains(&seat.decider) {
+        return Err(Refusal::SeatTaken);
+    }
+    let wanted = seat.wanted.ok_or(Refusal::NotOpen)?;
+    let since = seat.roles.iter().filter(|(role, _)| *role == wanted).map(|(_, since)| *since).min();
+    let since = since.ok_or(Refusal::NotAnApprover)?;
+    if seat.linked_at.is_some_and(|at| now - at < LINKED) {
+        return Err(Refusal::LinkedAccounts);
+    }
+    if seat.tier == Tier::Production && (now - since < NEW || now - seat.account_since < NEW) {
+        return Err(Refusal::NewcomerDecides);
+    }
+    if seat.mutual_at.is_some_and(|at| now - at < NEW) {
+        return Err(Refusal::MutualApproval);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn terms() -> Terms<'static> {
+        Terms {
+            request: "req_01m846kxs0e8kbcf2tpy8vep2a",
+            revision: 1,
+            requester: "per_01m846kxs0e8kbcf2tpy8vep2a",
+            beneficiary: "per_01m846kxs0e8kbcf2tpy8vep2a",
+            environment: "env_01m846kxs0e8kbcf2tpy8vep2a",
+            tier: Tier::Production,
+            class: Class::Critical,
+            right: Right::Read,
+            secrets: &["sec_01m846kxs0e8kbcf2tpy8vep2a"],
+            minutes: 240,
+            reason: "PAY-2291: totals differ",
+            policy: "production-critical",
+        }
+    }
+
+    /// Request digest, format 1: this text must never change. It was computed by another program.
+    #[test]
+    fn frozen_vector() {
+        assert_eq!(terms().digest(), include_str!("../../vectors/request-digest-v1.txt").trim_end());
+    }
+
+    #[test]
+    fn any_change_of_terms_is_another_digest() {
+        let digest = terms().digest();
+        let changed = [
+            Terms { revision: 2, ..terms() },
+            Terms { tier: Tier::Staging, ..terms() },
+            Terms { class: Class::High, ..terms() },
+            Terms { right: Right::Write, ..terms() },
+            Terms { secrets: &[], ..terms() },
+            Terms { minutes: 241, ..terms() },
+            Terms { reason: "PAY-2291: totals differ.", ..terms() },
+            Terms { policy: "production", ..terms() },
+            Terms { beneficiary: "wkl_01m846kxs0e8kbcf2tpy8vep2a", ..terms() },
+        ];
+        assert!(changed.iter().all(|changed| changed.digest() != digest));
+    }
+
+    #[test]
+    fn states_follow_from_facts() {
+        let now = Moment::default();
+        let later = now + TimeDelta::hours(1);
+        assert_eq!(state(None, later, 1, 2, now), State::InReview { taken: 1, seats: 2 });
+        assert_eq!(state(None, later, 1, 2, later), State::Ended(Outcome::Expired));
+        for outcome in Outcome::ALL {
+            assert_eq!(state(Some(outcome), now, 0, 1, later), State::Ended(outcome));
+            assert_eq!(Outcome::from_code(outcome.code()), Some(outcome));
+        }
+    }
+
+    #[test]
+    fn every_separation_rule_bites() {
+        let now = Moment::default();
+        let ago = |hours| now - TimeDelta::hours(hours);
+        let roles = [(Role::Lead, ago(500))];
+        let good = Seat {
+            tier: Tier::Production,
+            wanted: Some(Role::Lead),
+            requester: "jonas",
+            decider: "iris",
+            roles: &roles,
+            account_since: ago(500),
+            signed: &[],
+            benefits: false,
+            linked_at: None,
+            mutual_at: None,
+        };
+        assert_eq!(may_sit(&good, now), Ok(()));
+        let new_role = [(Role::Lead, ago(23))];
+        let cases = [
+            (Seat { decider: "jonas", ..good.clone() }, Refusal::OwnRequest),
+            (Seat { benefits: true, ..good.clone() }, Refusal::OwnBenefit),
+            (Seat { signed: &["iris"], ..good.clone() }, Refusal::SeatTaken),
+            (Seat { wanted: Some(Role::Security), ..good.clone() }, Refusal::NotAnApprover),
+            (Seat { wanted: None, ..good.clone() }, Refusal::NotOpen),
+            (Seat { roles: &[], ..good.clone() }, Refusal::NotAnApprover),
+            (Seat { linked_at: Some(ago(167)), ..good.clone() }, Refusal::LinkedAccounts),
+            (Seat { roles: &new_role, ..good.clone() }, Refusal::NewcomerDecides),
+            (Seat { account_since: ago(1), ..good.clone() }, Refusal::NewcomerDecides),
+            (Seat { mutual_at: Some(ago(23)), ..good.clone() }, Refusal::MutualApproval),
+        ];
+        for (seat, refusal) in cases {
+            assert_eq!(may_sit(&seat, now), Err(refusal));
+        }
+        assert_eq!(may_sit(&Seat { tier: Tier::Test, roles: &new_role, ..good.clone() }, now), Ok(()));
+        assert_eq!(may_sit(&Seat { linked_at: Some(ago(168)), mutual_at: Some(ago(24)), ..good }, now), Ok(()));
+    }
+}

@@ -1,0 +1,8 @@
+//! The component kit: what pages are composed of. Markup only; every look is in `style/`.
+pub mod form;
+pub mod parts;
+pub mod shell;
+
+pub use form::{Form, field, input, pick, text_area};
+pub use parts::*;
+pub use shell::{door, page};

@@ -1,0 +1,48 @@
+// Every page, for every persona, wide and narrow, light and dark: no accessibility finding, no policy violation, nothing
+// that scrolls sideways.
+import { type Persona, accessible, expect, signIn, test } from "./console";
+
+const pages: Record<Persona, string[]> = {
+  "Mara Lindqvist": ["/", "/inbox", "/projects", "/projects/payments", "/projects/payments?q=zzz", "/people", "/workloads", "/audit", "/audit/5", "/account", "/notices"],
+  "Iris Okonkwo": ["/", "/inbox", "/requests", "/access", "/projects/payments", "/projects/payments/secrets/new", "/projects/payments/import", "/workloads/new"],
+  "Jonas Weidmann": ["/", "/requests", "/access", "/inbox"],
+  "Samir Haddad": ["/", "/audit?outcome=refused", "/audit?from=2026-13-01", "/people"],
+};
+
+for (const width of [1280, 390]) {
+  for (const colorScheme of ["light", "dark"] as const) {
+    for (const who of Object.keys(pages) as Persona[]) {
+      test(`${who}, ${width} wide, ${colorScheme}`, async ({ browser, complaints }) => {
+        const page = await signIn(browser, who, complaints, { viewport: { width, height: 900 }, colorScheme });
+        const addresses = [...pages[who]];
+        if (who === "Mara Lindqvist" || who === "Iris Okonkwo") {
+          await page.goto("/projects/payments");
+          addresses.push((await page.locator("a.slot").first().getAttribute("href"))!);
+          const secret = addresses[addresses.length - 1];
+          if (who === "Iris Okonkwo") addresses.push(`${secret}/write`, `${secret}/archive`);
+          addresses.push(`/requests/new?secret=${secret.split("/").pop()}`);
+          addresses.push((await page.locator("thead a").first().getAttribute("href"))!);
+          await page.goto("/people");
+          addresses.push((await page.locator("tbody th a").first().getAttribute("href"))!);
+          await page.goto("/workloads");
+          addresses.push((await page.locator("tbody th a").first().getAttribute("href"))!);
+        }
+        for (const address of addresses) {
+          const answer = await page.goto(address);
+          expect(answer!.status(), address).toBeLessThan(500);
+          await accessible(page);
+          const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+          expect(wide, `${address} scrolls sideways`).toBeLessThanOrEqual(0);
+        }
+      });
+    }
+  }
+}
+
+test("the sign-in page loads no script at all and is accessible", async ({ page }) => {
+  const loaded: string[] = [];
+  page.on("request", (request) => loaded.push(request.url()));
+  await page.goto("/sign-in");
+  expect(loaded.filter((url) => /\.(js|wasm)$/.test(url))).toEqual([]);
+  await accessible(page);
+});

@@ -1,0 +1,157 @@
+//! `countersign audit verify --state`: every row that opens access against its seal and against its last event.
+//!
+//! A row that somebody inserted or changed in the database fails its seal. A row that was put back to an older state holds
+//! its seal, but a later event wrote it. A row that was deleted is named by an event and is nowhere.
+use super::row_seal::{SealedRow, holds};
+use crate::{
+    catalog::store::{Environment, Secret},
+    config::Config,
+    db::{Db, Row, Sql, Statement},
+    grants::store::Grant,
+    instance,
+    keys::Secret as Key,
+    people::store::{Link, Membership, Person, RoleRow, Session},
+    requests::store::{Decision, Request},
+    workloads::store::{Credential, Token, Workload},
+};
+use app::{
+    audit::{
+        action::Action,
+        leaf::{Leaf, Outcome, Subject},
+    },
+    time::Moment,
+};
+use std::collections::HashMap;
+
+/// Rows and events that one read takes.
+const CHUNK: u64 = 2000;
+
+#[derive(Default)]
+pub struct Checked {
+    pub rows: u64,
+    pub wrong: Vec<String>,
+}
+
+/// The last event that wrote each row: its number and time.
+type Writes = HashMap<(&'static str, String), (u64, Moment)>;
+
+/// Which rows an event writes: the table and the id.
+fn written(action: Action, subject: &Subject) -> Vec<(&'static str, &String)> {
+    use Action::*;
+    let (table, id) = match action {
+        InvitePerson | JoinOrganisation | ChangePassword | ResetPassword | DisablePerson | EnablePerson => {
+            ("people", &subject.person)
+        }
+        AssignRole | RemoveRole => ("roles", &subject.row),
+        AddMember | RemoveMember => ("memberships", &subject.row),
+        SignIn | SignOut | EndSession => ("session_bindings", &subject.row),
+        CreateEnvironment => ("environments", &subject.environment),
+        CreateSecret | EditSecret | MoveSecret | ArchiveSecret | WriteVersion | DeleteVersion | UndeleteVersion
+        | ScheduleDestruction | DestroyVersion => ("secrets", &subject.secret),
+        SubmitRequest | WithdrawRequest | ExpireRequest | VoidRequest => ("access_requests", &subject.request),
+        ApproveRequest => ("decisions", &subject.row),
+        DenyRequest => {
+            return [("decisions", &subject.row), ("access_requests", &subject.request)]
+                .into_iter()
+                .filter_map(|(table, id)| Some((table, id.as_ref()?)))
+                .collect();
+        }
+        IssueGrant => {
+            return [("grants", &subject.grant), ("access_requests", &subject.request)]
+                .into_iter()
+                .filter_map(|(table, id)| Some((table, id.as_ref()?)))
+                .collect();
+        }
+        RevokeGrant | GiveBackGrant => ("grants", &subject.grant),
+        CreateWorkload | DisableWorkload => ("workloads", &subject.workload),
+        IssueCredential | RevokeCredential => ("credentials", &subject.row),
+        IssueToken | RevokeToken => ("tokens", &subject.row),
+        _ => return Vec::new(),
+    };
+    id.iter().map(|id| (table, id)).collect()
+}
+
+/// Checks with the key files that the settings name.
+pub async fn run(config: &Config, db: &Db) -> Result<Checked, instance::Error> {
+    let key = instance::seal_key(config, db).await?;
+    Ok(check(db, &key).await?)
+}
+
+pub async fn check(db: &Db, key: &Key) -> crate::db::Result<Checked> {
+    let mut writes = Writes::new();
+    let mut times: HashMap<u64, Moment> = HashMap::new();
+    let mut next = 0;
+    loop {
+        let leaves = super::store::leaves(&mut db.read().await?, next, i64::MAX as u64, CHUNK).await?;
+        let Some((last, _)) = leaves.last() else { break };
+        next = *last as u64 + 1;
+        for (seq, leaf) in leaves {
+            let Ok(leaf) = Leaf::decode(&leaf) else { continue };
+            times.insert(seq as u64, leaf.at);
+            let Some(action) = Action::from_code(&leaf.action).filter(|_| leaf.outcome == Outcome::Allowed) else {
+                continue;
+            };
+            for (table, id) in written(action, &leaf.subject) {
+                writes.insert((table, id.clone()), (seq as u64, leaf.at));
+            }
+        }
+    }
+    let mut checked = Checked::default();
+    table::<Person>(db, key, &mut writes, &times, &mut checked).await?;
+    table::<RoleRow>(db, key, &mut writes, &times, &mut checked).await?;
+    table::<Membership>(db, key, &mut writes, &times, &mut checked).await?;
+    table::<Link>(db, key, &mut writes, &times, &mut checked).await?;
+    table::<Session>(db, key, &mut writes, &times, &mut checked).await?;
+    table::<Environment>(db, key, &mut writes, &times, &mut checked).await?;
+    table::<Secret>(db, key, &mut writes, &times, &mut checked).await?;
+    table::<Request>(db, key, &mut writes, &times, &mut checked).await?;
+    table::<Decision>(db, key, &mut writes, &times, &mut checked).await?;
+    table::<Grant>(db, key, &mut writes, &times, &mut checked).await?;
+    table::<Workload>(db, key, &mut writes, &times, &mut checked).await?;
+    table::<Credential>(db, key, &mut writes, &times, &mut checked).await?;
+    table::<Token>(db, key, &mut writes, &times, &mut checked).await?;
+    let mut missing: Vec<String> = writes
+        .into_iter()
+        .map(|((table, id), (seq, _))| format!("{table}: {id} is missing, which event {seq} wrote"))
+        .collect();
+    missing.sort();
+    checked.wrong.extend(missing);
+    Ok(checked)
+}
+
+async fn table<R: SealedRow + Row>(
+    db: &Db,
+    key: &Key,
+    writes: &mut Writes,
+    times: &HashMap<u64, Moment>,
+    checked: &mut Checked,
+) -> crate::db::Result<()> {
+    let mut after = String::new();
+    loop {
+        let mut statement = Statement::from(R::SELECT);
+        statement.push(" WHERE id > $1 ORDER BY id LIMIT 2000");
+        let rows: Vec<R> = db.read().await?.sql(statement).bind(after.clone()).all().await?;
+        let Some(last) = rows.last() else { return Ok(()) };
+        after = last.id().to_owned();
+        for row in rows {
+            checked.rows += 1;
+            let last = writes.remove(&(R::TABLE, row.id().to_owned()));
+            let name = format!("{}: {}", R::TABLE, row.id());
+            if !holds(&row, key) {
+                checked.wrong.push(format!("{name} fails its seal: it was not written by this service"));
+                continue;
+            }
+            let (seq, _) = row.seal();
+            let Some(at) = times.get(&(seq as u64)) else {
+                checked.wrong.push(format!("{name} names event {seq}, which is not in the trail"));
+                continue;
+            };
+            // Events of one change share their time; the seal names the first of them.
+            if let Some((last_seq, last_at)) = last
+                && (last_at != *at || (seq as u64) > last_seq)
+            {
+                checked.wrong.push(format!("{name} is as event {seq} left it, but event {last_seq} wrote it last"));
+            }
+        }
+    }
+}

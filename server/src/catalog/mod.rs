@@ -1,0 +1,131 @@
+//! The catalog: projects, environments, secrets as metadata. States and invariants are in `app/src/catalog`.
+mod imports;
+mod projects;
+mod secrets;
+pub mod store;
+
+pub use imports::*;
+pub use projects::*;
+pub use secrets::*;
+
+use crate::{
+    console::Console,
+    db::Sql,
+    grants::{self, Holder},
+    keys::Secret as Key,
+    people::Caller,
+    policies::Situation,
+};
+use app::{
+    audit::{action::Action, leaf::Subject},
+    error::Error,
+    policies::model::{Right, Role},
+};
+use store::{Environment, Project, Secret};
+
+/// A secret with the place where it lies.
+#[derive(Clone, Debug)]
+pub struct Located {
+    pub project: Project,
+    pub environment: Environment,
+    pub secret: Secret,
+}
+
+impl Located {
+    pub async fn find(db: &mut impl Sql, secret: &str, key: &Key) -> Result<Option<Self>, Error> {
+        let Some(secret) = store::find(db, secret, key).await? else { return Ok(None) };
+        let project = store::find_project(db, &secret.project_id).await?;
+        let environment = store::find_environment(db, &secret.environment_id, key).await?;
+        Ok(project.zip(environment).map(|(project, environment)| Self { project, environment, secret }))
+    }
+
+    /// The secret, if this caller may know that it exists.
+    pub async fn visible(console: &Console, db: &mut impl Sql, caller: &Caller, secret: &str) -> Result<Self, Error> {
+        let located = Self::find(db, secret, console.seal_key()).await?.ok_or(Error::NotFound)?;
+        let seen = sees(console, caller, &located.project)
+            || grants::holds_any_in(
+                db,
+                Holder::Person(caller.id()),
+                &located.project.id,
+                console.now(),
+                console.seal_key(),
+            )
+            .await?;
+        if seen { Ok(located) } else { Err(Error::NotFound) }
+    }
+
+    pub fn subject(&self) -> Subject {
+        Subject {
+            project: Some(self.project.id.clone()),
+            environment: Some(self.environment.id.clone()),
+            secret: Some(self.secret.id.clone()),
+            ..Subject::default()
+        }
+    }
+}
+
+/// May this caller see the names in a project, grants aside?
+pub fn sees(console: &Console, caller: &Caller, project: &Project) -> bool {
+    let situation = Situation { open: project.is_open, ..Situation::default() };
+    console.would(caller, Action::ViewCatalog, Some(&project.id), situation).is_none()
+}
+
+/// The project, if this caller may know that it exists.
+pub async fn visible_project(
+    console: &Console,
+    db: &mut impl Sql,
+    caller: &Caller,
+    slug: &str,
+) -> Result<Project, Error> {
+    let project = store::find_project_by_slug(db, slug).await?.ok_or(Error::NotFound)?;
+    let seen = sees(console, caller, &project)
+        || grants::holds_any_in(db, Holder::Person(caller.id()), &project.id, console.now(), console.seal_key())
+            .await?;
+    if seen { Ok(project) } else { Err(Error::NotFound) }
+}
+
+/// The part of a situation that an environment decides.
+pub fn environment_situation(environment: &Environment) -> Situation {
+    Situation { tier: Some(environment.tier()), ..Situation::default() }
+}
+
+/// The part of a situation that a secret and its place decide.
+pub fn secret_situation(located: &Located) -> Situation {
+    Situation {
+        open: located.project.is_open,
+        tier: Some(located.environment.tier()),
+        class: Some(located.secret.class()),
+        ..Situation::default()
+    }
+}
+
+/// The whole situation of a caller before a secret, for an action that needs `right`.
+pub async fn situation(
+    console: &Console,
+    db: &mut impl Sql,
+    caller: &Caller,
+    located: &Located,
+    right: Option<Right>,
+) -> Result<Situation, Error> {
+    let mut situation = secret_situation(located);
+    situation.team = caller.teams.contains(&located.secret.team_id);
+    if let Some(right) = right {
+        let holder = Holder::Person(caller.id());
+        let grant = grants::effective(db, holder, &located.secret.id, right, console.now(), console.seal_key()).await?;
+        situation.grant = grant.is_some();
+    }
+    Ok(situation)
+}
+
+/// Who leads a project: its own leads and those of the organisation.
+pub async fn leads(console: &Console, db: &mut impl Sql, project: &str) -> Result<Vec<String>, Error> {
+    let roles = crate::people::store::roles(db, console.now(), console.seal_key()).await?;
+    let mut leads: Vec<String> = roles
+        .into_iter()
+        .filter(|row| row.role == Role::Lead.code() && row.project_id.as_deref().is_none_or(|theirs| theirs == project))
+        .map(|row| row.person_id)
+        .collect();
+    leads.sort_unstable();
+    leads.dedup();
+    Ok(leads)
+}

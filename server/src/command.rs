@@ -1,0 +1,332 @@
+//! The command line: `countersign --help`.
+use crate::{
+    audit::{event::Who, verify},
+    clock::Clock,
+    config::{Config, Settings},
+    console::Console,
+    demo,
+    http::{Site, router},
+    instance::{self, Instance},
+    jobs, people,
+};
+use clap::{Args, Parser, Subcommand};
+use std::{net::SocketAddr, path::PathBuf, process::ExitCode, time::Duration};
+
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// A web console for governing secrets: ask, approve, use, revoke, and prove it.
+#[derive(Parser)]
+#[command(name = "countersign", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Make keys, database and ledger. Nothing that exists is replaced
+    Init(Settings),
+    /// Serve the console
+    Serve(Settings),
+    /// Serve a populated demonstration on 127.0.0.1, made anew in a folder of its own
+    Demo(Demo),
+    /// The trail: verify it, print its newest checkpoint or its key
+    #[command(subcommand)]
+    Audit(Audit),
+    /// Administrators, from this host
+    #[command(subcommand)]
+    Admin(Admin),
+    /// Settings
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Print the version
+    Version,
+    /// Measure what the README quotes; `cargo xtask bench` runs it
+    #[command(hide = true)]
+    Bench,
+}
+
+#[derive(Args)]
+struct Demo {
+    /// Folder to make the demonstration in; it must not exist, or be an earlier demonstration's
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Address to listen on; loopback only
+    #[arg(long, default_value = "127.0.0.1:8400", value_name = "ADDR")]
+    listen: SocketAddr,
+    /// Make it, say how long that took, and stop
+    #[arg(long)]
+    seed_only: bool,
+}
+
+#[derive(Subcommand)]
+enum Audit {
+    /// Check the whole trail against its signed checkpoints. Exit code 0: whole; 2: tampered with
+    Verify {
+        #[command(flatten)]
+        settings: Settings,
+        /// A checkpoint that was kept elsewhere
+        #[arg(long, value_name = "FILE")]
+        checkpoint: Option<PathBuf>,
+        /// Also compare every searched column and disclosed field with its leaf
+        #[arg(long)]
+        deep: bool,
+        /// Also check the seal of every row that opens access, and compare it with its event
+        #[arg(long)]
+        state: bool,
+    },
+    /// Print the newest signed checkpoint
+    Checkpoint(Settings),
+    /// Print the key that verifies checkpoints (C2SP signed-note verifier key)
+    Key(Settings),
+}
+
+#[derive(Subcommand)]
+enum Admin {
+    /// Print a link by which a person sets a new password; the server must be stopped
+    Reset {
+        #[command(flatten)]
+        settings: Settings,
+        /// The person's sign-in name
+        login: String,
+    },
+}
+
+#[derive(Subcommand)]
+enum ConfigCommand {
+    /// Read the settings and say what they come to, without starting anything
+    Check(Settings),
+}
+
+/// Runs one command. Output is the command's result; logs go to the standard error stream as JSON.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let filter =
+        tracing_subscriber::EnvFilter::try_from_env("COUNTERSIGN_LOG").unwrap_or_else(|_| "info,sqlx=warn".into());
+    tracing_subscriber::fmt().json().flatten_event(true).with_env_filter(filter).with_writer(std::io::stderr).init();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&error),
+    };
+    match runtime.block_on(run(cli.command)) {
+        Ok(code) => code,
+        Err(error) => match error.downcast_ref::<instance::Error>() {
+            Some(known) => {
+                fail(error.as_ref());
+                ExitCode::from(known.exit_code())
+            }
+            None => fail(error.as_ref()),
+        },
+    }
+}
+
+#[allow(clippy::print_stderr, reason = "the command's own last word")]
+fn fail(error: &(dyn std::error::Error + 'static)) -> ExitCode {
+    eprintln!("countersign: {error}");
+    ExitCode::FAILURE
+}
+
+#[allow(clippy::print_stdout, reason = "the command's result")]
+fn say(text: impl std::fmt::Display) {
+    println!("{text}");
+}
+
+async fn run(command: Command) -> Result<ExitCode, Failure> {
+    match command {
+        Command::Version => say(concat!("countersign ", env!("CARGO_PKG_VERSION"))),
+        Command::Init(settings) => {
+            let config = settings.resolve()?;
+            instance::init(&config, Clock::Machine, false).await?;
+            say(format!("Made. Keys are in {}: back them up apart from the data.", config.keys.display()));
+        }
+        Command::Serve(settings) => serve(settings.resolve()?, "Countersign", false).await?,
+        Command::Demo(demo) => return run_demo(demo).await,
+        Command::Audit(audit) => return run_audit(audit).await,
+        Command::Admin(Admin::Reset { settings, login }) => reset(settings.resolve()?, &login).await?,
+        Command::Config(ConfigCommand::Check(settings)) => {
+            let config = settings.resolve()?;
+            say(format!("data      {}", config.data.display()));
+            say(format!("keys      {}", config.keys.display()));
+            say(format!("listen    {}", config.listen));
+            say(format!("base URL  {}", config.base_url));
+            say(format!(
+                "database  {}",
+                if config.database.is_some() { "PostgreSQL" } else { "SQLite in the data folder" }
+            ));
+            say(format!("TLS       {}", if config.tls.is_some() { "yes" } else { "no" }));
+            say(format!("anchors   {}", config.anchors.len()));
+        }
+        Command::Bench => crate::bench::run().await?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Serves until a signal asks it to stop.
+async fn serve(config: Config, organisation: &str, demo: bool) -> Result<(), Failure> {
+    let instance = Instance::open(&config, Clock::Machine).await?;
+    if instance.demo != demo {
+        let why = if demo {
+            "this is no demonstration's data"
+        } else {
+            "this is a demonstration's data: it is served by `countersign demo`"
+        };
+        return Err(why.into());
+    }
+    let console = Console::new(&instance, organisation)?;
+    jobs::started(&console).await?;
+    jobs::start(&console);
+    let is_private = config.listen.ip().is_loopback() || config.tls.is_some();
+    if people::store::count(&mut console.read().await?).await? == 0 {
+        invite_administrator(&console, &config)?;
+    }
+    if config.anchors.is_empty() {
+        tracing::warn!("no --anchor: the trail's checkpoints lie only beside the trail itself");
+    }
+    let site = Site::new(console.clone(), &config.base_url, config.trusted_proxy, is_private);
+    let service = router(site).into_make_service_with_connect_info::<SocketAddr>();
+    let handle = axum_server::Handle::new();
+    tokio::spawn(stop_on_signal(handle.clone()));
+    say(format!("Countersign listens on {}", config.base_url));
+    match &config.tls {
+        Some((cert, key)) => {
+            let _ = rustls::crypto::ring::default_provider().install_default();
+            let tls = axum_server::tls_rustls::RustlsConfig::from_pem_file(cert, key).await?;
+            axum_server::bind_rustls(config.listen, tls).handle(handle).serve(service).await?;
+        }
+        None => axum_server::bind(config.listen).handle(handle).serve(service).await?,
+    }
+    jobs::stopped(&console).await;
+    console.db().close().await;
+    Ok(())
+}
+
+/// Says how to make the first administrator: the code is shown on a terminal alone, else written to a private file.
+fn invite_administrator(console: &Console, config: &Config) -> Result<(), Failure> {
+    let code = console.set_up.open(console.now()).map_err(|_| "no random numbers")?;
+    let address = format!("{}/set-up", config.base_url);
+    if std::io::IsTerminal::is_terminal(&std::io::stdout()) {
+        say(format!(
+            "\nNobody can sign in yet. Make the first administrator within half an hour:\n  open  {address}\n  code  {}\n",
+            *code
+        ));
+        return Ok(());
+    }
+    let path = config.data.join("set-up-code");
+    std::fs::write(&path, format!("{}\n", *code))?;
+    crate::keys::restrict(&path, 0o600)?;
+    say(format!("Nobody can sign in yet. Open {address} within half an hour; the code is in {}", path.display()));
+    Ok(())
+}
+
+async fn stop_on_signal(handle: axum_server::Handle<SocketAddr>) {
+    let interrupt = tokio::signal::ctrl_c();
+    #[cfg(unix)]
+    {
+        let terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate());
+        if let Ok(mut terminate) = terminate {
+            tokio::select! {
+                _ = interrupt => {}
+                _ = terminate.recv() => {}
+            }
+            return handle.graceful_shutdown(Some(Duration::from_secs(10)));
+        }
+    }
+    let _ = interrupt.await;
+    handle.graceful_shutdown(Some(Duration::from_secs(10)));
+}
+
+async fn run_demo(demo: Demo) -> Result<ExitCode, Failure> {
+    if !demo.listen.ip().is_loopback() {
+        return Err("a demonstration listens on loopback addresses only".into());
+    }
+    let data = demo.data.unwrap_or_else(|| PathBuf::from("countersign-data-demo"));
+    let settings =
+        Settings { data: Some(data.clone()), listen: Some(demo.listen), anchor: vec![], ..Settings::default() };
+    let config = settings.resolve()?;
+    demo::clear(&config)?;
+    let started = tokio::time::Instant::now();
+    say("Making the demonstration: half a year of Meridian Freight …");
+    instance::init(&config, demo::start(), true).await?;
+    let made = demo::make(&config).await?;
+    say(format!("Made {} events in {:.1} s.", made.events, started.elapsed().as_secs_f64()));
+    if demo.seed_only {
+        return Ok(ExitCode::SUCCESS);
+    }
+    say(format!("\nOpen {} and sign in with one click as:", config.base_url));
+    for (login, words) in demo::PERSONAS {
+        say(format!("  {login:<16} {words}"));
+    }
+    say(format!(
+        "Verify the trail while it runs:\n  countersign audit verify --deep --state --data {}\n",
+        data.display()
+    ));
+    serve(config, demo::ORGANISATION, true).await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn run_audit(audit: Audit) -> Result<ExitCode, Failure> {
+    match audit {
+        Audit::Key(settings) => {
+            let config = settings.resolve()?;
+            let db = instance::connect(&config).await?;
+            let (key, _) = instance::verifier(&config, &db).await?;
+            say(key);
+        }
+        Audit::Checkpoint(settings) => {
+            let config = settings.resolve()?;
+            let db = instance::connect(&config).await?;
+            match crate::audit::builder::latest(&mut db.read().await?)
+                .await
+                .map_err(|_| "the database does not answer")?
+            {
+                Some((_, note)) => say(note.trim_end()),
+                None => return Err("no checkpoint was signed yet: start the server once".into()),
+            }
+        }
+        Audit::Verify { settings, checkpoint, deep, state } => {
+            let config = settings.resolve()?;
+            let db = instance::connect(&config).await?;
+            let (key, demo) = instance::verifier(&config, &db).await?;
+            let kept = checkpoint.map(std::fs::read_to_string).transpose()?;
+            let started = tokio::time::Instant::now();
+            let report = verify::run(&db, &key, verify::Options { checkpoint: kept.as_deref(), deep }, demo).await?;
+            let seconds = started.elapsed().as_secs_f64();
+            let verified = &report.verified;
+            let root: String = verified.root.iter().map(|byte| format!("{byte:02x}")).collect();
+            say(format!("{} events, {} checkpoints, {seconds:.2} s", verified.size, verified.checkpoints));
+            say(format!("root {root}"));
+            for oddity in &verified.oddities {
+                say(format!("note: {oddity}"));
+            }
+            if report.undisclosed > 0 {
+                say(format!("note: {} fields are withheld or erased; their proofs hold", report.undisclosed));
+            }
+            let mut wrong: Vec<String> = verified.tampering.iter().map(ToString::to_string).collect();
+            wrong.extend(report.mismatches.iter().cloned());
+            if state {
+                let checked = crate::audit::state::run(&config, &db).await?;
+                say(format!("{} rows that open access were compared with their events", checked.rows));
+                wrong.extend(checked.wrong);
+            }
+            for line in &wrong {
+                say(format!("TAMPERED: {line}"));
+            }
+            if !wrong.is_empty() {
+                return Ok(ExitCode::from(2));
+            }
+            say("whole: every event is the one that was signed");
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A link for somebody who cannot get in, made on the host. Everybody sees the event.
+async fn reset(config: Config, login: &str) -> Result<(), Failure> {
+    let instance = Instance::open(&config, Clock::Machine).await?;
+    let console = Console::new(&instance, "Countersign")?;
+    let link = people::reset_from_host(&console, &Who::system("admin-reset"), login).await?;
+    console.builder.build().await?;
+    say(format!("{}/link/{}", config.base_url, *link));
+    console.db().close().await;
+    Ok(())
+}

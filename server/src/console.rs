@@ -1,0 +1,181 @@
+//! What every operation works with: ledger, engine, keys, clock; and the frame that every operation shares.
+use crate::{
+    audit::{
+        builder::Builder,
+        event::{Event, Who},
+        ledger::{Ledger, Tx},
+    },
+    clock::Clock,
+    db::{Db, Reader},
+    instance::Instance,
+    keys::{self, Secret},
+    people::{
+        Caller,
+        attempts::Attempts,
+        passwords::{Hasher, SetUp},
+    },
+    policies::{self, Engine, Principal, Situation, store as inputs},
+    vault::Keyring,
+};
+use app::{
+    audit::{action::Action, leaf::Subject},
+    error::Error,
+    id::Id,
+    time::Moment,
+};
+use std::{ops::Deref, sync::Arc};
+
+#[derive(Clone)]
+pub struct Console(Arc<Inner>);
+
+pub struct Inner {
+    pub ledger: Ledger,
+    pub builder: Builder,
+    pub engine: Engine,
+    pub keyring: Keyring,
+    pub hasher: Hasher,
+    pub attempts: Attempts,
+    pub set_up: SetUp,
+    pub organisation: String,
+    pub demo: bool,
+}
+
+impl Deref for Console {
+    type Target = Inner;
+    fn deref(&self) -> &Inner {
+        &self.0
+    }
+}
+
+impl Console {
+    pub fn new(instance: &Instance, organisation: &str) -> Result<Self, policies::Error> {
+        Ok(Self(Arc::new(Inner {
+            ledger: instance.ledger.clone(),
+            builder: instance.builder.clone(),
+            engine: Engine::built_in()?,
+            keyring: Keyring::default(),
+            hasher: Hasher::default(),
+            attempts: Attempts::default(),
+            set_up: SetUp::default(),
+            organisation: organisation.into(),
+            demo: instance.demo,
+        })))
+    }
+
+    pub fn db(&self) -> &Db {
+        self.ledger.db()
+    }
+
+    pub async fn read(&self) -> Result<Reader, Error> {
+        Ok(self.db().read().await?)
+    }
+
+    pub fn clock(&self) -> &Clock {
+        self.ledger.clock()
+    }
+
+    pub fn now(&self) -> Moment {
+        self.clock().now()
+    }
+
+    /// The key that rows which open access are sealed with.
+    pub fn seal_key(&self) -> &Secret {
+        &self.ledger.keys().row_seal
+    }
+
+    /// A new id.
+    pub fn id<T: Id>(&self) -> Result<T, Error> {
+        let random = keys::random().map_err(|error| {
+            tracing::error!(%error, "no ids without random numbers");
+            Error::Unavailable
+        })?;
+        Ok(T::make(self.now().timestamp_millis().max(0) as u64, random))
+    }
+
+    /// Begins a change for a caller, if policy allows the action; else records the refusal.
+    pub async fn begin(
+        &self,
+        caller: &Caller,
+        action: Action,
+        subject: Subject,
+        situation: Situation,
+    ) -> Result<(Tx, Event), Error> {
+        let tx = self.ledger.begin(&caller.who).await?;
+        let principal = caller.principal(subject.project.as_deref());
+        self.allow(tx, &principal, action, subject, situation).await
+    }
+
+    /// Asks policy in the middle of a change: the change goes on with its event, or ends in a recorded refusal.
+    pub async fn allow(
+        &self,
+        mut tx: Tx,
+        principal: &Principal,
+        action: Action,
+        subject: Subject,
+        situation: Situation,
+    ) -> Result<(Tx, Event), Error> {
+        let decision = self.engine.decide(principal, action, &thing(&subject), situation);
+        let event = Event::new(action).on(subject).by(decision.deciding.clone());
+        if let Some(refusal) = decision.refusal {
+            let refused = tx.refuse(event, refusal).await;
+            self.keep_input(&decision).await?;
+            return Err(refused);
+        }
+        inputs::keep_input(&mut tx, &decision, self.now()).await?;
+        Ok((tx, event))
+    }
+
+    /// Asks policy for something that changes nothing. The event is the caller's to record.
+    pub async fn permit(
+        &self,
+        who: &Who,
+        principal: &Principal,
+        action: Action,
+        subject: Subject,
+        situation: Situation,
+    ) -> Result<Event, Error> {
+        let decision = self.engine.decide(principal, action, &thing(&subject), situation);
+        let event = Event::new(action).on(subject).by(decision.deciding.clone());
+        self.keep_input(&decision).await?;
+        match decision.refusal {
+            Some(refusal) => Err(self.ledger.refuse(who, event, refusal).await),
+            None => Ok(event),
+        }
+    }
+
+    /// The same question without a record: for showing or explaining a control.
+    pub fn would(
+        &self,
+        caller: &Caller,
+        action: Action,
+        project: Option<&str>,
+        situation: Situation,
+    ) -> Option<app::error::Refusal> {
+        self.engine.decide(&caller.principal(project), action, "", situation).refusal
+    }
+
+    async fn keep_input(&self, decision: &policies::Decision) -> Result<(), Error> {
+        if self.engine.is_new(decision) {
+            let mut tx = self.ledger.housekeeping().await?;
+            inputs::keep_input(&mut tx, decision, self.now()).await?;
+            tx.finish().await?;
+        }
+        Ok(())
+    }
+}
+
+/// What the engine takes as the resource: the most exact id that the event names.
+fn thing(subject: &Subject) -> String {
+    let ids = [
+        &subject.secret,
+        &subject.request,
+        &subject.grant,
+        &subject.workload,
+        &subject.environment,
+        &subject.project,
+        &subject.person,
+        &subject.team,
+        &subject.row,
+    ];
+    ids.into_iter().flatten().next().cloned().unwrap_or_default()
+}

@@ -1,0 +1,98 @@
+//! The demonstration: half a year of a company that does not exist, lived by the real operations under a moving clock.
+//!
+//! Deterministic in what happens (offset, actor, action, subject); key material and ids are random. Loopback only.
+mod life;
+pub mod organisation;
+
+pub use organisation::NAME as ORGANISATION;
+
+use crate::{
+    audit,
+    clock::Clock,
+    config::Config,
+    console::Console,
+    instance::{self, Instance},
+    jobs,
+};
+use chrono::TimeDelta;
+use life::Life;
+
+/// How long the company has lived when the demonstration opens.
+const DAYS: i64 = 180;
+
+/// Who one can sign in as, and what each is for.
+pub const PERSONAS: [(&str, &str); 4] = [
+    ("mara.lindqvist", "Security. Decides on a critical production request within a minute."),
+    ("iris.okonkwo", "Lead of payments. Sees what waits for her team."),
+    ("jonas.weidmann", "Engineer. Asks for access and uses it."),
+    ("samir.haddad", "Auditor. Reads evidence, never a value."),
+];
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error(transparent)]
+    Instance(#[from] instance::Error),
+    #[error(transparent)]
+    Policies(#[from] crate::policies::Error),
+    #[error("{0} holds something that is no demonstration: it is left alone")]
+    NotADemo(std::path::PathBuf),
+    #[error("{0}: {1}")]
+    Folder(std::path::PathBuf, std::io::Error),
+    #[error("the demonstration could not be lived: {0}")]
+    Life(#[from] app::error::Error),
+    #[error(transparent)]
+    Database(#[from] crate::db::Error),
+}
+
+pub struct Made {
+    pub events: u64,
+}
+
+/// The clock on the company's first morning.
+pub fn start() -> Clock {
+    let now = Clock::Machine.now();
+    let morning = (now - TimeDelta::days(DAYS)).date_naive().and_hms_opt(7, 0, 0);
+    Clock::fixed(morning.map_or(now, |morning| morning.and_utc()))
+}
+
+const MARK: &str = "demonstration";
+
+/// Makes room: an earlier demonstration is removed, anything else is left alone.
+pub fn clear(config: &Config) -> Result<(), Error> {
+    let failed = |folder: &std::path::Path| {
+        let folder = folder.to_owned();
+        move |why| Error::Folder(folder, why)
+    };
+    for folder in [&config.data, &config.keys] {
+        if folder.exists() {
+            if !config.data.join(MARK).exists() {
+                return Err(Error::NotADemo(folder.clone()));
+            }
+            if *folder != config.data {
+                std::fs::remove_dir_all(folder).map_err(failed(folder))?;
+            }
+        }
+    }
+    if config.data.exists() {
+        std::fs::remove_dir_all(&config.data).map_err(failed(&config.data))?;
+    }
+    std::fs::create_dir_all(&config.data).map_err(failed(&config.data))?;
+    std::fs::write(config.data.join(MARK), "Made by countersign demo; it may be removed at any time.\n")
+        .map_err(failed(&config.data))
+}
+
+/// Lives the half year in an installation that was just made.
+pub async fn make(config: &Config) -> Result<Made, Error> {
+    let clock = start();
+    let instance = Instance::open(config, clock.clone()).await?;
+    // A demonstration that is lost is made again: its past need not survive a power cut, and is safe once it is served.
+    instance.db.relax().await?;
+    let console = Console::new(&instance, ORGANISATION)?;
+    jobs::started(&console).await?;
+    Life::new(console.clone(), clock, Clock::Machine.now()).live().await?;
+    jobs::stopped(&console).await;
+    let events = audit::store::size(&mut instance.db.read().await?).await?;
+    instance.db.settle().await?;
+    instance.db.close().await;
+    Ok(Made { events })
+}

@@ -1,0 +1,188 @@
+//! Grants: given by approval alone, used under policy, ended by time, by revocation or by giving back.
+//! States and invariants are in `app/src/grants`.
+pub mod store;
+
+pub use store::{Holder, ever_held};
+
+use crate::{
+    audit::{
+        event::{Event, Who},
+        ledger::{Receipt, Tx},
+    },
+    console::Console,
+    db::Sql,
+    keys::Secret as Key,
+    notifications,
+    people::Caller,
+    policies::Situation,
+    requests::store::Request,
+};
+use app::{
+    audit::{action::Action, leaf::Subject},
+    error::{Conflict, Error},
+    grants::model::State,
+    id::GrantId,
+    policies::model::Right,
+    time::Moment,
+};
+use chrono::TimeDelta;
+use store::Grant;
+
+/// The grant that lets a holder use a secret now, if there is one.
+pub async fn effective(
+    db: &mut impl Sql,
+    holder: Holder<'_>,
+    secret: &str,
+    right: Right,
+    now: Moment,
+    key: &Key,
+) -> Result<Option<Grant>, Error> {
+    let grants = store::active_on(db, holder, secret, now, key).await?;
+    Ok(grants.into_iter().find(|grant| grant.right() == Some(right)))
+}
+
+/// Does a holder hold anything in a project now?
+pub async fn holds_any_in(
+    db: &mut impl Sql,
+    holder: Holder<'_>,
+    project: &str,
+    now: Moment,
+    key: &Key,
+) -> Result<bool, Error> {
+    Ok(store::active_of(db, holder, now, key).await?.iter().any(|grant| grant.project_id == project))
+}
+
+fn subject(grant: &Grant) -> Subject {
+    Subject {
+        project: Some(grant.project_id.clone()),
+        environment: Some(grant.environment_id.clone()),
+        request: Some(grant.request_id.clone()),
+        grant: Some(grant.id.clone()),
+        person: grant.person_id.clone(),
+        workload: grant.workload_id.clone(),
+        ..Subject::default()
+    }
+}
+
+/// Gives what a request asked for, within the change that approved it. The clock starts now.
+pub async fn issue(console: &Console, tx: &mut Tx, request: &Request) -> Result<(Grant, Event), Error> {
+    let now = console.now();
+    let grant = Grant {
+        id: console.id::<GrantId>()?.to_string(),
+        request_id: request.id.clone(),
+        person_id: request.workload_id.is_none().then(|| request.requester_id.clone()),
+        workload_id: request.workload_id.clone(),
+        project_id: request.project_id.clone(),
+        environment_id: request.environment_id.clone(),
+        access_right: request.access_right.clone(),
+        secrets: request.secrets.clone(),
+        starts_at: now,
+        expires_at: now + TimeDelta::minutes(request.minutes),
+        revoked_at: None,
+        revoked_by: None,
+        given_back_at: None,
+        event_seq: 0,
+        row_mac: Vec::new(),
+    };
+    store::insert(tx, &grant).await?;
+    tx.seal(&grant)?;
+    let event = Event::new(Action::IssueGrant)
+        .on(subject(&grant))
+        .detail("right", grant.access_right.clone())
+        .detail("minutes", request.minutes as u64)
+        .detail("secrets", grant.secrets.split(' ').count() as u64);
+    Ok((grant, event))
+}
+
+async fn revoke(console: &Console, tx: &mut Tx, grant: Grant, by: &str) -> Result<Event, Error> {
+    let grant = Grant { revoked_at: Some(console.now()), revoked_by: Some(by.into()), ..grant };
+    store::save_end(tx, &grant).await?;
+    tx.seal(&grant)?;
+    if let Some(holder) = &grant.person_id {
+        notifications::tell(console, tx, [holder.as_str()], "grant.revoked", &grant.request_id).await?;
+    }
+    Ok(Event::new(Action::RevokeGrant).on(subject(&grant)))
+}
+
+/// Ends somebody's access. It fails on the next use.
+pub async fn revoke_grant(console: &Console, caller: &Caller, id: &str) -> Result<(Receipt, Grant), Error> {
+    let grant = store::find(&mut console.read().await?, id, console.seal_key()).await?.ok_or(Error::NotFound)?;
+    let (mut tx, event) = console.begin(caller, Action::RevokeGrant, subject(&grant), Situation::default()).await?;
+    let grant = store::lock(&mut tx, id, console.seal_key()).await?.ok_or(Error::NotFound)?;
+    if !matches!(grant.state(console.now()), State::Active | State::Scheduled) {
+        return Err(Error::Conflict(Conflict::AlreadyDone));
+    }
+    let revoked = revoke(console, &mut tx, grant.clone(), caller.id()).await?;
+    let receipt = tx.commit(vec![Event { policy: event.policy, ..revoked }]).await?;
+    Ok((receipt, grant))
+}
+
+/// Ends one's own access early.
+pub async fn give_back_grant(console: &Console, caller: &Caller, id: &str) -> Result<Receipt, Error> {
+    let grant = store::find(&mut console.read().await?, id, console.seal_key()).await?.ok_or(Error::NotFound)?;
+    let own = grant.person_id.as_deref() == Some(caller.id());
+    let situation = Situation { own, ..Situation::default() };
+    let (mut tx, event) = console.begin(caller, Action::GiveBackGrant, subject(&grant), situation).await?;
+    let grant = store::lock(&mut tx, id, console.seal_key()).await?.ok_or(Error::NotFound)?;
+    if !matches!(grant.state(console.now()), State::Active | State::Scheduled) {
+        return Err(Error::Conflict(Conflict::AlreadyDone));
+    }
+    let grant = Grant { given_back_at: Some(console.now()), ..grant };
+    store::save_end(&mut tx, &grant).await?;
+    tx.seal(&grant)?;
+    tx.commit(vec![event]).await
+}
+
+/// Ends every active grant of a holder within a change; an event for each.
+pub async fn revoke_grants_of(
+    console: &Console,
+    tx: &mut Tx,
+    holder: Holder<'_>,
+    by: &str,
+) -> Result<Vec<Event>, Error> {
+    let grants = store::active_of(tx, holder, console.now(), console.seal_key()).await?;
+    revoke_all(console, tx, grants, by).await
+}
+
+/// Ends every active grant on a secret that covers nothing else; wider ones stay, the secret itself is closed.
+pub async fn revoke_grants_on(console: &Console, tx: &mut Tx, secret: &str, by: &str) -> Result<Vec<Event>, Error> {
+    let mut grants = store::active_for(tx, secret, console.now(), console.seal_key()).await?;
+    grants.retain(|grant| grant.secrets == secret);
+    revoke_all(console, tx, grants, by).await
+}
+
+async fn revoke_all(console: &Console, tx: &mut Tx, mut grants: Vec<Grant>, by: &str) -> Result<Vec<Event>, Error> {
+    grants.sort_by(|a, b| a.id.cmp(&b.id));
+    let mut events = Vec::new();
+    for grant in grants {
+        if let Some(grant) = store::lock(tx, &grant.id, console.seal_key()).await?
+            && matches!(grant.state(console.now()), State::Active | State::Scheduled)
+        {
+            events.push(revoke(console, tx, grant, by).await?);
+        }
+    }
+    Ok(events)
+}
+
+/// Records and tells the end of grants whose time is over. They opened nothing since: expiry is computed at every use.
+pub async fn note_ends(console: &Console) -> Result<usize, Error> {
+    let due = store::ended_unnoted(&mut console.read().await?, console.now(), 100).await?;
+    let count = due.len();
+    for id in due {
+        let mut tx = console.ledger.begin(&Who::system("note-ends")).await?;
+        let grant = store::lock(&mut tx, &id, console.seal_key()).await?;
+        if store::note_end(&mut tx, &id, console.now()).await? == 0 {
+            continue;
+        }
+        let Some(grant) = grant else {
+            let subject = Subject { grant: Some(id), ..Subject::default() };
+            tx.commit(vec![Event::new(Action::RejectRow).on(subject)]).await?;
+            continue;
+        };
+        if let Some(holder) = &grant.person_id {
+            notifications::tell(console, &mut tx, [holder.as_str()], "grant.ended", &grant.request_id).await?;
+        }
+        tx.commit(vec![Event::new(Action::EndGrant).on(subject(&grant))]).await?;
+    }
+    Ok(count)
+}

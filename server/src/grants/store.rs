@@ -1,0 +1,242 @@
+//! SQL of grants.
+use crate::{
+    audit::{ledger::Tx, row_seal::check},
+    db::{Result, Sql, Statement},
+    keys::Secret as Key,
+    sealed_row,
+};
+use app::{
+    grants::model::{Span, State, effective_state},
+    policies::model::Right,
+    time::Moment,
+};
+use serde::Serialize;
+
+#[derive(Clone, Debug, Serialize, sqlx::FromRow)]
+pub struct Grant {
+    pub id: String,
+    pub request_id: String,
+    pub person_id: Option<String>,
+    pub workload_id: Option<String>,
+    pub project_id: String,
+    pub environment_id: String,
+    pub access_right: String,
+    /// Ids of secrets with a space between them: under the row's seal. `grant_secrets` is only an index of it.
+    pub secrets: String,
+    pub starts_at: Moment,
+    pub expires_at: Moment,
+    pub revoked_at: Option<Moment>,
+    pub revoked_by: Option<String>,
+    pub given_back_at: Option<Moment>,
+    #[serde(skip)]
+    pub event_seq: i64,
+    #[serde(skip)]
+    pub row_mac: Vec<u8>,
+}
+sealed_row!(Grant, "grants", GRANT);
+
+impl Grant {
+    pub fn state(&self, now: Moment) -> State {
+        let span = Span {
+            starts_at: self.starts_at,
+            expires_at: self.expires_at,
+            revoked_at: self.revoked_at,
+            given_back_at: self.given_back_at,
+        };
+        effective_state(span, now)
+    }
+
+    pub fn covers(&self, secret: &str) -> bool {
+        self.secrets.split(' ').any(|known| known == secret)
+    }
+
+    pub fn right(&self) -> Option<Right> {
+        Right::from_code(&self.access_right)
+    }
+}
+
+const GRANT: &str = "SELECT g.id, g.request_id, g.person_id, g.workload_id, g.project_id, g.environment_id, \
+                     g.access_right, g.secrets, g.starts_at, g.expires_at, g.revoked_at, g.revoked_by, \
+                     g.given_back_at, g.event_seq, g.row_mac FROM grants g";
+
+/// Whose grants.
+#[derive(Clone, Copy, Debug)]
+pub enum Holder<'a> {
+    Person(&'a str),
+    Workload(&'a str),
+}
+
+impl<'a> Holder<'a> {
+    pub fn id(self) -> &'a str {
+        match self {
+            Self::Person(id) | Self::Workload(id) => id,
+        }
+    }
+}
+
+/// Active at `$1`: the one predicate, equal to `effective_state`.
+const ACTIVE: &str = " g.starts_at <= $1 AND g.expires_at > $1 AND g.revoked_at IS NULL AND g.given_back_at IS NULL";
+
+fn active(select: &'static str, join: &'static str, rest: &'static str) -> Statement {
+    let mut statement = Statement::from(select);
+    statement.push(join).push(" WHERE").push(ACTIVE).push(rest);
+    statement
+}
+
+fn whose(holder: Holder<'_>, person: &'static str, workload: &'static str) -> &'static str {
+    match holder {
+        Holder::Person(_) => person,
+        Holder::Workload(_) => workload,
+    }
+}
+
+/// Active grants of a holder on one secret.
+pub async fn active_on(
+    db: &mut impl Sql,
+    holder: Holder<'_>,
+    secret: &str,
+    now: Moment,
+    key: &Key,
+) -> Result<Vec<Grant>> {
+    let join = " JOIN grant_secrets s ON s.grant_id = g.id";
+    let rest = whose(
+        holder,
+        " AND s.secret_id = $2 AND g.person_id = $3 ORDER BY g.expires_at DESC",
+        " AND s.secret_id = $2 AND g.workload_id = $3 ORDER BY g.expires_at DESC",
+    );
+    let rows: Vec<Grant> =
+        db.sql(active(GRANT, join, rest)).bind(now).bind(secret.to_owned()).bind(holder.id().to_owned()).all().await?;
+    Ok(rows.into_iter().filter_map(|row| check(row, key)).filter(|grant| grant.covers(secret)).collect())
+}
+
+/// Active grants of a holder.
+pub async fn active_of(db: &mut impl Sql, holder: Holder<'_>, now: Moment, key: &Key) -> Result<Vec<Grant>> {
+    let rest = whose(
+        holder,
+        " AND g.person_id = $2 ORDER BY g.expires_at, g.id",
+        " AND g.workload_id = $2 ORDER BY g.expires_at, g.id",
+    );
+    let rows: Vec<Grant> = db.sql(active(GRANT, "", rest)).bind(now).bind(holder.id().to_owned()).all().await?;
+    Ok(rows.into_iter().filter_map(|row| check(row, key)).collect())
+}
+
+/// Everybody's active grants on one secret.
+pub async fn active_for(db: &mut impl Sql, secret: &str, now: Moment, key: &Key) -> Result<Vec<Grant>> {
+    let join = " JOIN grant_secrets s ON s.grant_id = g.id";
+    let rows: Vec<Grant> = db
+        .sql(active(GRANT, join, " AND s.secret_id = $2 ORDER BY g.id"))
+        .bind(now)
+        .bind(secret.to_owned())
+        .all()
+        .await?;
+    Ok(rows.into_iter().filter_map(|row| check(row, key)).filter(|grant| grant.covers(secret)).collect())
+}
+
+/// The newest grants of a person, of any state.
+pub async fn history_of(db: &mut impl Sql, person: &str, limit: u32, key: &Key) -> Result<Vec<Grant>> {
+    let mut statement = Statement::from(GRANT);
+    statement.push(" WHERE g.person_id = $1 ORDER BY g.id DESC LIMIT $2");
+    let rows: Vec<Grant> = db.sql(statement).bind(person.to_owned()).bind(i64::from(limit)).all().await?;
+    Ok(rows.into_iter().filter_map(|row| check(row, key)).collect())
+}
+
+pub async fn find(db: &mut impl Sql, id: &str, key: &Key) -> Result<Option<Grant>> {
+    let mut statement = Statement::from(GRANT);
+    statement.push(" WHERE g.id = $1");
+    let row = db.sql(statement).bind(id.to_owned()).optional().await?;
+    Ok(row.and_then(|row| check(row, key)))
+}
+
+pub async fn lock(tx: &mut Tx, id: &str, key: &Key) -> Result<Option<Grant>> {
+    let mut statement = Statement::from(GRANT);
+    statement.push(" WHERE g.id = $1");
+    let row = tx.lock(statement).bind(id.to_owned()).optional().await?;
+    Ok(row.and_then(|row| check(row, key)))
+}
+
+pub async fn insert(tx: &mut impl Sql, grant: &Grant) -> Result<()> {
+    tx.sql(
+        "INSERT INTO grants (id, request_id, person_id, workload_id, project_id, environment_id, access_right, secrets, \
+         starts_at, expires_at, event_seq, row_mac) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+    )
+    .bind(grant.id.clone())
+    .bind(grant.request_id.clone())
+    .bind(grant.person_id.clone())
+    .bind(grant.workload_id.clone())
+    .bind(grant.project_id.clone())
+    .bind(grant.environment_id.clone())
+    .bind(grant.access_right.clone())
+    .bind(grant.secrets.clone())
+    .bind(grant.starts_at)
+    .bind(grant.expires_at)
+    .bind(grant.event_seq)
+    .bind(grant.row_mac.clone())
+    .execute()
+    .await?;
+    for secret in grant.secrets.split(' ') {
+        tx.sql("INSERT INTO grant_secrets (grant_id, secret_id) VALUES ($1, $2)")
+            .bind(grant.id.clone())
+            .bind(secret.to_owned())
+            .execute()
+            .await?;
+    }
+    Ok(())
+}
+
+/// Writes an end; rows are closed, never changed otherwise.
+pub async fn save_end(tx: &mut impl Sql, grant: &Grant) -> Result<u64> {
+    tx.sql("UPDATE grants SET revoked_at = $1, revoked_by = $2, given_back_at = $3 WHERE id = $4")
+        .bind(grant.revoked_at)
+        .bind(grant.revoked_by.clone())
+        .bind(grant.given_back_at)
+        .bind(grant.id.clone())
+        .execute()
+        .await
+}
+
+/// Grants whose time is over and whose end nobody was told of yet.
+pub async fn ended_unnoted(db: &mut impl Sql, now: Moment, limit: u32) -> Result<Vec<String>> {
+    let rows: Vec<(String,)> = db
+        .sql(
+            "SELECT id FROM grants WHERE end_noted_at IS NULL AND expires_at <= $1 AND revoked_at IS NULL \
+             AND given_back_at IS NULL ORDER BY expires_at LIMIT $2",
+        )
+        .bind(now)
+        .bind(i64::from(limit))
+        .all()
+        .await?;
+    Ok(rows.into_iter().map(|(id,)| id).collect())
+}
+
+pub async fn note_end(tx: &mut impl Sql, id: &str, now: Moment) -> Result<u64> {
+    tx.sql("UPDATE grants SET end_noted_at = $1 WHERE id = $2 AND end_noted_at IS NULL")
+        .bind(now)
+        .bind(id.to_owned())
+        .execute()
+        .await
+}
+
+/// Did this person ever hold this right on this secret?
+pub async fn ever_held(db: &mut impl Sql, person: &str, secret: &str, right: Right) -> Result<bool> {
+    let row: Option<(String,)> = db
+        .sql(
+            "SELECT g.id FROM grants g JOIN grant_secrets s ON s.grant_id = g.id \
+             WHERE s.secret_id = $1 AND g.person_id = $2 AND g.access_right = $3 LIMIT 1",
+        )
+        .bind(secret.to_owned())
+        .bind(person.to_owned())
+        .bind(right.code())
+        .optional()
+        .await?;
+    Ok(row.is_some())
+}
+
+pub async fn count_active(db: &mut impl Sql, person: &str, now: Moment) -> Result<i64> {
+    let (count,): (i64,) = db
+        .sql(active("SELECT COUNT(*) FROM grants g", "", " AND g.person_id = $2"))
+        .bind(now)
+        .bind(person.to_owned())
+        .one()
+        .await?;
+    Ok(count)
+}

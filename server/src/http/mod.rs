@@ -1,0 +1,84 @@
+//! HTTP: one table of routes, layers around it, and handlers that turn operations into pages or JSON.
+//!
+//! ```text
+//! request ─▶ correlate (id, headers, errors) ─▶ same origin? ─▶ browser session ─▶ handler ─▶ operation ─▶ page | 303 | JSON
+//! ```
+mod account;
+mod api;
+mod assets;
+mod audit;
+mod catalog;
+mod error;
+mod grants;
+mod home;
+mod layers;
+mod log;
+mod people;
+mod requests;
+pub mod routes;
+mod secrets;
+mod session;
+mod visitor;
+mod workloads;
+
+pub use assets::asset_names;
+pub use error::Problem;
+
+use crate::{config::Network, console::Console};
+use app::session::Assets;
+use axum::{Router, extract::DefaultBodyLimit, middleware};
+use std::{ops::Deref, sync::Arc};
+
+/// The longest body that any form or call may send, in bytes: three times the longest payload, for its encoding.
+const LONGEST_BODY: usize = 1024 * 1024;
+
+/// What handlers share.
+#[derive(Clone)]
+pub struct Site(Arc<Inner>);
+
+pub struct Inner {
+    pub console: Console,
+    pub base_url: String,
+    pub trusted_proxy: Option<Network>,
+    /// Reached over loopback or TLS alone: the first administrator's code may be typed in.
+    pub is_private: bool,
+    pub assets: Arc<Assets>,
+    /// Trail readings that were recorded lately.
+    pub readings: audit::Readings,
+}
+
+impl Deref for Site {
+    type Target = Inner;
+    fn deref(&self) -> &Inner {
+        &self.0
+    }
+}
+
+impl Site {
+    pub fn new(console: Console, base_url: &str, trusted_proxy: Option<Network>, is_private: bool) -> Self {
+        Self(Arc::new(Inner {
+            console,
+            base_url: base_url.into(),
+            trusted_proxy,
+            is_private,
+            assets: Arc::new(asset_names()),
+            readings: audit::Readings::default(),
+        }))
+    }
+}
+
+/// Everything that this server answers.
+pub fn router(site: Site) -> Router {
+    let mut router = Router::new();
+    for route in routes::table() {
+        router = router.route(route.path, route.handler);
+    }
+    router
+        .fallback(error::unmatched)
+        .method_not_allowed_fallback(error::unmatched)
+        .layer(session::layer(site.console.clone()))
+        .layer(middleware::from_fn_with_state(site.clone(), layers::same_origin))
+        .layer(DefaultBodyLimit::max(LONGEST_BODY))
+        .layer(middleware::from_fn_with_state(site.clone(), layers::correlate))
+        .with_state(site)
+}

@@ -1,0 +1,126 @@
+//! Every route, once: method, path, who may come, and what answers.
+use super::{Site, account, api, assets, audit, catalog, grants, home, log, people, requests, secrets, workloads};
+use app::audit::action::Action;
+use axum::routing::MethodFilter;
+use axum::{
+    handler::Handler,
+    http::Method,
+    routing::{MethodRouter, on},
+};
+
+/// Who gets past the door. What they may do is decided by the operation behind it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Anybody: sign-in, static files, health.
+    Open,
+    /// Anybody signed in; the operation asks policy for this action.
+    Person(Action),
+    /// Anybody signed in, about themselves alone.
+    Own,
+    /// A workload with a token or client secret.
+    Machine(Action),
+}
+
+pub struct Route {
+    pub method: Method,
+    pub path: &'static str,
+    pub access: Access,
+    pub handler: MethodRouter<Site>,
+}
+
+fn get<T: 'static>(path: &'static str, access: Access, handler: impl Handler<T, Site>) -> Route {
+    Route { method: Method::GET, path, access, handler: on(MethodFilter::GET, handler) }
+}
+
+fn post<T: 'static>(path: &'static str, access: Access, handler: impl Handler<T, Site>) -> Route {
+    Route { method: Method::POST, path, access, handler: on(MethodFilter::POST, handler) }
+}
+
+pub fn table() -> Vec<Route> {
+    use Access::{Machine, Open, Own, Person};
+    use Action::*;
+    vec![
+        get("/livez", Open, home::livez),
+        get("/readyz", Open, home::readyz),
+        get("/assets/{name}", Open, assets::asset),
+        get("/sign-in", Open, people::sign_in_page),
+        post("/sign-in", Open, people::sign_in),
+        post("/demo/sign-in", Open, people::demo_sign_in),
+        get("/set-up", Open, people::set_up_page),
+        post("/set-up", Open, people::set_up),
+        get("/link/{token}", Open, people::link_page),
+        post("/link/{token}", Open, people::use_link),
+        post("/theme", Open, home::theme),
+        get("/", Own, home::home),
+        get("/go", Own, home::go),
+        get("/notices", Own, home::notices),
+        post("/notices/read", Own, home::read_notices),
+        get("/account", Own, account::account),
+        post("/account/password", Person(ChangePassword), account::change_password),
+        post("/sessions/{id}/end", Person(EndSession), account::end_session),
+        post("/sign-out", Person(SignOut), account::sign_out),
+        get("/inbox", Own, requests::inbox),
+        get("/requests", Own, requests::mine),
+        get("/requests/new", Person(SubmitRequest), requests::ask),
+        post("/requests", Person(SubmitRequest), requests::submit),
+        get("/requests/{id}", Person(ViewRequest), requests::request),
+        post("/requests/{id}/decide", Person(ApproveRequest), requests::decide),
+        post("/requests/{id}/withdraw", Person(WithdrawRequest), requests::withdraw),
+        get("/access", Own, grants::access),
+        post("/grants/{id}/give-back", Person(GiveBackGrant), grants::give_back),
+        post("/grants/{id}/revoke", Person(RevokeGrant), grants::revoke),
+        get("/projects", Person(ViewCatalog), catalog::projects),
+        get("/projects/new", Person(CreateProject), catalog::new_project),
+        post("/projects", Person(CreateProject), catalog::create_project),
+        get("/projects/{slug}", Person(ViewCatalog), catalog::matrix),
+        get("/projects/{slug}/secrets/new", Person(CreateSecret), catalog::new_secret),
+        post("/projects/{slug}/secrets", Person(CreateSecret), catalog::create_secret),
+        get("/projects/{slug}/import", Person(ImportSecrets), catalog::import_page),
+        post("/projects/{slug}/import", Person(ImportSecrets), catalog::preview_import),
+        post("/projects/{slug}/import/confirm", Person(ImportSecrets), catalog::import),
+        post("/projects/{slug}/environments", Person(CreateEnvironment), catalog::create_environment),
+        get("/environments/{id}", Person(ViewCatalog), catalog::environment),
+        post("/environments/{id}/rotate-key", Person(RotateKey), catalog::rotate_key),
+        post("/environments/{id}/rewrap", Person(RewrapVersions), catalog::rewrap),
+        post("/environments/{id}/destroy-key", Person(DestroyKey), catalog::destroy_key),
+        get("/secrets/{id}", Person(ViewCatalog), secrets::secret),
+        post("/secrets/{id}/reveal", Person(RevealSecret), secrets::reveal),
+        post("/secrets/{id}/copy", Person(CopySecret), secrets::copy),
+        get("/secrets/{id}/write", Person(WriteVersion), secrets::write_page),
+        post("/secrets/{id}/write", Person(WriteVersion), secrets::write),
+        post("/secrets/{id}/generate", Person(WriteVersion), secrets::generate),
+        post("/secrets/{id}/edit", Person(EditSecret), secrets::edit),
+        post("/secrets/{id}/move", Person(MoveSecret), secrets::move_),
+        get("/secrets/{id}/archive", Person(ArchiveSecret), secrets::archive_page),
+        post("/secrets/{id}/archive", Person(ArchiveSecret), secrets::archive),
+        post("/secrets/{id}/versions/{version}/delete", Person(DeleteVersion), secrets::delete),
+        post("/secrets/{id}/versions/{version}/undelete", Person(UndeleteVersion), secrets::undelete),
+        post("/secrets/{id}/versions/{version}/schedule", Person(ScheduleDestruction), secrets::schedule),
+        post("/secrets/{id}/versions/{version}/destroy", Person(DestroyVersion), secrets::destroy),
+        get("/people", Person(ViewPeople), people::people),
+        post("/people", Person(InvitePerson), people::invite),
+        get("/people/{id}", Person(ViewPeople), people::person),
+        post("/people/{id}/reset", Person(ResetPassword), people::reset),
+        post("/people/{id}/disable", Person(DisablePerson), people::disable),
+        post("/people/{id}/enable", Person(EnablePerson), people::enable),
+        post("/people/{id}/roles", Person(AssignRole), people::assign_role),
+        post("/people/{id}/teams", Person(AddMember), people::add_member),
+        post("/roles/{id}/remove", Person(RemoveRole), people::remove_role),
+        post("/memberships/{id}/remove", Person(RemoveMember), people::remove_member),
+        post("/teams", Person(CreateTeam), people::create_team),
+        get("/workloads", Person(ViewWorkloads), workloads::workloads),
+        get("/workloads/new", Person(CreateWorkload), workloads::new_workload),
+        post("/workloads", Person(CreateWorkload), workloads::create),
+        get("/workloads/{id}", Person(ViewWorkloads), workloads::workload),
+        post("/workloads/{id}/credentials", Person(IssueCredential), workloads::issue_credential),
+        post("/workloads/{id}/disable", Person(DisableWorkload), workloads::disable),
+        post("/credentials/{id}/revoke", Person(RevokeCredential), workloads::revoke_credential),
+        get("/audit", Person(ReadTrail), audit::trail),
+        get("/audit/{seq}", Person(ReadTrail), audit::event),
+        get("/log/checkpoint", Own, log::checkpoint),
+        get("/log/tile/{level}/{*n}", Own, log::tile),
+        get("/log/proof/{seq}", Person(ReadTrail), log::proof),
+        post("/api/v1/token", Machine(IssueToken), api::token),
+        get("/api/v1/secrets/{project}/{environment}/{*path}", Machine(FetchSecret), api::secret),
+    ]
+}

@@ -1,0 +1,348 @@
+//! One secret: its page, taking its value, writing a new one, editing, moving, archiving, versions.
+use super::{
+    Problem,
+    visitor::{Fields, Names, Signed, done, mistaken, shown},
+};
+use crate::{
+    audit,
+    catalog::{self, Located},
+    grants::{self, Holder},
+    requests, vault,
+    vault::{Source, Take, envelope::as_text},
+};
+use app::{
+    audit::action::Action,
+    catalog::{
+        model::warning,
+        page::{self, Column, Reader, SecretView, VersionLine},
+    },
+    error::Error,
+    policies::model::{Class, Right},
+    ui::{Band, Form},
+};
+use axum::{
+    Json,
+    extract::Path,
+    response::{Html, IntoResponse, Response},
+};
+
+type Answer = Result<Response, Problem>;
+
+pub async fn secret(signed: Signed, Path(id): Path<String>) -> Answer {
+    Ok(shown(secret_page(&signed, &id, &Form::default()).await?))
+}
+
+async fn secret_page(signed: &Signed, id: &str, form: &Form) -> Result<String, Error> {
+    let console = signed.console();
+    let shell = signed.shell("/projects").await?;
+    let (now, key) = (console.now(), console.seal_key());
+    let mut db = console.read().await?;
+    let located = Located::visible(console, &mut db, &signed.caller, id).await?;
+    let mut names = Names::default();
+    let secret = &located.secret;
+    let rows = vault::store::versions(&mut db, id).await?;
+    let previous =
+        rows.iter().find(|row| row.is_there() && secret.current_version.is_some_and(|current| row.version < current));
+    let previous = previous.map(|row| row.version);
+    let mut versions = Vec::new();
+    for row in rows.iter().take(50) {
+        let by = match &row.created_by {
+            Some(by) => names.person(&mut db, signed.site(), by).await?,
+            None => "system".into(),
+        };
+        let label = if row.destroyed_at.is_some() {
+            "destroyed"
+        } else if row.deleted_at.is_some() {
+            "deleted"
+        } else if secret.current_version == Some(row.version) {
+            "current"
+        } else if previous == Some(row.version) {
+            "previous"
+        } else {
+            "older"
+        };
+        versions.push(VersionLine {
+            version: row.version,
+            label,
+            by,
+            written_at: row.created_at,
+            fields: row.field_names.clone(),
+            length: row.length,
+            deleted: row.deleted_at.is_some(),
+            destroyed: row.destroyed_at.is_some(),
+            destroy_after: row.destroy_after,
+        });
+    }
+    let mut readers = Vec::new();
+    for grant in grants::store::active_for(&mut db, id, now, key).await? {
+        let (name, href) = match (&grant.person_id, &grant.workload_id) {
+            (Some(person), _) => (names.person(&mut db, signed.site(), person).await?, format!("/people/{person}")),
+            (None, Some(workload)) => {
+                (names.workload(&mut db, signed.site(), workload).await?, format!("/workloads/{workload}"))
+            }
+            (None, None) => continue,
+        };
+        let right = grant.right().unwrap_or(Right::Read);
+        let machine = grant.workload_id.is_some();
+        let how = app::requests::page::verb(right, located.environment.tier(), secret.class(), machine);
+        readers.push(Reader { name, href, how, request: grant.request_id.clone(), until: grant.expires_at });
+    }
+    let knowing = vault::store::knowing(&mut db, id).await?;
+    let there = |version: i32| rows.iter().any(|row| row.version == version && row.destroyed_at.is_none());
+    let knowing = knowing
+        .into_iter()
+        .filter(|row| there(row.version))
+        .map(|row| (row.name, row.version, row.how, row.since, secret.current_version == Some(row.version)))
+        .collect();
+    let mut asked = Vec::new();
+    for request in requests::store::for_secret(&mut db, id, 10, key).await? {
+        let decisions = requests::store::decisions(&mut db, &request.id, key).await?;
+        let name = names.person(&mut db, signed.site(), &request.requester_id).await?;
+        let words = format!("{name}, {}, {}", request.right().words(), app::time::long(request.submitted_at));
+        asked.push((request.id.clone(), words, request.state(&decisions, now)));
+    }
+    let mut activity = Vec::new();
+    let narrow = audit::store::Narrow { secret: Some(id.into()), ..Default::default() };
+    for row in audit::store::list(&mut db, &narrow, None, 12).await? {
+        let actor = match (row.actor_kind.as_str(), &row.actor_id) {
+            ("person", Some(id)) => names.person(&mut db, signed.site(), id).await?,
+            ("workload", Some(id)) => names.workload(&mut db, signed.site(), id).await?,
+            (kind, _) => kind.to_owned(),
+        };
+        let words = Action::from_code(&row.action).map_or("unknown", Action::words);
+        let refused = if row.outcome == "allowed" { "" } else { " — refused" };
+        activity.push((row.seq as u64, row.at, format!("{actor}: {words}{refused}")));
+    }
+    let environments = catalog::store::environments(&mut db, &located.project.id, key).await?;
+    let mut siblings = Vec::new();
+    for environment in &environments {
+        if environment.id != located.environment.id
+            && let Some(other) = catalog::store::find_at(&mut db, &environment.id, &secret.folded, key).await?
+            && other.archived_at.is_none()
+        {
+            siblings.push((environment.tier(), other.id));
+        }
+    }
+    let take = take_answer(signed, &mut db, &located).await?;
+    let situation = catalog::situation(console, &mut db, &signed.caller, &located, Some(Right::Write)).await?;
+    let project = Some(located.project.id.as_str());
+    let view = SecretView {
+        id: id.into(),
+        project: (located.project.slug.clone(), located.project.name.clone()),
+        environment: Column {
+            id: located.environment.id.clone(),
+            slug: located.environment.slug.clone(),
+            tier: located.environment.tier(),
+        },
+        path: secret.path.clone(),
+        kind: secret.kind(),
+        class: secret.class(),
+        description: secret.description.clone(),
+        team: names.team(&mut db, &secret.team_id).await?,
+        archived: secret.archived_at.is_some(),
+        seen: secret.event_seq,
+        latest: secret.latest_version,
+        versions,
+        readers,
+        knowing,
+        requests: asked,
+        activity,
+        siblings,
+        take,
+        write: console.would(&signed.caller, Action::WriteVersion, project, situation),
+        edit: console.would(&signed.caller, Action::EditSecret, project, situation),
+    };
+    Ok(page::secret(&shell, view, form))
+}
+
+/// Until when this viewer may take the value, or why not: asked of the engine as the taking itself will be.
+async fn take_answer(
+    signed: &Signed,
+    db: &mut impl crate::db::Sql,
+    located: &Located,
+) -> Result<Result<app::time::Moment, app::error::Refusal>, Error> {
+    let console = signed.console();
+    let (now, key) = (console.now(), console.seal_key());
+    let holder = Holder::Person(signed.caller.id());
+    let grant = grants::effective(db, holder, &located.secret.id, Right::Read, now, key).await?;
+    let situation = crate::policies::Situation {
+        grant: grant.is_some(),
+        deciders: crate::people::deciders(db, now, key).await?,
+        ..catalog::secret_situation(located)
+    };
+    let project = Some(located.project.id.as_str());
+    // Critical ones are copied: that is the way which has to be open.
+    Ok(match (console.would(&signed.caller, Action::CopySecret, project, situation), grant) {
+        (None, Some(grant)) => Ok(grant.expires_at),
+        (Some(refusal), _) => Err(refusal),
+        (None, None) => Err(app::error::Refusal::NoGrant),
+    })
+}
+
+pub async fn reveal(signed: Signed, Path(id): Path<String>, fields: Fields) -> Answer {
+    take(signed, id, fields, Take::Reveal).await
+}
+
+pub async fn copy(signed: Signed, Path(id): Path<String>, fields: Fields) -> Answer {
+    take(signed, id, fields, Take::Copy).await
+}
+
+async fn take(signed: Signed, id: String, fields: Fields, take: Take) -> Answer {
+    let taken = vault::take_value(signed.console(), &signed.caller, &id, take, fields.get("purpose")).await?;
+    let values: Vec<(String, String)> =
+        taken.payload.fields().map(|(name, value)| (name.to_owned(), as_text(value).0.to_string())).collect();
+    if signed.visitor.wants_json {
+        let fields: Vec<_> =
+            values.iter().map(|(name, value)| serde_json::json!({ "name": name, "value": value })).collect();
+        return Ok(Json(serde_json::json!({ "fields": fields, "event": taken.receipt.seq })).into_response());
+    }
+    let page = page::taken(
+        &signed.visitor.door(),
+        &taken.located.secret.path,
+        values,
+        taken.receipt.seq,
+        &format!("/secrets/{id}"),
+    );
+    Ok(Html(page).into_response())
+}
+
+pub async fn write_page(signed: Signed, Path(id): Path<String>) -> Answer {
+    Ok(shown(write_view(&signed, &id, Vec::new(), &Form::default()).await?))
+}
+
+async fn write_view(signed: &Signed, id: &str, warnings: Vec<String>, form: &Form) -> Result<String, Error> {
+    let console = signed.console();
+    let shell = signed.shell("/projects").await?;
+    let mut db = console.read().await?;
+    let located = Located::visible(console, &mut db, &signed.caller, id).await?;
+    let situation = catalog::situation(console, &mut db, &signed.caller, &located, Some(Right::Write)).await?;
+    if let Some(refusal) = console.would(&signed.caller, Action::WriteVersion, Some(&located.project.id), situation) {
+        return Err(Error::Refused(refusal));
+    }
+    let view = page::Write {
+        id: id.into(),
+        path: located.secret.path.clone(),
+        band: Band {
+            project: located.project.name,
+            environment: located.environment.slug.clone(),
+            tier: located.environment.tier(),
+        },
+        kind: located.secret.kind(),
+        latest: located.secret.latest_version,
+        warnings,
+    };
+    Ok(page::write(&shell, view, form))
+}
+
+pub async fn write(signed: Signed, Path(id): Path<String>, fields: Fields) -> Answer {
+    let console = signed.console();
+    let located = Located::visible(console, &mut console.read().await?, &signed.caller, &id).await?;
+    let typed = fields.with_prefix("field.");
+    if fields.get("anyway").is_empty() {
+        let odd: Vec<String> =
+            typed.iter().filter_map(|(name, value)| Some(format!("{name}: {}", warning(value.as_bytes())?))).collect();
+        if !odd.is_empty() {
+            return Ok(mistaken(write_view(&signed, &id, odd, &Form::default()).await?));
+        }
+    }
+    let written = async {
+        // A browser sends line breaks as CR LF; what was typed or pasted has line feeds.
+        let typed = typed
+            .into_iter()
+            .map(|(name, value)| (name, zeroize::Zeroizing::new(value.replace("\r\n", "\n"))))
+            .collect();
+        let payload = vault::payload(located.secret.kind(), typed)?;
+        let expected = fields.number("expected")? as i32;
+        vault::write_version(console, &signed.caller, &id, expected, payload, Source::Typed).await
+    };
+    match written.await {
+        Ok((_, receipt)) => Ok(done(&format!("/secrets/{id}"), Action::WriteVersion, receipt)),
+        Err(error) => {
+            let form = fields.again(error, &["field.*"])?;
+            Ok(mistaken(write_view(&signed, &id, Vec::new(), &form).await?))
+        }
+    }
+}
+
+pub async fn generate(signed: Signed, Path(id): Path<String>, fields: Fields) -> Answer {
+    let console = signed.console();
+    let located = Located::visible(console, &mut console.read().await?, &signed.caller, &id).await?;
+    let name = located.secret.kind().fields().first().copied().unwrap_or("value").to_owned();
+    let payload = vault::payload(located.secret.kind(), vec![(name, vault::generate(40)?)])?;
+    let expected = fields.number("expected")? as i32;
+    let (_, receipt) = vault::write_version(console, &signed.caller, &id, expected, payload, Source::Generated).await?;
+    Ok(done(&format!("/secrets/{id}"), Action::WriteVersion, receipt))
+}
+
+pub async fn edit(signed: Signed, Path(id): Path<String>, fields: Fields) -> Answer {
+    let edited = async {
+        let class = Class::from_code(fields.get("class")).ok_or_else(|| Error::invalid("class", "Choose a class."))?;
+        let seen = fields.number("seen")?;
+        catalog::edit_secret(signed.console(), &signed.caller, &id, seen, fields.get("description"), class).await
+    };
+    match edited.await {
+        Ok(receipt) => Ok(done(&format!("/secrets/{id}"), Action::EditSecret, receipt)),
+        Err(error) => Ok(mistaken(secret_page(&signed, &id, &fields.again(error, &[])?).await?)),
+    }
+}
+
+pub async fn move_(signed: Signed, Path(id): Path<String>, fields: Fields) -> Answer {
+    match catalog::move_secret(signed.console(), &signed.caller, &id, fields.get("path")).await {
+        Ok(receipt) => Ok(done(&format!("/secrets/{id}"), Action::MoveSecret, receipt)),
+        Err(error) => Ok(mistaken(secret_page(&signed, &id, &fields.again(error, &[])?).await?)),
+    }
+}
+
+pub async fn archive_page(signed: Signed, Path(id): Path<String>) -> Answer {
+    let console = signed.console();
+    let shell = signed.shell("/projects").await?;
+    let (now, key) = (console.now(), console.seal_key());
+    let mut db = console.read().await?;
+    let located = Located::visible(console, &mut db, &signed.caller, &id).await?;
+    if let Some(refusal) =
+        console.would(&signed.caller, Action::ArchiveSecret, Some(&located.project.id), Default::default())
+    {
+        return Err(Error::Refused(refusal).into());
+    }
+    let mut names = Names::default();
+    let (mut people, mut machines, mut all) = (0, 0, Vec::new());
+    for grant in grants::store::active_for(&mut db, &id, now, key).await? {
+        if let Some(person) = &grant.person_id {
+            people += 1;
+            all.push(names.person(&mut db, signed.site(), person).await?);
+        } else if let Some(workload) = &grant.workload_id {
+            machines += 1;
+            all.push(names.workload(&mut db, signed.site(), workload).await?);
+        }
+    }
+    let open = requests::store::for_secret(&mut db, &id, 1000, key).await?;
+    let open = open.iter().filter(|request| request.ended_at.is_none() && request.expires_at > now).count();
+    let cuts =
+        vec![("People who can take the value", people), ("Workloads that fetch it", machines), ("Open requests", open)];
+    Ok(shown(page::archive(&shell, &id, &located.secret.path, cuts, all)))
+}
+
+pub async fn archive(signed: Signed, Path(id): Path<String>) -> Answer {
+    let receipt = catalog::archive_secret(signed.console(), &signed.caller, &id).await?;
+    Ok(done(&format!("/secrets/{id}"), Action::ArchiveSecret, receipt))
+}
+
+pub async fn delete(signed: Signed, Path((id, version)): Path<(String, i32)>) -> Answer {
+    let receipt = vault::delete_version(signed.console(), &signed.caller, &id, version).await?;
+    Ok(done(&format!("/secrets/{id}"), Action::DeleteVersion, receipt))
+}
+
+pub async fn undelete(signed: Signed, Path((id, version)): Path<(String, i32)>) -> Answer {
+    let receipt = vault::undelete_version(signed.console(), &signed.caller, &id, version).await?;
+    Ok(done(&format!("/secrets/{id}"), Action::UndeleteVersion, receipt))
+}
+
+pub async fn schedule(signed: Signed, Path((id, version)): Path<(String, i32)>) -> Answer {
+    let receipt = vault::schedule_destruction(signed.console(), &signed.caller, &id, version).await?;
+    Ok(done(&format!("/secrets/{id}"), Action::ScheduleDestruction, receipt))
+}
+
+pub async fn destroy(signed: Signed, Path((id, version)): Path<(String, i32)>) -> Answer {
+    let receipt = vault::destroy_version(signed.console(), &signed.caller, &id, version).await?;
+    Ok(done(&format!("/secrets/{id}"), Action::DestroyVersion, receipt))
+}

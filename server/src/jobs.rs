@@ -1,0 +1,87 @@
+//! What the service does by itself, through the same operations as people: checkpoints, heartbeats, ends of requests and
+//! grants, counts of repeated refusals, housekeeping. Each is idempotent, so that replicas may run it at the same time.
+use crate::{
+    audit::event::{Event, Who},
+    console::Console,
+    grants, people, requests, vault,
+};
+use app::{
+    audit::{action::Action, verify::HEARTBEAT},
+    error::Error,
+};
+use std::time::Duration;
+
+/// Everything that is due now, once. The demonstration calls it as its clock moves.
+pub async fn run_due(console: &Console) -> Result<(), Error> {
+    while requests::expire_requests(console).await? > 0 {}
+    while grants::note_ends(console).await? > 0 {}
+    console.ledger.flush_repeats(false).await;
+    Ok(())
+}
+
+async fn sweep(console: &Console) -> Result<(), Error> {
+    let mut tx = console.ledger.housekeeping().await?;
+    people::store::forget_browsers(&mut tx, console.now()).await?;
+    vault::store::forget_stashes(&mut tx, console.now()).await?;
+    tx.finish().await
+}
+
+/// Starts the service's own work; it ends with the process.
+pub fn start(console: &Console) {
+    tokio::spawn(console.builder.clone().run());
+    let due = console.clone();
+    tokio::spawn(async move {
+        loop {
+            if let Err(error) = run_due(&due).await {
+                tracing::error!(%error, "due work");
+            }
+            tokio::time::sleep(Duration::from_secs(5)).await;
+        }
+    });
+    let beat = console.clone();
+    tokio::spawn(async move {
+        loop {
+            tokio::time::sleep(HEARTBEAT.to_std().unwrap_or_default()).await;
+            if let Err(error) = heartbeat(&beat).await {
+                tracing::error!(%error, "heartbeat");
+            }
+            if let Err(error) = sweep(&beat).await {
+                tracing::error!(%error, "housekeeping");
+            }
+        }
+    });
+}
+
+/// An event when nothing else was written for a while: silence then means something.
+async fn heartbeat(console: &Console) -> Result<(), Error> {
+    console.ledger.observe(&Who::system("heartbeat"), Event::new(Action::Heartbeat)).await?;
+    Ok(())
+}
+
+/// The service's first event, which explains the silence before it.
+pub async fn started(console: &Console) -> Result<(), Error> {
+    let size = crate::audit::store::size(&mut console.read().await?).await?;
+    let last = crate::audit::store::find(&mut console.read().await?, size.saturating_sub(1)).await?;
+    let clean = last.as_ref().is_some_and(|row| row.action == Action::StopService.code());
+    let event = Event::new(Action::StartService)
+        .detail("previous_size", size)
+        .detail("clean", clean)
+        .detail("version", env!("CARGO_PKG_VERSION"));
+    let event = match last {
+        Some(row) => event.detail("previous_at", app::time::rfc3339(row.at)),
+        None => event,
+    };
+    console.ledger.observe(&Who::system("serve"), event).await?;
+    Ok(())
+}
+
+/// The last event of a graceful stop, and the checkpoint over it.
+pub async fn stopped(console: &Console) {
+    console.ledger.flush_repeats(true).await;
+    if let Err(error) = console.ledger.observe(&Who::system("serve"), Event::new(Action::StopService)).await {
+        tracing::error!(%error, "the stop could not be recorded");
+    }
+    if let Err(error) = console.builder.build().await {
+        tracing::error!(%error, "no checkpoint at the stop");
+    }
+}

@@ -1,0 +1,273 @@
+//! What becomes of people: invited, given roles and teams, disabled, enabled.
+use super::{
+    Caller, about, make_link,
+    sign_in::close_sessions,
+    store::{self, Membership, Person, RoleRow, Team},
+};
+use crate::{
+    audit::{
+        event::{Event, Who},
+        ledger::Receipt,
+    },
+    console::Console,
+    db::Sql,
+    grants, notifications,
+    policies::Situation,
+    requests,
+};
+use app::{
+    audit::{action::Action, leaf::Subject},
+    error::{Conflict, Error, Refusal},
+    id::{MembershipId, PersonId, RoleId, TeamId},
+    people::model,
+    policies::model::Role,
+};
+use zeroize::Zeroizing;
+
+/// A new person, and the link by which they set their own password. Until then nobody can sign in as them.
+pub async fn invite_person(
+    console: &Console,
+    caller: &Caller,
+    login: &str,
+    name: &str,
+) -> Result<(String, Zeroizing<String>, Receipt), Error> {
+    let login = model::login(login).map_err(|why| Error::invalid("login", why))?;
+    let name = model::display(name).map_err(|why| Error::invalid("name", why))?;
+    let now = console.now();
+    let person = Person {
+        id: console.id::<PersonId>()?.to_string(),
+        login: login.clone(),
+        name: name.clone(),
+        password_hash: None,
+        created_at: now,
+        joined_at: None,
+        disabled_at: None,
+        set_up_by: Some(caller.id().into()),
+        set_up_at: Some(now),
+        event_seq: 0,
+        row_mac: Vec::new(),
+    };
+    let (mut tx, event) = console.begin(caller, Action::InvitePerson, about(&person), Situation::default()).await?;
+    if store::insert(&mut tx, &person).await? == 0 {
+        return Err(Error::invalid("login", "That sign-in name is taken."));
+    }
+    tx.seal(&person)?;
+    let link = make_link(console, &mut tx, &person.id, "join", Some(caller.id())).await?;
+    let receipt = tx.commit(vec![event.private("login", login).private("name", name)]).await?;
+    Ok((person.id, link, receipt))
+}
+
+/// A link by which a person sets a new password. Administrators never see or set one.
+pub async fn reset_password(
+    console: &Console,
+    caller: &Caller,
+    id: &str,
+) -> Result<(Zeroizing<String>, Receipt), Error> {
+    let subject = Subject { person: Some(id.into()), ..Subject::default() };
+    let (mut tx, event) = console.begin(caller, Action::ResetPassword, subject, Situation::default()).await?;
+    let person = store::lock(&mut tx, id, console.seal_key()).await?.ok_or(Error::NotFound)?;
+    let person = Person { set_up_by: Some(caller.id().into()), set_up_at: Some(console.now()), ..person };
+    store::save(&mut tx, &person).await?;
+    tx.seal(&person)?;
+    let link = make_link(console, &mut tx, &person.id, "reset", Some(caller.id())).await?;
+    Ok((link, tx.commit(vec![event]).await?))
+}
+
+/// Closes an account and everything that hangs on it, in one change: sessions, grants, open requests.
+pub async fn disable_person(console: &Console, caller: &Caller, id: &str) -> Result<Receipt, Error> {
+    let subject = Subject { person: Some(id.into()), ..Subject::default() };
+    let (mut tx, event) = console.begin(caller, Action::DisablePerson, subject, Situation::default()).await?;
+    let person = store::lock(&mut tx, id, console.seal_key()).await?.ok_or(Error::NotFound)?;
+    if person.disabled_at.is_some() {
+        return Err(Error::Conflict(Conflict::AlreadyDone));
+    }
+    if is_last_administrator(console, &mut tx, id).await? {
+        return Err(tx.refuse(event, Refusal::LastAdministrator).await);
+    }
+    let person = Person { disabled_at: Some(console.now()), ..person };
+    store::save(&mut tx, &person).await?;
+    tx.seal(&person)?;
+    let mut events = vec![event];
+    events.extend(close_sessions(console, &mut tx, id, None).await?);
+    events.extend(requests::void_requests_of(console, &mut tx, id, "requester_disabled").await?);
+    events.extend(grants::revoke_grants_of(console, &mut tx, grants::Holder::Person(id), caller.id()).await?);
+    tx.commit(events).await
+}
+
+pub async fn enable_person(console: &Console, caller: &Caller, id: &str) -> Result<Receipt, Error> {
+    let subject = Subject { person: Some(id.into()), ..Subject::default() };
+    let (mut tx, event) = console.begin(caller, Action::EnablePerson, subject, Situation::default()).await?;
+    let person = store::lock(&mut tx, id, console.seal_key()).await?.ok_or(Error::NotFound)?;
+    if person.disabled_at.is_none() {
+        return Err(Error::Conflict(Conflict::AlreadyDone));
+    }
+    // Counts as set up anew: whoever opens an account again decides nothing together with it for a week.
+    let now = console.now();
+    let person = Person { disabled_at: None, set_up_by: Some(caller.id().into()), set_up_at: Some(now), ..person };
+    store::save(&mut tx, &person).await?;
+    tx.seal(&person)?;
+    tx.commit(vec![event]).await
+}
+
+async fn is_last_administrator(console: &Console, db: &mut impl Sql, id: &str) -> Result<bool, Error> {
+    let mut others = 0;
+    let mut is_one = false;
+    for role in store::roles(db, console.now(), console.seal_key()).await? {
+        if role.role != Role::Admin.code() || role.project_id.is_some() {
+            continue;
+        }
+        if role.person_id == id {
+            is_one = true;
+        } else if store::find(db, &role.person_id, console.seal_key()).await?.is_some_and(|other| other.is_active()) {
+            others += 1;
+        }
+    }
+    Ok(is_one && others == 0)
+}
+
+pub async fn create_team(
+    console: &Console,
+    caller: &Caller,
+    slug: &str,
+    name: &str,
+) -> Result<(String, Receipt), Error> {
+    let slug = model::slug(slug).map_err(|why| Error::invalid("slug", why))?;
+    let name = model::display(name).map_err(|why| Error::invalid("name", why))?;
+    let team = Team { id: console.id::<TeamId>()?.to_string(), slug, name, created_at: console.now() };
+    let subject = Subject { team: Some(team.id.clone()), ..Subject::default() };
+    let (mut tx, event) = console.begin(caller, Action::CreateTeam, subject, Situation::default()).await?;
+    if store::insert_team(&mut tx, &team).await? == 0 {
+        return Err(Error::invalid("slug", "That name is taken."));
+    }
+    let receipt = tx.commit(vec![event.private("name", team.name)]).await?;
+    Ok((team.id, receipt))
+}
+
+pub async fn add_member(console: &Console, caller: &Caller, team: &str, person: &str) -> Result<Receipt, Error> {
+    let now = console.now();
+    let row = Membership {
+        id: console.id::<MembershipId>()?.to_string(),
+        team_id: team.into(),
+        person_id: person.into(),
+        valid_from: now,
+        valid_to: None,
+        event_seq: 0,
+        row_mac: Vec::new(),
+    };
+    let subject = about_membership(&row);
+    let (mut tx, event) = console.begin(caller, Action::AddMember, subject, Situation::default()).await?;
+    let known = store::lock(&mut tx, person, console.seal_key()).await?.is_some();
+    if !known || store::find_team(&mut tx, team).await?.is_none() {
+        return Err(Error::NotFound);
+    }
+    let held = store::memberships(&mut tx, Some(person), now, console.seal_key()).await?;
+    if held.iter().any(|row| row.team_id == team) {
+        return Err(Error::Conflict(Conflict::AlreadyDone));
+    }
+    store::insert_membership(&mut tx, &row).await?;
+    tx.seal(&row)?;
+    tx.commit(vec![event]).await
+}
+
+pub async fn remove_member(console: &Console, caller: &Caller, membership: &str) -> Result<Receipt, Error> {
+    let row = store::find_membership(&mut console.read().await?, membership, console.seal_key()).await?;
+    let mut row = row.ok_or(Error::NotFound)?;
+    let subject = about_membership(&row);
+    let (mut tx, event) = console.begin(caller, Action::RemoveMember, subject, Situation::default()).await?;
+    let now = console.now();
+    if store::close_membership(&mut tx, membership, now).await? == 0 {
+        return Err(Error::Conflict(Conflict::AlreadyDone));
+    }
+    row.valid_to = Some(now);
+    tx.seal(&row)?;
+    tx.commit(vec![event]).await
+}
+
+fn about_membership(row: &Membership) -> Subject {
+    Subject {
+        team: Some(row.team_id.clone()),
+        person: Some(row.person_id.clone()),
+        row: Some(row.id.clone()),
+        ..Subject::default()
+    }
+}
+
+/// Gives a role in the organisation, or in one project.
+pub async fn assign_role(
+    console: &Console,
+    caller: &Caller,
+    person: &str,
+    role: Role,
+    project: Option<&str>,
+) -> Result<Receipt, Error> {
+    let now = console.now();
+    let row = RoleRow {
+        id: console.id::<RoleId>()?.to_string(),
+        person_id: person.into(),
+        project_id: project.map(Into::into),
+        role: role.code().into(),
+        given_by: Some(caller.id().into()),
+        valid_from: now,
+        valid_to: None,
+        event_seq: 0,
+        row_mac: Vec::new(),
+    };
+    let subject = Subject {
+        person: Some(person.into()),
+        project: row.project_id.clone(),
+        row: Some(row.id.clone()),
+        ..Subject::default()
+    };
+    let (mut tx, event) = console.begin(caller, Action::AssignRole, subject, Situation::default()).await?;
+    if store::lock(&mut tx, person, console.seal_key()).await?.is_none() {
+        return Err(Error::NotFound);
+    }
+    let held = store::roles_of(&mut tx, person, now, console.seal_key()).await?;
+    if held.iter().any(|known| known.role == row.role && known.project_id == row.project_id) {
+        return Err(Error::Conflict(Conflict::AlreadyDone));
+    }
+    store::insert_role(&mut tx, &row).await?;
+    tx.seal(&row)?;
+    notifications::tell(console, &mut tx, [person], "role.assigned", person).await?;
+    tx.commit(vec![event.detail("role", role.code())]).await
+}
+
+pub async fn remove_role(console: &Console, caller: &Caller, id: &str) -> Result<Receipt, Error> {
+    let row = store::find_role(&mut console.read().await?, id, console.seal_key()).await?;
+    let mut row = row.ok_or(Error::NotFound)?;
+    let subject = Subject {
+        person: Some(row.person_id.clone()),
+        project: row.project_id.clone(),
+        row: Some(row.id.clone()),
+        ..Subject::default()
+    };
+    let (mut tx, event) = console.begin(caller, Action::RemoveRole, subject, Situation::default()).await?;
+    store::lock(&mut tx, &row.person_id, console.seal_key()).await?;
+    if row.role == Role::Admin.code()
+        && row.project_id.is_none()
+        && is_last_administrator(console, &mut tx, &row.person_id).await?
+    {
+        return Err(tx.refuse(event, Refusal::LastAdministrator).await);
+    }
+    let now = console.now();
+    if store::close_role(&mut tx, id, now).await? == 0 {
+        return Err(Error::Conflict(Conflict::AlreadyDone));
+    }
+    row.valid_to = Some(now);
+    tx.seal(&row)?;
+    notifications::tell(console, &mut tx, [row.person_id.as_str()], "role.removed", &row.person_id).await?;
+    tx.commit(vec![event.detail("role", row.role.clone())]).await
+}
+
+/// A link for a new password, made by whoever owns the host. It works for people who are not disabled.
+pub async fn reset_from_host(console: &Console, who: &Who, login: &str) -> Result<Zeroizing<String>, Error> {
+    let found =
+        store::find_by_login(&mut console.read().await?, login, console.seal_key()).await?.ok_or(Error::NotFound)?;
+    let mut tx = console.ledger.begin(who).await?;
+    let person = store::lock(&mut tx, &found.id, console.seal_key()).await?.ok_or(Error::NotFound)?;
+    let link = make_link(console, &mut tx, &person.id, "reset", None).await?;
+    // Its seal names this event from now on, as after every event about a person.
+    tx.seal(&person)?;
+    tx.commit(vec![Event::new(Action::ResetPassword).on(about(&person)).detail("from", "host")]).await?;
+    Ok(link)
+}

@@ -1,0 +1,124 @@
+//! People: sign-in and sessions, invitations, teams, roles, disabling. States and invariants are in `app/src/people`.
+pub mod attempts;
+mod careers;
+pub mod passwords;
+mod sign_in;
+pub mod store;
+
+pub use careers::*;
+pub use sign_in::*;
+
+use crate::{
+    audit::event::Who,
+    console::Console,
+    db::Sql,
+    keys::Secret,
+    policies::{Principal, Situation, codes},
+};
+use app::{audit::leaf::Subject, error::Error, id::PersonId, policies::model::Role, time::Moment};
+use store::{Person, RoleRow, Session};
+
+/// Somebody signed in, with what they are now.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    pub who: Who,
+    pub person: Person,
+    pub session: Option<Session>,
+    pub roles: Vec<RoleRow>,
+    pub teams: Vec<String>,
+}
+
+impl Caller {
+    /// Loads a person who may act, with roles and teams as of now.
+    pub async fn load(
+        console: &Console,
+        person: Person,
+        session: Option<Session>,
+        mut who: Who,
+    ) -> Result<Self, Error> {
+        let id: PersonId = person.id.parse().map_err(|_| Error::Unavailable)?;
+        let method = session.as_ref().map_or("demo", |session| session.method.as_str());
+        let session_id = session.as_ref().and_then(|session| session.id.parse().ok());
+        who = Who::person(&id, method, session_id.as_ref()).from(&who);
+        let mut db = console.read().await?;
+        let (now, key) = (console.now(), console.seal_key());
+        let roles = store::roles_of(&mut db, &person.id, now, key).await?;
+        let teams = store::memberships(&mut db, Some(&person.id), now, key).await?;
+        Ok(Self { who, person, session, roles, teams: teams.into_iter().map(|row| row.team_id).collect() })
+    }
+
+    pub fn id(&self) -> &str {
+        &self.person.id
+    }
+
+    /// Roles in the whole organisation. Everybody is a member.
+    pub fn organisation_roles(&self) -> Vec<Role> {
+        let held = self.roles.iter().filter(|row| row.project_id.is_none());
+        let mut roles: Vec<Role> = held.filter_map(|row| Role::from_code(&row.role)).collect();
+        if !roles.contains(&Role::Member) {
+            roles.push(Role::Member);
+        }
+        roles
+    }
+
+    /// Roles that count in one project: its own, and lead of the organisation.
+    pub fn roles_here(&self, project: Option<&str>) -> Vec<Role> {
+        roles_here(&self.roles, project)
+    }
+
+    pub fn is(&self, role: Role) -> bool {
+        self.organisation_roles().contains(&role)
+    }
+
+    pub fn leads(&self, project: &str) -> bool {
+        self.roles_here(Some(project)).contains(&Role::Lead)
+    }
+
+    pub fn principal(&self, project: Option<&str>) -> Principal {
+        Principal {
+            workload: false,
+            id: self.person.id.clone(),
+            org: codes(self.organisation_roles()),
+            here: codes(self.roles_here(project)),
+        }
+    }
+}
+
+/// What counts in a project among somebody's roles.
+pub fn roles_here(roles: &[RoleRow], project: Option<&str>) -> Vec<Role> {
+    roles
+        .iter()
+        .filter(|row| match (&row.project_id, project) {
+            (Some(theirs), Some(project)) => theirs == project,
+            (None, Some(_)) => row.role == Role::Lead.code(),
+            _ => false,
+        })
+        .filter_map(|row| Role::from_code(&row.role))
+        .collect()
+}
+
+/// How many people could decide on access: active, with a deciding role anywhere.
+pub async fn deciders(db: &mut impl Sql, now: Moment, key: &Secret) -> Result<u32, Error> {
+    let roles = store::roles(db, now, key).await?;
+    let deciding = |row: &&RoleRow| [Role::Lead.code(), Role::Security.code()].contains(&row.role.as_str());
+    let mut people: Vec<&str> = roles.iter().filter(deciding).map(|row| row.person_id.as_str()).collect();
+    people.sort_unstable();
+    people.dedup();
+    let mut count = 0;
+    for id in people {
+        count += u32::from(store::find(db, id, key).await?.is_some_and(|person| person.is_active()));
+        // Two are enough for every rule that asks.
+        if count == 2 {
+            break;
+        }
+    }
+    Ok(count)
+}
+
+fn about(person: &Person) -> Subject {
+    Subject { person: Some(person.id.clone()), ..Subject::default() }
+}
+
+fn own(is_own: bool) -> Situation {
+    Situation { own: is_own, ..Situation::default() }
+}

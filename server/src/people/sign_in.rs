@@ -1,0 +1,357 @@
+//! Sign-in, sign-out, sessions, links, the first administrator.
+use super::{
+    Caller, about, own,
+    passwords::{bearer, bearer_hash, mistake},
+    store::{self, Link, Person, RoleRow, Session},
+};
+use crate::{
+    audit::{
+        event::{Event, Who},
+        ledger::{Receipt, Tx},
+    },
+    console::Console,
+};
+use app::{
+    audit::{action::Action, leaf::Subject},
+    error::{Conflict, Error, Refusal},
+    id::{LinkId, PersonId, RoleId, SessionId},
+    people::model,
+    policies::model::Role,
+    time::Moment,
+};
+use chrono::TimeDelta;
+use zeroize::Zeroizing;
+
+/// No session is longer, however busy.
+pub const LONGEST: TimeDelta = TimeDelta::hours(8);
+/// Nor does one survive this long without a request.
+pub const IDLE: TimeDelta = TimeDelta::hours(1);
+/// How long a link to join or to set a password works.
+const LINK_LIFE: TimeDelta = TimeDelta::hours(72);
+
+/// The prefixes of bearer secrets that people handle.
+const LINK_PREFIX: &str = "csl";
+
+/// Checks a password and opens a session for this browser. Unknown names answer like wrong passwords.
+pub async fn sign_in(
+    console: &Console,
+    origin: &Who,
+    login: &str,
+    password: Zeroizing<String>,
+    browser: Vec<u8>,
+) -> Result<(Session, Receipt), Error> {
+    let now = console.now();
+    let source = origin.address.clone().unwrap_or_default();
+    let account = model::login(login).unwrap_or_default();
+    let attempted = Event::new(Action::SignIn).private("login", account.clone());
+    if !console.attempts.may_try(&account, &source, now) {
+        return Err(console.ledger.refuse(origin, attempted, Refusal::TooManyAttempts).await);
+    }
+    let found = store::find_by_login(&mut console.read().await?, &account, console.seal_key()).await?;
+    let stored = found.as_ref().filter(|person| person.is_active()).and_then(|person| person.password_hash.clone());
+    let fits = console.hasher.verify(password, stored).await?;
+    match found {
+        Some(person) if fits => open_session(console, origin, &person, "password", browser).await,
+        found => {
+            console.attempts.failed(&account, &source, now);
+            let subject = found.as_ref().map(about).unwrap_or_default();
+            Err(console.ledger.refuse(origin, attempted.on(subject), Refusal::WrongCredentials).await)
+        }
+    }
+}
+
+/// Opens a session for somebody whose identity was established by `method`.
+pub async fn open_session(
+    console: &Console,
+    origin: &Who,
+    person: &Person,
+    method: &str,
+    browser: Vec<u8>,
+) -> Result<(Session, Receipt), Error> {
+    let now = console.now();
+    let id: PersonId = person.id.parse().map_err(|_| Error::Unavailable)?;
+    let session_id = console.id::<SessionId>()?;
+    let who = Who::person(&id, method, Some(&session_id)).from(origin);
+    let session = Session {
+        id: session_id.to_string(),
+        hash: browser,
+        person_id: person.id.clone(),
+        method: method.into(),
+        agent: origin.agent.clone(),
+        address: origin.address.clone(),
+        started_at: now,
+        expires_at: now + LONGEST,
+        revoked_at: None,
+        event_seq: 0,
+        row_mac: Vec::new(),
+    };
+    let mut tx = console.ledger.begin(&who).await?;
+    store::insert_session(&mut tx, &session).await?;
+    tx.seal(&session)?;
+    let subject = Subject { row: Some(session.id.clone()), ..about(person) };
+    let receipt = tx.commit(vec![Event::new(Action::SignIn).on(subject)]).await?;
+    Ok((session, receipt))
+}
+
+/// Who a browser's session is, if it may still act. Revocation, disabling and timeouts act here, on the next request.
+pub async fn recognise(console: &Console, origin: Who, browser: &[u8]) -> Result<Option<Caller>, Error> {
+    let (now, key) = (console.now(), console.seal_key());
+    let mut db = console.read().await?;
+    let Some(session) = store::find_session(&mut db, browser, key).await? else { return Ok(None) };
+    let seen = store::seen_at(&mut db, &session.id).await?.unwrap_or(session.started_at);
+    if session.revoked_at.is_some() || session.expires_at <= now || now - seen >= IDLE {
+        return Ok(None);
+    }
+    let Some(person) = store::find(&mut db, &session.person_id, key).await?.filter(Person::is_active) else {
+        return Ok(None);
+    };
+    drop(db);
+    if now - seen >= TimeDelta::minutes(1) {
+        let mut tx = console.ledger.housekeeping().await?;
+        store::touch(&mut tx, &session.id, now).await?;
+        tx.finish().await?;
+    }
+    Ok(Some(Caller::load(console, person, Some(session), origin).await?))
+}
+
+pub async fn sign_out(console: &Console, caller: &Caller) -> Result<Receipt, Error> {
+    let Some(session) = &caller.session else { return Err(Error::Unauthenticated) };
+    let subject = Subject { row: Some(session.id.clone()), ..about(&caller.person) };
+    let (mut tx, event) = console.begin(caller, Action::SignOut, subject, own(true)).await?;
+    close_session(&mut tx, session.clone(), console.now()).await?;
+    tx.commit(vec![event]).await
+}
+
+/// Ends one session: one's own, or as an administrator anybody's.
+pub async fn end_session(console: &Console, caller: &Caller, id: &str) -> Result<Receipt, Error> {
+    let session = store::find_session_by_id(&mut console.read().await?, id, console.seal_key()).await?;
+    let session = session.ok_or(Error::NotFound)?;
+    let subject =
+        Subject { person: Some(session.person_id.clone()), row: Some(session.id.clone()), ..Subject::default() };
+    let is_own = session.person_id == caller.id();
+    let (mut tx, event) = console.begin(caller, Action::EndSession, subject, own(is_own)).await?;
+    if close_session(&mut tx, session, console.now()).await? == 0 {
+        return Err(Error::Conflict(Conflict::AlreadyDone));
+    }
+    tx.commit(vec![event]).await
+}
+
+async fn close_session(tx: &mut Tx, mut session: Session, now: Moment) -> Result<u64, Error> {
+    let closed = store::revoke_session(tx, &session.id, now).await?;
+    session.revoked_at = Some(now);
+    if closed > 0 {
+        tx.seal(&session)?;
+    }
+    Ok(closed)
+}
+
+/// Ends every open session of a person, except one; an event for each.
+pub(super) async fn close_sessions(
+    console: &Console,
+    tx: &mut Tx,
+    person: &str,
+    except: Option<&str>,
+) -> Result<Vec<Event>, Error> {
+    let now = console.now();
+    let mut events = Vec::new();
+    for session in store::sessions_of(tx, person, now, console.seal_key()).await? {
+        if except == Some(session.id.as_str()) {
+            continue;
+        }
+        let subject = Subject { person: Some(person.into()), row: Some(session.id.clone()), ..Subject::default() };
+        if close_session(tx, session, now).await? > 0 {
+            events.push(Event::new(Action::EndSession).on(subject));
+        }
+    }
+    Ok(events)
+}
+
+/// A new password for oneself; every other session ends.
+pub async fn change_password(
+    console: &Console,
+    caller: &Caller,
+    former: Zeroizing<String>,
+    new: Zeroizing<String>,
+) -> Result<Receipt, Error> {
+    if let Some(mistake) = mistake(&new, &caller.person.login) {
+        return Err(Error::invalid("new_password", mistake));
+    }
+    if !console.hasher.verify(former, caller.person.password_hash.clone()).await? {
+        let event = Event::new(Action::ChangePassword).on(about(&caller.person));
+        console.ledger.refuse(&caller.who, event, Refusal::WrongCredentials).await;
+        return Err(Error::invalid("password", "This is not your present password."));
+    }
+    let hash = console.hasher.hash(new).await?;
+    let (mut tx, event) = console.begin(caller, Action::ChangePassword, about(&caller.person), own(true)).await?;
+    let person = store::lock(&mut tx, caller.id(), console.seal_key()).await?.ok_or(Error::NotFound)?;
+    let person = Person { password_hash: Some(hash), ..person };
+    store::save(&mut tx, &person).await?;
+    tx.seal(&person)?;
+    let mut events = vec![event];
+    let current = caller.session.as_ref().map(|session| session.id.as_str());
+    events.extend(close_sessions(console, &mut tx, &person.id, current).await?);
+    tx.commit(events).await
+}
+
+/// Makes a one-time link for a person within a change. The text is shown once; only its hash is kept.
+pub(super) async fn make_link(
+    console: &Console,
+    tx: &mut Tx,
+    person: &str,
+    kind: &str,
+    by: Option<&str>,
+) -> Result<Zeroizing<String>, Error> {
+    let text = bearer(LINK_PREFIX)?;
+    let now = console.now();
+    let link = Link {
+        id: console.id::<LinkId>()?.to_string(),
+        person_id: person.into(),
+        kind: kind.into(),
+        token_hash: bearer_hash(LINK_PREFIX, &text).ok_or(Error::Unavailable)?,
+        created_by: by.map(Into::into),
+        created_at: now,
+        expires_at: now + LINK_LIFE,
+        used_at: None,
+        event_seq: 0,
+        row_mac: Vec::new(),
+    };
+    store::insert_link(tx, &link).await?;
+    tx.seal(&link)?;
+    Ok(text)
+}
+
+/// Whose link this is, while it works.
+pub async fn find_link(console: &Console, text: &str) -> Result<(Link, Person), Error> {
+    let hash = bearer_hash(LINK_PREFIX, text).ok_or(Error::Refused(Refusal::LinkUsed))?;
+    let mut db = console.read().await?;
+    let link = store::find_link(&mut db, &hash, console.seal_key()).await?;
+    let link = link.filter(|link| link.used_at.is_none() && link.expires_at > console.now());
+    let link = link.ok_or(Error::Refused(Refusal::LinkUsed))?;
+    let person = store::find(&mut db, &link.person_id, console.seal_key()).await?;
+    let person = person.filter(|person| person.disabled_at.is_none()).ok_or(Error::Refused(Refusal::LinkUsed))?;
+    Ok((link, person))
+}
+
+/// Sets a password by a link: a new person joins, a known one gets in again and every session of theirs ends.
+pub async fn use_link(
+    console: &Console,
+    origin: &Who,
+    text: &str,
+    password: Zeroizing<String>,
+) -> Result<Receipt, Error> {
+    let (link, person) = find_link(console, text).await?;
+    if let Some(mistake) = mistake(&password, &person.login) {
+        return Err(Error::invalid("new_password", mistake));
+    }
+    let hash = console.hasher.hash(password).await?;
+    finish_link(console, origin, link, Some(hash)).await
+}
+
+async fn finish_link(console: &Console, origin: &Who, mut link: Link, hash: Option<String>) -> Result<Receipt, Error> {
+    let now = console.now();
+    let id: PersonId = link.person_id.parse().map_err(|_| Error::Unavailable)?;
+    let mut tx = console.ledger.begin(&Who::person(&id, "link", None).from(origin)).await?;
+    let locked = store::lock(&mut tx, &link.person_id, console.seal_key()).await?.ok_or(Error::NotFound)?;
+    let joins = locked.joined_at.is_none();
+    let event = Event::new(if joins { Action::JoinOrganisation } else { Action::ChangePassword }).on(about(&locked));
+    let still_open = store::use_link(&mut tx, &link.id, now).await? > 0;
+    let Some(person) = Some(locked).filter(|person| still_open && person.disabled_at.is_none()) else {
+        return Err(tx.refuse(event, Refusal::LinkUsed).await);
+    };
+    link.used_at = Some(now);
+    tx.seal(&link)?;
+    let person = Person { password_hash: hash, joined_at: person.joined_at.or(Some(now)), ..person };
+    store::save(&mut tx, &person).await?;
+    tx.seal(&person)?;
+    let mut events = vec![event];
+    events.extend(close_sessions(console, &mut tx, &person.id, None).await?);
+    tx.commit(events).await
+}
+
+/// Makes the first administrator, with the code that the server printed. Works while there is nobody.
+pub async fn set_up(
+    console: &Console,
+    origin: &Who,
+    code: &str,
+    login: &str,
+    name: &str,
+    password: Zeroizing<String>,
+) -> Result<Receipt, Error> {
+    if store::count(&mut console.read().await?).await? > 0 {
+        return Err(Error::NotFound);
+    }
+    let attempted = Event::new(Action::JoinOrganisation);
+    if !console.attempts.may_try("set-up", "", console.now()) {
+        return Err(console.ledger.refuse(origin, attempted, Refusal::TooManyAttempts).await);
+    }
+    if !console.set_up.fits(code, console.now()) {
+        console.attempts.failed("set-up", "", console.now());
+        console.ledger.refuse(origin, attempted, Refusal::SetUpCode).await;
+        return Err(Error::invalid("code", Refusal::SetUpCode.to_string()));
+    }
+    let login = model::login(login).map_err(|why| Error::invalid("login", why))?;
+    let name = model::display(name).map_err(|why| Error::invalid("name", why))?;
+    if let Some(mistake) = mistake(&password, &login) {
+        return Err(Error::invalid("new_password", mistake));
+    }
+    let hash = console.hasher.hash(password).await?;
+    let receipt = make_administrator(console, origin, &login, &name, Some(hash)).await?;
+    console.set_up.close();
+    Ok(receipt)
+}
+
+/// The person and the role, in one change.
+pub async fn make_administrator(
+    console: &Console,
+    origin: &Who,
+    login: &str,
+    name: &str,
+    password_hash: Option<String>,
+) -> Result<Receipt, Error> {
+    let now = console.now();
+    let person = Person {
+        id: console.id::<PersonId>()?.to_string(),
+        login: login.into(),
+        name: name.into(),
+        password_hash,
+        created_at: now,
+        joined_at: Some(now),
+        disabled_at: None,
+        set_up_by: None,
+        set_up_at: None,
+        event_seq: 0,
+        row_mac: Vec::new(),
+    };
+    let role = RoleRow {
+        id: console.id::<RoleId>()?.to_string(),
+        person_id: person.id.clone(),
+        project_id: None,
+        role: Role::Admin.code().into(),
+        given_by: None,
+        valid_from: now,
+        valid_to: None,
+        event_seq: 0,
+        row_mac: Vec::new(),
+    };
+    let mut tx = console.ledger.begin(origin).await?;
+    if store::insert(&mut tx, &person).await? == 0 {
+        return Err(Error::Conflict(Conflict::Taken));
+    }
+    tx.seal(&person)?;
+    store::insert_role(&mut tx, &role).await?;
+    tx.seal(&role)?;
+    let joined = Event::new(Action::JoinOrganisation).on(about(&person)).private("name", name).private("login", login);
+    let assigned = Event::new(Action::AssignRole)
+        .on(Subject { row: Some(role.id.clone()), ..about(&person) })
+        .detail("role", Role::Admin.code());
+    tx.commit(vec![joined, assigned]).await
+}
+
+/// Uses a link in a demonstration: the person joins without a password of their own, since personas are clicked.
+pub async fn join_demo(console: &Console, origin: &Who, link: &str) -> Result<Receipt, Error> {
+    if !console.demo {
+        return Err(Error::NotFound);
+    }
+    let (link, _) = find_link(console, link).await?;
+    finish_link(console, origin, link, None).await
+}

@@ -1,0 +1,266 @@
+//! Requests: submitted, decided seat by seat, ended. States and invariants are in `app/src/requests`.
+mod decide;
+pub mod store;
+mod submit;
+
+pub use decide::*;
+pub use submit::*;
+
+use crate::{
+    audit::{
+        event::{Event, Who},
+        ledger::{Receipt, Tx},
+    },
+    catalog::Located,
+    console::Console,
+    db::Sql,
+    notifications,
+    people::{self, Caller, roles_here, store::Person},
+    policies::Situation,
+    workloads,
+};
+use app::{
+    audit::{action::Action, leaf::Subject},
+    error::{Error, Refusal},
+    policies::model::Role,
+    requests::model::{Outcome, Seat, State, may_sit},
+    time::Moment,
+};
+use store::{Decision, Request};
+
+pub(crate) fn subject(request: &Request) -> Subject {
+    Subject {
+        project: Some(request.project_id.clone()),
+        environment: Some(request.environment_id.clone()),
+        request: Some(request.id.clone()),
+        workload: request.workload_id.clone(),
+        ..Subject::default()
+    }
+}
+
+/// The role that the next seat asks for.
+pub fn wanted(request: &Request, decisions: &[Decision], now: Moment) -> Option<Role> {
+    match request.state(decisions, now) {
+        State::InReview { taken, .. } => request.seats().get(taken).copied(),
+        State::Ended(_) => None,
+    }
+}
+
+/// May this person take the next seat, by the rules that no policy can switch off?
+pub async fn may_decide(
+    console: &Console,
+    db: &mut impl Sql,
+    request: &Request,
+    decisions: &[Decision],
+    person: &Person,
+) -> Result<Result<(), Refusal>, Error> {
+    let (now, key) = (console.now(), console.seal_key());
+    if !person.is_active() {
+        return Ok(Err(Refusal::Disabled));
+    }
+    let rows = people::store::roles_of(db, &person.id, now, key).await?;
+    let roles: Vec<(Role, Moment)> = rows
+        .iter()
+        .filter(|row| match (&row.project_id, row.role.as_str()) {
+            (Some(project), "lead") => *project == request.project_id,
+            (None, "lead" | "security") => true,
+            _ => false,
+        })
+        .filter_map(|row| Some((Role::from_code(&row.role)?, row.valid_from)))
+        .collect();
+    let requester = people::store::find(db, &request.requester_id, key).await?;
+    let theirs = people::store::roles_of(db, &request.requester_id, now, key).await?;
+    let mut linked = Vec::new();
+    if person.set_up_by.as_deref() == Some(&request.requester_id) {
+        linked.extend(person.set_up_at);
+    }
+    if let Some(requester) = requester.filter(|requester| requester.set_up_by.as_deref() == Some(&person.id)) {
+        linked.extend(requester.set_up_at);
+    }
+    let given = |rows: &[people::store::RoleRow], by: &str| -> Vec<Moment> {
+        rows.iter().filter(|row| row.given_by.as_deref() == Some(by)).map(|row| row.valid_from).collect()
+    };
+    linked.extend(given(&rows, &request.requester_id));
+    linked.extend(given(&theirs, &person.id));
+    let benefits = match &request.workload_id {
+        Some(workload) => {
+            let team = workloads::store::find(db, workload, key).await?.map(|workload| workload.team_id);
+            let teams = people::store::memberships(db, Some(&person.id), now, key).await?;
+            teams.iter().any(|row| Some(&row.team_id) == team.as_ref())
+        }
+        None => false,
+    };
+    let signed: Vec<&str> = decisions.iter().map(|decision| decision.person_id.as_str()).collect();
+    let seat = Seat {
+        tier: request.tier(),
+        wanted: wanted(request, decisions, now),
+        requester: &request.requester_id,
+        decider: &person.id,
+        roles: &roles,
+        account_since: person.joined_at.unwrap_or(person.created_at),
+        signed: &signed,
+        benefits,
+        linked_at: linked.into_iter().max(),
+        mutual_at: store::last_decision_between(db, &request.requester_id, &person.id).await?,
+    };
+    Ok(may_sit(&seat, now))
+}
+
+/// Everybody who holds the next seat's role, and whether they may take it now.
+pub async fn candidates(
+    console: &Console,
+    db: &mut impl Sql,
+    request: &Request,
+    decisions: &[Decision],
+) -> Result<Vec<(Person, Result<(), Refusal>)>, Error> {
+    let Some(wanted) = wanted(request, decisions, console.now()) else { return Ok(Vec::new()) };
+    let roles = people::store::roles(db, console.now(), console.seal_key()).await?;
+    let mut ids: Vec<&str> = roles
+        .iter()
+        .filter(|row| match &row.project_id {
+            Some(_) => {
+                wanted == Role::Lead
+                    && roles_here(std::slice::from_ref(row), Some(&request.project_id)).contains(&wanted)
+            }
+            None => row.role == wanted.code(),
+        })
+        .map(|row| row.person_id.as_str())
+        .collect();
+    ids.sort_unstable();
+    ids.dedup();
+    let mut found = Vec::new();
+    for id in ids {
+        let Some(person) = people::store::find(db, id, console.seal_key()).await? else { continue };
+        if person.disabled_at.is_some() {
+            continue;
+        }
+        let may = may_decide(console, db, request, decisions, &person).await?;
+        found.push((person, may));
+    }
+    Ok(found)
+}
+
+/// A request that this caller may look at, with its decisions.
+pub async fn visible_request(console: &Console, caller: &Caller, id: &str) -> Result<(Request, Vec<Decision>), Error> {
+    let mut db = console.read().await?;
+    let request = store::find(&mut db, id, console.seal_key()).await?.ok_or(Error::NotFound)?;
+    let situation = Situation { own: request.requester_id == caller.id(), ..Situation::default() };
+    if console.would(caller, Action::ViewRequest, Some(&request.project_id), situation).is_some() {
+        return Err(Error::NotFound);
+    }
+    let decisions = store::decisions(&mut db, id, console.seal_key()).await?;
+    Ok((request, decisions))
+}
+
+/// What this caller can decide now, the first to expire first.
+pub async fn inbox(console: &Console, caller: &Caller) -> Result<Vec<(Request, Vec<Decision>)>, Error> {
+    let mut db = console.read().await?;
+    let mut found = Vec::new();
+    let decides = caller.roles.iter().any(|row| row.role == Role::Lead.code() || row.role == Role::Security.code());
+    if !decides {
+        return Ok(found);
+    }
+    for request in store::open(&mut db, console.now(), console.seal_key()).await? {
+        let decisions = store::decisions(&mut db, &request.id, console.seal_key()).await?;
+        if may_decide(console, &mut db, &request, &decisions, &caller.person).await?.is_ok() {
+            found.push((request, decisions));
+        }
+    }
+    Ok(found)
+}
+
+/// Ends a locked request.
+async fn end(
+    console: &Console,
+    tx: &mut Tx,
+    request: Request,
+    outcome: Outcome,
+    grant: Option<String>,
+) -> Result<Request, Error> {
+    let request =
+        Request { ended_at: Some(console.now()), outcome: Some(outcome.code().into()), grant_id: grant, ..request };
+    store::save_end(tx, &request).await?;
+    tx.seal(&request)?;
+    Ok(request)
+}
+
+/// Takes a request back before it is decided.
+pub async fn withdraw_request(console: &Console, caller: &Caller, id: &str) -> Result<Receipt, Error> {
+    let (request, _) = visible_request(console, caller, id).await?;
+    let situation = Situation { own: request.requester_id == caller.id(), ..Situation::default() };
+    let (mut tx, event) = console.begin(caller, Action::WithdrawRequest, subject(&request), situation).await?;
+    let request = store::lock(&mut tx, id, console.seal_key()).await?.ok_or(Error::NotFound)?;
+    if !matches!(request.state(&[], console.now()), State::InReview { .. }) {
+        return Err(tx.refuse(event, Refusal::NotOpen).await);
+    }
+    end(console, &mut tx, request, Outcome::Withdrawn, None).await?;
+    tx.commit(vec![event]).await
+}
+
+async fn void(console: &Console, tx: &mut Tx, id: &str, why: &'static str) -> Result<Option<Event>, Error> {
+    let Some(request) = store::lock(tx, id, console.seal_key()).await? else { return Ok(None) };
+    if request.ended_at.is_some() {
+        return Ok(None);
+    }
+    let request = end(console, tx, request, Outcome::Voided, None).await?;
+    notifications::tell(console, tx, [request.requester_id.as_str()], "request.voided", id).await?;
+    Ok(Some(Event::new(Action::VoidRequest).on(subject(&request)).detail("why", why)))
+}
+
+/// Open requests of a person lose their effect, within a change.
+pub async fn void_requests_of(
+    console: &Console,
+    tx: &mut Tx,
+    person: &str,
+    why: &'static str,
+) -> Result<Vec<Event>, Error> {
+    let mut open = store::open_of(tx, person, console.now(), console.seal_key()).await?;
+    open.sort_by(|a, b| a.id.cmp(&b.id));
+    let mut events = Vec::new();
+    for request in open {
+        events.extend(void(console, tx, &request.id, why).await?);
+    }
+    Ok(events)
+}
+
+/// Open requests for a secret lose their effect, within a change.
+pub async fn void_requests_for(
+    console: &Console,
+    tx: &mut Tx,
+    secret: &str,
+    why: &'static str,
+) -> Result<Vec<Event>, Error> {
+    let mut requests = store::for_secret(tx, secret, 1000, console.seal_key()).await?;
+    requests.sort_by(|a, b| a.id.cmp(&b.id));
+    let mut events = Vec::new();
+    for request in requests {
+        events.extend(void(console, tx, &request.id, why).await?);
+    }
+    Ok(events)
+}
+
+/// Records that requests expired which nobody decided in time.
+pub async fn expire_requests(console: &Console) -> Result<usize, Error> {
+    let due = store::overdue(&mut console.read().await?, console.now(), 100).await?;
+    let count = due.len();
+    for id in due {
+        let mut tx = console.ledger.begin(&Who::system("expire-requests")).await?;
+        let Some(request) = store::lock(&mut tx, &id, console.seal_key()).await? else { continue };
+        if request.ended_at.is_some() {
+            continue;
+        }
+        let request = end(console, &mut tx, request, Outcome::Expired, None).await?;
+        notifications::tell(console, &mut tx, [request.requester_id.as_str()], "request.expired", &id).await?;
+        tx.commit(vec![Event::new(Action::ExpireRequest).on(subject(&request))]).await?;
+    }
+    Ok(count)
+}
+
+/// The secrets of a request with their places, as they are now.
+pub async fn located(console: &Console, db: &mut impl Sql, request: &Request) -> Result<Vec<Located>, Error> {
+    let mut found = Vec::new();
+    for id in request.secret_ids() {
+        found.extend(Located::find(db, id, console.seal_key()).await?);
+    }
+    Ok(found)
+}

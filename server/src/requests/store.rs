@@ -1,0 +1,275 @@
+//! SQL of requests and decisions.
+use crate::{
+    audit::{ledger::Tx, row_seal::check},
+    db::{Result, Sql, Statement},
+    keys::Secret as Key,
+    sealed_row,
+};
+use app::{
+    policies::model::{Class, Right, Role, Tier, seats},
+    requests::model::{Outcome, State, Terms, state},
+    time::Moment,
+};
+use serde::Serialize;
+
+#[derive(Clone, Debug, Serialize, sqlx::FromRow)]
+pub struct Request {
+    pub id: String,
+    pub revision: i32,
+    pub requester_id: String,
+    pub workload_id: Option<String>,
+    pub project_id: String,
+    pub environment_id: String,
+    pub tier: String,
+    pub class: String,
+    pub access_right: String,
+    /// Ids with a space between them, frozen at submission.
+    pub secrets: String,
+    pub minutes: i64,
+    pub reason: String,
+    pub policy: String,
+    pub digest: String,
+    pub form_id: String,
+    pub submitted_at: Moment,
+    pub expires_at: Moment,
+    pub ended_at: Option<Moment>,
+    pub outcome: Option<String>,
+    pub grant_id: Option<String>,
+    #[serde(skip)]
+    pub event_seq: i64,
+    #[serde(skip)]
+    pub row_mac: Vec<u8>,
+}
+sealed_row!(Request, "access_requests", REQUEST);
+
+impl Request {
+    pub fn tier(&self) -> Tier {
+        Tier::from_code(&self.tier).unwrap_or(Tier::Production)
+    }
+
+    pub fn class(&self) -> Class {
+        Class::from_code(&self.class).unwrap_or(Class::Critical)
+    }
+
+    pub fn right(&self) -> Right {
+        Right::from_code(&self.access_right).unwrap_or(Right::Read)
+    }
+
+    pub fn secret_ids(&self) -> Vec<&str> {
+        self.secrets.split(' ').collect()
+    }
+
+    pub fn seats(&self) -> &'static [Role] {
+        seats(self.tier(), self.class())
+    }
+
+    /// The digest of what the row says now; a decision binds to it.
+    pub fn compute_digest(&self) -> String {
+        Terms {
+            request: &self.id,
+            revision: self.revision as u32,
+            requester: &self.requester_id,
+            beneficiary: self.workload_id.as_deref().unwrap_or(&self.requester_id),
+            environment: &self.environment_id,
+            tier: self.tier(),
+            class: self.class(),
+            right: self.right(),
+            secrets: &self.secret_ids(),
+            minutes: self.minutes as u64,
+            reason: &self.reason,
+            policy: &self.policy,
+        }
+        .digest()
+    }
+
+    /// The state, with the approvals that count.
+    pub fn state(&self, decisions: &[Decision], now: Moment) -> State {
+        let taken =
+            decisions.iter().filter(|decision| decision.verdict == APPROVED && decision.digest == self.digest).count();
+        state(self.outcome.as_deref().and_then(Outcome::from_code), self.expires_at, taken, self.seats().len(), now)
+    }
+}
+
+pub const APPROVED: &str = "approved";
+pub const DENIED: &str = "denied";
+
+#[derive(Clone, Debug, Serialize, sqlx::FromRow)]
+pub struct Decision {
+    pub id: String,
+    pub request_id: String,
+    pub person_id: String,
+    pub requester_id: String,
+    pub verdict: String,
+    pub seat: i32,
+    pub comment: String,
+    pub digest: String,
+    pub decided_at: Moment,
+    #[serde(skip)]
+    pub event_seq: i64,
+    #[serde(skip)]
+    pub row_mac: Vec<u8>,
+}
+sealed_row!(Decision, "decisions", DECISION);
+
+const REQUEST: &str = "SELECT id, revision, requester_id, workload_id, project_id, environment_id, tier, class, \
+                       access_right, secrets, minutes, reason, policy, digest, form_id, submitted_at, expires_at, \
+                       ended_at, outcome, grant_id, event_seq, row_mac FROM access_requests";
+const DECISION: &str = "SELECT id, request_id, person_id, requester_id, verdict, seat, comment, digest, decided_at, \
+                        event_seq, row_mac FROM decisions";
+
+fn select(columns: &'static str, rest: &'static str) -> Statement {
+    let mut statement = Statement::from(columns);
+    statement.push(rest);
+    statement
+}
+
+fn checked(rows: Vec<Request>, key: &Key) -> Vec<Request> {
+    rows.into_iter().filter_map(|row| check(row, key)).collect()
+}
+
+pub async fn find(db: &mut impl Sql, id: &str, key: &Key) -> Result<Option<Request>> {
+    let row = db.sql(select(REQUEST, " WHERE id = $1")).bind(id.to_owned()).optional().await?;
+    Ok(row.and_then(|row| check(row, key)))
+}
+
+/// The request, kept for this change: its row is the quorum's mutex.
+pub async fn lock(tx: &mut Tx, id: &str, key: &Key) -> Result<Option<Request>> {
+    let row = tx.lock(select(REQUEST, " WHERE id = $1")).bind(id.to_owned()).optional().await?;
+    Ok(row.and_then(|row| check(row, key)))
+}
+
+/// The request that this form made already, if it was sent twice.
+pub async fn find_by_form(db: &mut impl Sql, form: &str, key: &Key) -> Result<Option<Request>> {
+    let row = db.sql(select(REQUEST, " WHERE form_id = $1")).bind(form.to_owned()).optional().await?;
+    Ok(row.and_then(|row| check(row, key)))
+}
+
+/// Requests that wait for an answer, the first to expire first.
+pub async fn open(db: &mut impl Sql, now: Moment, key: &Key) -> Result<Vec<Request>> {
+    let rest = " WHERE ended_at IS NULL AND expires_at > $1 ORDER BY expires_at, id";
+    Ok(checked(db.sql(select(REQUEST, rest)).bind(now).all().await?, key))
+}
+
+pub async fn open_of(db: &mut impl Sql, requester: &str, now: Moment, key: &Key) -> Result<Vec<Request>> {
+    let rest = " WHERE requester_id = $1 AND ended_at IS NULL AND expires_at > $2 ORDER BY submitted_at DESC";
+    Ok(checked(db.sql(select(REQUEST, rest)).bind(requester.to_owned()).bind(now).all().await?, key))
+}
+
+pub async fn history_of(db: &mut impl Sql, requester: &str, limit: u32, key: &Key) -> Result<Vec<Request>> {
+    let rest = " WHERE requester_id = $1 ORDER BY submitted_at DESC, id DESC LIMIT $2";
+    Ok(checked(db.sql(select(REQUEST, rest)).bind(requester.to_owned()).bind(i64::from(limit)).all().await?, key))
+}
+
+/// The newest requests for one secret.
+pub async fn for_secret(db: &mut impl Sql, secret: &str, limit: u32, key: &Key) -> Result<Vec<Request>> {
+    let rest = " WHERE id IN (SELECT request_id FROM request_secrets WHERE secret_id = $1) ORDER BY submitted_at DESC LIMIT $2";
+    Ok(checked(db.sql(select(REQUEST, rest)).bind(secret.to_owned()).bind(i64::from(limit)).all().await?, key))
+}
+
+/// Requests whose time is over and whose end was not recorded yet.
+pub async fn overdue(db: &mut impl Sql, now: Moment, limit: u32) -> Result<Vec<String>> {
+    let rows: Vec<(String,)> = db
+        .sql("SELECT id FROM access_requests WHERE ended_at IS NULL AND expires_at <= $1 ORDER BY expires_at LIMIT $2")
+        .bind(now)
+        .bind(i64::from(limit))
+        .all()
+        .await?;
+    Ok(rows.into_iter().map(|(id,)| id).collect())
+}
+
+pub async fn insert(tx: &mut impl Sql, request: &Request) -> Result<u64> {
+    let written = tx
+        .sql(
+            "INSERT INTO access_requests (id, revision, requester_id, workload_id, project_id, environment_id, tier, \
+             class, access_right, secrets, minutes, reason, policy, digest, form_id, submitted_at, expires_at, ended_at, \
+             outcome, grant_id, event_seq, row_mac) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, \
+             $14, $15, $16, $17, $18, $19, $20, $21, $22) ON CONFLICT DO NOTHING",
+        )
+        .bind(request.id.clone())
+        .bind(request.revision)
+        .bind(request.requester_id.clone())
+        .bind(request.workload_id.clone())
+        .bind(request.project_id.clone())
+        .bind(request.environment_id.clone())
+        .bind(request.tier.clone())
+        .bind(request.class.clone())
+        .bind(request.access_right.clone())
+        .bind(request.secrets.clone())
+        .bind(request.minutes)
+        .bind(request.reason.clone())
+        .bind(request.policy.clone())
+        .bind(request.digest.clone())
+        .bind(request.form_id.clone())
+        .bind(request.submitted_at)
+        .bind(request.expires_at)
+        .bind(request.ended_at)
+        .bind(request.outcome.clone())
+        .bind(request.grant_id.clone())
+        .bind(request.event_seq)
+        .bind(request.row_mac.clone())
+        .execute()
+        .await?;
+    if written == 0 {
+        return Ok(0);
+    }
+    for secret in request.secret_ids() {
+        tx.sql("INSERT INTO request_secrets (request_id, secret_id) VALUES ($1, $2) ON CONFLICT DO NOTHING")
+            .bind(request.id.clone())
+            .bind(secret.to_owned())
+            .execute()
+            .await?;
+    }
+    Ok(written)
+}
+
+pub async fn save_end(tx: &mut impl Sql, request: &Request) -> Result<u64> {
+    tx.sql("UPDATE access_requests SET ended_at = $1, outcome = $2, grant_id = $3 WHERE id = $4")
+        .bind(request.ended_at)
+        .bind(request.outcome.clone())
+        .bind(request.grant_id.clone())
+        .bind(request.id.clone())
+        .execute()
+        .await
+}
+
+pub async fn decisions(db: &mut impl Sql, request: &str, key: &Key) -> Result<Vec<Decision>> {
+    let rows: Vec<Decision> = db
+        .sql(select(DECISION, " WHERE request_id = $1 ORDER BY decided_at, id"))
+        .bind(request.to_owned())
+        .all()
+        .await?;
+    Ok(rows.into_iter().filter_map(|row| check(row, key)).collect())
+}
+
+/// When `person` last decided on a request of `requester`.
+pub async fn last_decision_between(db: &mut impl Sql, person: &str, requester: &str) -> Result<Option<Moment>> {
+    let row: Option<(Moment,)> = db
+        .sql(
+            "SELECT decided_at FROM decisions WHERE person_id = $1 AND requester_id = $2 ORDER BY decided_at DESC LIMIT 1",
+        )
+        .bind(person.to_owned())
+        .bind(requester.to_owned())
+        .optional()
+        .await?;
+    Ok(row.map(|(at,)| at))
+}
+
+pub async fn insert_decision(tx: &mut impl Sql, decision: &Decision) -> Result<u64> {
+    tx.sql(
+        "INSERT INTO decisions (id, request_id, person_id, requester_id, verdict, seat, comment, digest, decided_at, \
+         event_seq, row_mac) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+    )
+    .bind(decision.id.clone())
+    .bind(decision.request_id.clone())
+    .bind(decision.person_id.clone())
+    .bind(decision.requester_id.clone())
+    .bind(decision.verdict.clone())
+    .bind(decision.seat)
+    .bind(decision.comment.clone())
+    .bind(decision.digest.clone())
+    .bind(decision.decided_at)
+    .bind(decision.event_seq)
+    .bind(decision.row_mac.clone())
+    .execute()
+    .await
+}

@@ -1,0 +1,176 @@
+//! Asking.
+use super::{candidates, end, store, store::Request, subject};
+use crate::{
+    audit::ledger::Receipt, catalog::Located, console::Console, grants, notifications, people::Caller,
+    policies::Situation, workloads,
+};
+use app::{
+    audit::action::Action,
+    error::{Conflict, Error, Refusal},
+    id::RequestId,
+    people::model,
+    policies::model::{Class, Right, Tier, approval_policy, seats},
+    requests::model::{Outcome, WAITS},
+};
+
+/// What is asked for.
+#[derive(Clone, Debug)]
+pub struct Ask<'a> {
+    pub secrets: Vec<String>,
+    pub right: Right,
+    pub minutes: i64,
+    pub reason: &'a str,
+    /// For a workload of one's team instead of oneself.
+    pub workload: Option<&'a str>,
+    /// Made once for each form: the same form twice is the same request.
+    pub form: &'a str,
+}
+
+/// Beginnings of well-known secrets: a reason that holds one is refused, since reasons are read by many.
+const KNOWN_TOKENS: [&str; 12] = [
+    "-----BEGIN",
+    "AKIA",
+    "ASIA",
+    "ghp_",
+    "gho_",
+    "github_pat_",
+    "glpat-",
+    "xoxb-",
+    "xoxp-",
+    "sk_live_",
+    "csc_",
+    "cst_",
+];
+
+/// Does a text hold what looks like a secret?
+pub fn looks_secret(text: &str) -> bool {
+    KNOWN_TOKENS.iter().any(|token| text.contains(token))
+}
+
+/// Sends a request for review, or gives at once where the level's policy has no human step.
+pub async fn submit_request(
+    console: &Console,
+    caller: &Caller,
+    ask: Ask<'_>,
+) -> Result<(String, Action, Receipt), Error> {
+    let reason = model::prose(ask.reason, 1000).map_err(|why| Error::invalid("reason", why))?;
+    if looks_secret(&reason) {
+        return Err(Error::invalid(
+            "reason",
+            "This looks like it holds a secret. Reasons are read by many: take it out.",
+        ));
+    }
+    let mut db = console.read().await?;
+    let mut located: Vec<Located> = Vec::new();
+    for id in &ask.secrets {
+        located.push(Located::visible(console, &mut db, caller, id).await?);
+    }
+    located.sort_by(|a, b| a.secret.id.cmp(&b.secret.id));
+    located.dedup_by(|a, b| a.secret.id == b.secret.id);
+    let Some(first) = located.first().cloned() else {
+        return Err(Error::invalid("secrets", "Choose at least one secret."));
+    };
+    if located.len() > 100 {
+        return Err(Error::invalid("secrets", "At most 100 secrets in one request."));
+    }
+    if located.iter().any(|other| other.environment.id != first.environment.id) {
+        return Err(Error::invalid("secrets", "One request stays in one environment."));
+    }
+    if located.iter().any(|other| other.secret.archived_at.is_some()) {
+        return Err(Error::Conflict(Conflict::Archived));
+    }
+    let tier = first.environment.tier();
+    let class = located.iter().map(|located| located.secret.class()).max().unwrap_or(Class::Critical);
+    if reason.is_empty() && tier != Tier::Development {
+        return Err(Error::invalid("reason", "Say why: whoever decides reads it."));
+    }
+    let workload = match ask.workload {
+        Some(id) => {
+            let workload = workloads::store::find(&mut db, id, console.seal_key()).await?.ok_or(Error::NotFound)?;
+            if !caller.teams.contains(&workload.team_id) && !caller.leads(&first.project.id) {
+                return Err(Error::invalid("workload", "Ask for workloads of your own teams."));
+            }
+            if workload.environment_id != first.environment.id {
+                return Err(Error::invalid("workload", Refusal::OtherEnvironment.to_string()));
+            }
+            if ask.right != Right::Read {
+                return Err(Error::invalid("right", "Workloads read; they do not write."));
+            }
+            Some(workload.id)
+        }
+        None => None,
+    };
+    let longest = tier.longest_for(workload.is_some()).num_minutes();
+    if ask.minutes < 1 || ask.minutes > longest {
+        return Err(Error::invalid(
+            "minutes",
+            format!("At most {} here.", app::time::span(tier.longest_for(workload.is_some()))),
+        ));
+    }
+    drop(db);
+    let ids: Vec<&str> = located.iter().map(|located| located.secret.id.as_str()).collect();
+    let now = console.now();
+    let mut request = Request {
+        id: console.id::<RequestId>()?.to_string(),
+        revision: 1,
+        requester_id: caller.id().into(),
+        workload_id: workload,
+        project_id: first.project.id.clone(),
+        environment_id: first.environment.id.clone(),
+        tier: tier.code().into(),
+        class: class.code().into(),
+        access_right: ask.right.code().into(),
+        secrets: ids.join(" "),
+        minutes: ask.minutes,
+        reason: reason.clone(),
+        policy: approval_policy(tier, class).into(),
+        digest: String::new(),
+        form_id: ask.form.into(),
+        submitted_at: now,
+        expires_at: now + WAITS,
+        ended_at: None,
+        outcome: None,
+        grant_id: None,
+        event_seq: 0,
+        row_mac: Vec::new(),
+    };
+    request.digest = request.compute_digest();
+    let situation =
+        Situation { open: first.project.is_open, tier: Some(tier), class: Some(class), ..Situation::default() };
+    let (mut tx, event) = console.begin(caller, Action::SubmitRequest, subject(&request), situation).await?;
+    if store::insert(&mut tx, &request).await? == 0 {
+        drop(tx);
+        return sent_before(console, caller, ask.form).await;
+    }
+    tx.seal(&request)?;
+    let paths: Vec<&str> = located.iter().map(|located| located.secret.path.as_str()).collect();
+    let event = event
+        .detail("right", ask.right.code())
+        .detail("minutes", ask.minutes as u64)
+        .detail("digest", request.digest.clone())
+        .detail("approval_policy", request.policy.clone())
+        .private("reason", reason)
+        .private("path", paths.iter().take(20).copied().collect::<Vec<_>>().join(", "));
+    let mut events = vec![event];
+    let mut done = Action::SubmitRequest;
+    if seats(tier, class).is_empty() {
+        let (grant, issued) = grants::issue(console, &mut tx, &request).await?;
+        request = end(console, &mut tx, request, Outcome::Approved, Some(grant.id)).await?;
+        events.push(issued.detail("rule", request.policy.clone()));
+        done = Action::IssueGrant;
+    } else {
+        let able = candidates(console, &mut tx, &request, &[]).await?;
+        let able = able.iter().filter(|(_, may)| may.is_ok()).map(|(person, _)| person.id.as_str());
+        notifications::tell(console, &mut tx, able.collect::<Vec<_>>(), "request.submitted", &request.id).await?;
+    }
+    Ok((request.id, done, tx.commit(events).await?))
+}
+
+/// The same form twice shows the first result.
+async fn sent_before(console: &Console, caller: &Caller, form: &str) -> Result<(String, Action, Receipt), Error> {
+    let request = store::find_by_form(&mut console.read().await?, form, console.seal_key()).await?;
+    let request = request.filter(|request| request.requester_id == caller.id());
+    let request = request.ok_or(Error::Conflict(Conflict::AlreadyDone))?;
+    let receipt = Receipt { seq: request.event_seq as u64, at: request.submitted_at };
+    Ok((request.id, Action::SubmitRequest, receipt))
+}

@@ -1,0 +1,211 @@
+//! Writing a version, deleting, restoring and destroying one.
+use super::{
+    active_key,
+    envelope::{Payload, join_names, seal},
+    place, refused,
+    store::{self, Version},
+    subject,
+};
+use crate::{
+    audit::{
+        event::Event,
+        ledger::{Receipt, Tx},
+    },
+    catalog::{self, Located, store::Secret},
+    console::Console,
+    people::Caller,
+    policies::Situation,
+};
+use app::{
+    audit::action::Action,
+    catalog::model::{DESTRUCTION_WAIT, may_destroy},
+    error::{Conflict, Error},
+    policies::model::{Right, Tier},
+};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use sha2::{Digest, Sha256};
+
+/// How a value came in: whoever typed or imported one knows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    Typed,
+    Imported,
+    Generated,
+}
+
+impl Source {
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Typed => "typed",
+            Self::Imported => "imported",
+            Self::Generated => "generated",
+        }
+    }
+}
+
+/// Writes a new version, which becomes the current one, if the latest is still the one that the writer looked at.
+pub async fn write_version(
+    console: &Console,
+    caller: &Caller,
+    secret: &str,
+    expected: i32,
+    payload: Payload,
+    source: Source,
+) -> Result<(i32, Receipt), Error> {
+    let mut db = console.read().await?;
+    let located = Located::visible(console, &mut db, caller, secret).await?;
+    let situation = catalog::situation(console, &mut db, caller, &located, Some(Right::Write)).await?;
+    let version = expected + 1;
+    let sealed = seal_version(console, &mut db, &located, version, &payload).await?;
+    drop(db);
+    let (mut tx, event) = console.begin(caller, Action::WriteVersion, subject(&located, version), situation).await?;
+    let locked = catalog::store::lock(&mut tx, secret, console.seal_key()).await?.ok_or(Error::NotFound)?;
+    if locked.archived_at.is_some() {
+        return Err(Error::Conflict(Conflict::Archived));
+    }
+    if locked.latest_version != expected || locked.path != located.secret.path {
+        return Err(Error::Conflict(Conflict::StaleVersion));
+    }
+    let event = put_version(console, &mut tx, caller, locked, version, &payload, sealed, source, event).await?;
+    Ok((version, tx.commit(vec![event]).await?))
+}
+
+pub(crate) async fn seal_version(
+    console: &Console,
+    db: &mut impl crate::db::Sql,
+    located: &Located,
+    version: i32,
+    payload: &Payload,
+) -> Result<super::envelope::Stored, Error> {
+    let (generation, kek) = active_key(console, db, &located.environment.id).await?;
+    seal(&place(console, located), version as u32, generation, &kek, payload)
+        .map_err(|error| refused(error, &located.secret))
+}
+
+/// Stores a sealed version of a locked secret and makes it current.
+#[allow(clippy::too_many_arguments, reason = "the parts of one row and its event")]
+pub(crate) async fn put_version(
+    console: &Console,
+    tx: &mut Tx,
+    caller: &Caller,
+    secret: Secret,
+    version: i32,
+    payload: &Payload,
+    sealed: super::envelope::Stored,
+    source: Source,
+    event: Event,
+) -> Result<Event, Error> {
+    let now = console.now();
+    let row = Version {
+        secret_id: secret.id.clone(),
+        version,
+        environment_id: secret.environment_id.clone(),
+        key_generation: sealed.generation as i32,
+        field_names: join_names(&payload.names()),
+        length: payload.length() as i32,
+        created_by: Some(caller.id().into()),
+        created_at: now,
+        deleted_at: None,
+        destroy_after: None,
+        destroy_by: None,
+        destroyed_at: None,
+    };
+    store::insert(tx, &row, &sealed).await?;
+    if source != Source::Generated {
+        store::learn(tx, &secret.id, version, caller.id(), source.code(), now).await?;
+    }
+    let digest = Sha256::new().chain_update(&sealed.data_key).chain_update(&sealed.payload).finalize();
+    let path = secret.path.clone();
+    let secret = Secret { current_version: Some(version), latest_version: version, ..secret };
+    catalog::store::save(tx, &secret).await?;
+    tx.seal(&secret)?;
+    Ok(event.detail("sealed", URL_SAFE_NO_PAD.encode(digest)).detail("source", source.code()).private("path", path))
+}
+
+struct Held {
+    tx: Tx,
+    event: Event,
+    secret: Secret,
+    version: Version,
+    tier: Tier,
+}
+
+/// Begins a change of one version: policy asked, secret locked.
+async fn hold(console: &Console, caller: &Caller, action: Action, secret: &str, version: i32) -> Result<Held, Error> {
+    let mut db = console.read().await?;
+    let located = Located::visible(console, &mut db, caller, secret).await?;
+    drop(db);
+    let situation =
+        Situation { class: Some(located.secret.class()), ..catalog::environment_situation(&located.environment) };
+    let (mut tx, event) = console.begin(caller, action, subject(&located, version), situation).await?;
+    let secret = catalog::store::lock(&mut tx, secret, console.seal_key()).await?.ok_or(Error::NotFound)?;
+    let version = store::find(&mut tx, &secret.id, version).await?.ok_or(Error::NotFound)?;
+    if version.destroyed_at.is_some() {
+        return Err(Error::Conflict(Conflict::AlreadyDone));
+    }
+    let event = event.private("path", secret.path.clone());
+    Ok(Held { tx, event, secret, version, tier: located.environment.tier() })
+}
+
+/// The newest version that is there becomes the current one.
+async fn settle_current(held: &mut Held) -> Result<(), Error> {
+    let newest = store::versions(&mut held.tx, &held.secret.id).await?.into_iter().find(Version::is_there);
+    held.secret.current_version = newest.map(|version| version.version);
+    catalog::store::save(&mut held.tx, &held.secret).await?;
+    held.tx.seal(&held.secret)
+}
+
+/// Hides a version; it can be restored.
+pub async fn delete_version(console: &Console, caller: &Caller, secret: &str, version: i32) -> Result<Receipt, Error> {
+    let mut held = hold(console, caller, Action::DeleteVersion, secret, version).await?;
+    if held.version.deleted_at.is_some() {
+        return Err(Error::Conflict(Conflict::AlreadyDone));
+    }
+    store::set_deleted(&mut held.tx, secret, version, Some(console.now())).await?;
+    settle_current(&mut held).await?;
+    held.tx.commit(vec![held.event]).await
+}
+
+pub async fn undelete_version(
+    console: &Console,
+    caller: &Caller,
+    secret: &str,
+    version: i32,
+) -> Result<Receipt, Error> {
+    let mut held = hold(console, caller, Action::UndeleteVersion, secret, version).await?;
+    if held.version.deleted_at.is_none() || held.version.destroy_after.is_some() {
+        return Err(Error::Conflict(Conflict::AlreadyDone));
+    }
+    store::set_deleted(&mut held.tx, secret, version, None).await?;
+    settle_current(&mut held).await?;
+    held.tx.commit(vec![held.event]).await
+}
+
+/// Asks for a version to be destroyed: it is deleted at once and can be destroyed after the waiting time.
+pub async fn schedule_destruction(
+    console: &Console,
+    caller: &Caller,
+    secret: &str,
+    version: i32,
+) -> Result<Receipt, Error> {
+    let mut held = hold(console, caller, Action::ScheduleDestruction, secret, version).await?;
+    let now = console.now();
+    let after = if held.tier == Tier::Production { now + DESTRUCTION_WAIT } else { now };
+    if store::schedule_destruction(&mut held.tx, secret, version, caller.id(), after, now).await? == 0 {
+        return Err(Error::Conflict(Conflict::AlreadyDone));
+    }
+    settle_current(&mut held).await?;
+    held.tx.commit(vec![held.event]).await
+}
+
+/// Overwrites the sealed bytes. In production by somebody else than whoever asked, a week later.
+pub async fn destroy_version(console: &Console, caller: &Caller, secret: &str, version: i32) -> Result<Receipt, Error> {
+    let mut held = hold(console, caller, Action::DestroyVersion, secret, version).await?;
+    let asked_by = held.version.destroy_by.as_deref();
+    if let Err(why) = may_destroy(held.tier, asked_by, held.version.destroy_after, caller.id(), console.now()) {
+        return Err(held.tx.refuse(held.event, why).await);
+    }
+    store::destroy(&mut held.tx, secret, version, console.now()).await?;
+    settle_current(&mut held).await?;
+    held.tx.commit(vec![held.event]).await
+}

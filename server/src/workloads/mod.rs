@@ -1,0 +1,301 @@
+//! Workloads: made by leads, signed in with a client secret, served by short-lived tokens.
+//! States and invariants are in `app/src/workloads`.
+pub mod store;
+
+use crate::{
+    audit::{
+        event::{Event, Who},
+        ledger::{Receipt, Tx},
+    },
+    catalog::{
+        self, Located,
+        store::{Environment, Project},
+    },
+    console::Console,
+    grants::{self, Holder},
+    people::{
+        Caller,
+        passwords::{bearer, bearer_hash},
+    },
+    policies::{Principal, Situation},
+    vault::{self, Taken},
+};
+use app::{
+    audit::{action::Action, leaf::Subject},
+    catalog::model,
+    error::{Conflict, Error, Refusal},
+    id::{CredentialId, TokenId, WorkloadId},
+    people::model as text,
+};
+use chrono::TimeDelta;
+use store::{Credential, Token, Workload};
+use zeroize::Zeroizing;
+
+/// Prefixes by which scanners recognise our secrets.
+pub const CLIENT_SECRET: &str = "csc";
+pub const TOKEN: &str = "cst";
+
+/// The longest life of a client secret.
+pub const LONGEST_CREDENTIAL: TimeDelta = TimeDelta::days(180);
+
+pub(crate) fn subject(workload: &Workload) -> Subject {
+    Subject {
+        project: Some(workload.project_id.clone()),
+        environment: Some(workload.environment_id.clone()),
+        workload: Some(workload.id.clone()),
+        team: Some(workload.team_id.clone()),
+        ..Subject::default()
+    }
+}
+
+fn situation(caller: &Caller, workload: &Workload) -> Situation {
+    Situation { team: caller.teams.contains(&workload.team_id), ..Situation::default() }
+}
+
+pub async fn create_workload(
+    console: &Console,
+    caller: &Caller,
+    project: &Project,
+    environment: &Environment,
+    slug: &str,
+    name: &str,
+    team: &str,
+) -> Result<(String, Receipt), Error> {
+    let workload = Workload {
+        id: console.id::<WorkloadId>()?.to_string(),
+        slug: text::slug(slug).map_err(|why| Error::invalid("slug", why))?,
+        name: text::display(name).map_err(|why| Error::invalid("name", why))?,
+        team_id: team.into(),
+        project_id: project.id.clone(),
+        environment_id: environment.id.clone(),
+        created_by: Some(caller.id().into()),
+        created_at: console.now(),
+        disabled_at: None,
+        event_seq: 0,
+        row_mac: Vec::new(),
+    };
+    let situation = situation(caller, &workload);
+    let (mut tx, event) = console.begin(caller, Action::CreateWorkload, subject(&workload), situation).await?;
+    if crate::people::store::find_team(&mut tx, team).await?.is_none() {
+        return Err(Error::invalid("team", "Choose the team that owns it."));
+    }
+    if store::insert(&mut tx, &workload).await? == 0 {
+        return Err(Error::invalid("slug", "That name is taken."));
+    }
+    tx.seal(&workload)?;
+    let receipt = tx.commit(vec![event.private("name", workload.name).private("slug", workload.slug)]).await?;
+    Ok((workload.id, receipt))
+}
+
+/// A new client secret, shown once.
+pub async fn issue_credential(
+    console: &Console,
+    caller: &Caller,
+    id: &str,
+    life: TimeDelta,
+) -> Result<(Zeroizing<String>, Receipt), Error> {
+    if life < TimeDelta::hours(1) || life > LONGEST_CREDENTIAL {
+        return Err(Error::invalid("days", "Between one day and 180 days."));
+    }
+    let workload = store::find(&mut console.read().await?, id, console.seal_key()).await?.ok_or(Error::NotFound)?;
+    let secret = bearer(CLIENT_SECRET)?;
+    let now = console.now();
+    let row = Credential {
+        id: console.id::<CredentialId>()?.to_string(),
+        workload_id: id.into(),
+        hash: bearer_hash(CLIENT_SECRET, &secret).ok_or(Error::Unavailable)?,
+        created_at: now,
+        expires_at: now + life,
+        revoked_at: None,
+        event_seq: 0,
+        row_mac: Vec::new(),
+    };
+    let about = Subject { row: Some(row.id.clone()), ..subject(&workload) };
+    let (mut tx, event) = console.begin(caller, Action::IssueCredential, about, situation(caller, &workload)).await?;
+    let locked = store::lock(&mut tx, id, console.seal_key()).await?.ok_or(Error::NotFound)?;
+    if locked.disabled_at.is_some() {
+        return Err(Error::Conflict(Conflict::AlreadyDone));
+    }
+    store::insert_credential(&mut tx, &row).await?;
+    tx.seal(&row)?;
+    let event = event.detail("days", life.num_days().max(0) as u64);
+    Ok((secret, tx.commit(vec![event]).await?))
+}
+
+/// Ends a client secret and every token that came from it.
+pub async fn revoke_credential(console: &Console, caller: &Caller, id: &str) -> Result<(Receipt, String), Error> {
+    let mut db = console.read().await?;
+    let row = store::find_credential(&mut db, id, console.seal_key()).await?.ok_or(Error::NotFound)?;
+    let workload = store::find(&mut db, &row.workload_id, console.seal_key()).await?.ok_or(Error::NotFound)?;
+    drop(db);
+    let about = Subject { row: Some(row.id.clone()), ..subject(&workload) };
+    let (mut tx, event) = console.begin(caller, Action::RevokeCredential, about, situation(caller, &workload)).await?;
+    store::lock(&mut tx, &workload.id, console.seal_key()).await?;
+    if store::revoke_credential(&mut tx, id, console.now()).await? == 0 {
+        return Err(Error::Conflict(Conflict::AlreadyDone));
+    }
+    tx.seal(&Credential { revoked_at: Some(console.now()), ..row })?;
+    let mut events = vec![event];
+    events.extend(revoke_tokens(console, &mut tx, &workload, Some(id)).await?);
+    Ok((tx.commit(events).await?, workload.id))
+}
+
+async fn revoke_tokens(
+    console: &Console,
+    tx: &mut Tx,
+    workload: &Workload,
+    credential: Option<&str>,
+) -> Result<Vec<Event>, Error> {
+    let now = console.now();
+    let mut events = Vec::new();
+    for token in store::open_tokens(tx, &workload.id, now, console.seal_key()).await? {
+        if credential.is_some_and(|credential| token.credential_id != credential) {
+            continue;
+        }
+        store::revoke_token(tx, &token.id, now).await?;
+        let about = Subject { row: Some(token.id.clone()), ..subject(workload) };
+        tx.seal(&Token { revoked_at: Some(now), ..token })?;
+        events.push(Event::new(Action::RevokeToken).on(about));
+    }
+    Ok(events)
+}
+
+/// Closes a workload: client secrets, tokens and grants end in one change.
+pub async fn disable_workload(console: &Console, caller: &Caller, id: &str) -> Result<Receipt, Error> {
+    let workload = store::find(&mut console.read().await?, id, console.seal_key()).await?.ok_or(Error::NotFound)?;
+    let situation = situation(caller, &workload);
+    let (mut tx, event) = console.begin(caller, Action::DisableWorkload, subject(&workload), situation).await?;
+    let workload = store::lock(&mut tx, id, console.seal_key()).await?.ok_or(Error::NotFound)?;
+    let now = console.now();
+    if store::disable(&mut tx, id, now).await? == 0 {
+        return Err(Error::Conflict(Conflict::AlreadyDone));
+    }
+    tx.seal(&Workload { disabled_at: Some(now), ..workload.clone() })?;
+    let mut events = vec![event];
+    for row in store::credentials(&mut tx, id, console.seal_key()).await? {
+        if store::revoke_credential(&mut tx, &row.id, now).await? > 0 {
+            let about = Subject { row: Some(row.id.clone()), ..subject(&workload) };
+            tx.seal(&Credential { revoked_at: Some(now), ..row })?;
+            events.push(Event::new(Action::RevokeCredential).on(about));
+        }
+    }
+    events.extend(revoke_tokens(console, &mut tx, &workload, None).await?);
+    events.extend(grants::revoke_grants_of(console, &mut tx, Holder::Workload(id), caller.id()).await?);
+    tx.commit(events).await
+}
+
+/// A token on its way to a workload.
+pub struct Issued {
+    pub token: Zeroizing<String>,
+    pub life: TimeDelta,
+    pub receipt: Receipt,
+}
+
+/// Exchanges a client secret for a token. Every wrong one gets the same answer.
+pub async fn issue_token(console: &Console, origin: &Who, client_secret: &str) -> Result<Issued, Error> {
+    let (now, key) = (console.now(), console.seal_key());
+    let attempted = Event::new(Action::IssueToken);
+    let source = origin.address.clone().unwrap_or_default();
+    if !console.attempts.may_try("", &source, now) {
+        return Err(console.ledger.refuse(origin, attempted, Refusal::TooManyAttempts).await);
+    }
+    let mut db = console.read().await?;
+    let found = match bearer_hash(CLIENT_SECRET, client_secret) {
+        Some(hash) => store::find_credential_by_hash(&mut db, &hash, key).await?,
+        None => None,
+    };
+    let Some(credential) = found.filter(|credential| credential.works(now)) else {
+        console.attempts.failed(&format!("workload {source}"), &source, now);
+        return Err(console.ledger.refuse(origin, attempted, Refusal::BadToken).await);
+    };
+    let workload = store::find(&mut db, &credential.workload_id, key).await?.filter(|row| row.disabled_at.is_none());
+    let Some(workload) = workload else {
+        return Err(console.ledger.refuse(origin, attempted, Refusal::BadToken).await);
+    };
+    let environment = catalog::store::find_environment(&mut db, &workload.environment_id, key).await?;
+    let tier = environment.ok_or(Error::Unavailable)?.tier();
+    drop(db);
+    let token = bearer(TOKEN)?;
+    let row = Token {
+        id: console.id::<TokenId>()?.to_string(),
+        workload_id: workload.id.clone(),
+        credential_id: credential.id,
+        hash: bearer_hash(TOKEN, &token).ok_or(Error::Unavailable)?,
+        issued_at: now,
+        expires_at: now + tier.token_life(),
+        revoked_at: None,
+        event_seq: 0,
+        row_mac: Vec::new(),
+    };
+    let id: WorkloadId = workload.id.parse().map_err(|_| Error::Unavailable)?;
+    let who = Who::workload(&id, "client-secret").from(origin);
+    let about = Subject { row: Some(row.id.clone()), ..subject(&workload) };
+    let situation = Situation { own: true, tier: Some(tier), ..Situation::default() };
+    let tx = console.ledger.begin(&who).await?;
+    let principal = Principal::workload(&workload.id);
+    let (mut tx, event) = console.allow(tx, &principal, Action::IssueToken, about, situation).await?;
+    store::insert_token(&mut tx, &row).await?;
+    tx.seal(&row)?;
+    let receipt = tx.commit(vec![event]).await?;
+    Ok(Issued { token, life: tier.token_life(), receipt })
+}
+
+/// Whose token this is, while it works and its workload does.
+pub async fn recognise(console: &Console, origin: &Who, token: &str) -> Result<(Workload, Who), Error> {
+    let (now, key) = (console.now(), console.seal_key());
+    let mut db = console.read().await?;
+    let found = match bearer_hash(TOKEN, token) {
+        Some(hash) => store::find_token(&mut db, &hash, key).await?,
+        None => None,
+    };
+    let found = found.filter(|token| token.revoked_at.is_none() && now < token.expires_at);
+    let workload = match &found {
+        Some(token) => store::find(&mut db, &token.workload_id, key).await?.filter(|row| row.disabled_at.is_none()),
+        None => None,
+    };
+    drop(db);
+    match workload {
+        Some(workload) => {
+            let id: WorkloadId = workload.id.parse().map_err(|_| Error::Unavailable)?;
+            Ok((workload, Who::workload(&id, "token").from(origin)))
+        }
+        None => Err(console.ledger.refuse(origin, Event::new(Action::FetchSecret), Refusal::BadToken).await),
+    }
+}
+
+/// Reads the current value at a place for a workload. What it may not know answers like what does not exist.
+pub async fn fetch_secret(
+    console: &Console,
+    origin: &Who,
+    token: &str,
+    project: &str,
+    environment: &str,
+    path: &str,
+) -> Result<Taken, Error> {
+    let (workload, who) = recognise(console, origin, token).await?;
+    let mut db = console.read().await?;
+    let key = console.seal_key();
+    let place = catalog::store::find_project_by_slug(&mut db, project).await?;
+    let place = match place {
+        Some(place) => {
+            let environments = catalog::store::environments(&mut db, &place.id, key).await?;
+            environments.into_iter().find(|row| row.slug == environment).map(|environment| (place, environment))
+        }
+        None => None,
+    };
+    let attempted = Event::new(Action::FetchSecret).on(subject(&workload)).private("path", path.to_owned());
+    let Some((project, environment)) = place else {
+        console.ledger.refuse(&who, attempted, Refusal::NoGrant).await;
+        return Err(Error::NotFound);
+    };
+    if environment.id != workload.environment_id {
+        return Err(console.ledger.refuse(&who, attempted, Refusal::OtherEnvironment).await);
+    }
+    let secret = catalog::store::find_at(&mut db, &environment.id, &model::folded(path), key).await?;
+    drop(db);
+    let Some(secret) = secret.filter(|secret| secret.path == path) else {
+        console.ledger.refuse(&who, attempted, Refusal::NoGrant).await;
+        return Err(Error::NotFound);
+    };
+    vault::fetch_value(console, &who, &workload.id, Located { project, environment, secret }).await
+}

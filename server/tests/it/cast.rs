@@ -1,0 +1,215 @@
+//! A small company in a world of its own: an administrator, two of security, three leads, two engineers, one project.
+use crate::support::World;
+use app::{
+    catalog::model::Kind,
+    error::Error,
+    id::CorrelationId,
+    policies::model::{Class, Right, Role, Tier},
+};
+use chrono::TimeDelta;
+use server::{
+    audit::{event::Who, store::Stored},
+    catalog::{self, NewProject, NewSecret, store::Environment},
+    console::Console,
+    grants::{self, Holder},
+    people::{self, Caller, store},
+    requests::{self, Ask},
+    vault::{self, Source},
+};
+use std::{collections::HashMap, sync::OnceLock};
+use zeroize::Zeroizing;
+
+pub const PASSWORD: &str = "four ordinary words here";
+/// Stands in every value that a story writes: it is looked for where no value may be.
+pub const CANARY: &str = "canary-7f3a91";
+
+pub struct Cast {
+    pub world: World,
+    pub console: Console,
+    people: HashMap<&'static str, String>,
+    pub team: String,
+    pub project: String,
+    pub environments: Vec<Environment>,
+}
+
+const PEOPLE: [(&str, &str); 8] = [
+    ("anna", "Anna Admin"),
+    ("mara", "Mara Security"),
+    ("ewa", "Ewa Security"),
+    ("samir", "Samir Auditor"),
+    ("iris", "Iris Lead"),
+    ("teodor", "Teodor Lead"),
+    ("jonas", "Jonas Engineer"),
+    ("lucia", "Lucia Engineer"),
+];
+
+/// Argon2 is slow by design: everybody in the tests has the same password, hashed once.
+async fn hash(console: &Console) -> String {
+    static HASH: OnceLock<String> = OnceLock::new();
+    if let Some(hash) = HASH.get() {
+        return hash.clone();
+    }
+    let made = console.hasher.hash(Zeroizing::new(PASSWORD.into())).await.unwrap();
+    HASH.get_or_init(|| made).clone()
+}
+
+impl Cast {
+    pub async fn new(world: World) -> Self {
+        let console = Console::new(&world.instance, "Test").unwrap();
+        let mut cast = Self {
+            world,
+            console,
+            people: HashMap::new(),
+            team: String::new(),
+            project: String::new(),
+            environments: Vec::new(),
+        };
+        let hash = hash(&cast.console).await;
+        for (login, name) in PEOPLE {
+            people::make_administrator(&cast.console, &Who::system("test"), login, name, Some(hash.clone()))
+                .await
+                .unwrap();
+            let mut db = cast.console.read().await.unwrap();
+            let person = store::find_by_login(&mut db, login, cast.console.seal_key()).await.unwrap().unwrap();
+            cast.people.insert(login, person.id);
+        }
+        let anna = cast.caller("anna").await;
+        for (login, _) in &PEOPLE[1..] {
+            for role in cast.caller(login).await.roles {
+                people::remove_role(&cast.console, &anna, &role.id).await.unwrap();
+            }
+        }
+        let (team, _) = people::create_team(&cast.console, &anna, "payments", "Payments").await.unwrap();
+        cast.team = team;
+        for member in ["iris", "jonas"] {
+            people::add_member(&cast.console, &anna, &cast.team, cast.id(member)).await.unwrap();
+        }
+        let new =
+            NewProject { slug: "payments", name: "payments", description: "Settlement.", open: true, team: &cast.team };
+        let (project, _) = catalog::create_project(&cast.console, &anna, new).await.unwrap();
+        cast.project = project;
+        let mut db = cast.console.read().await.unwrap();
+        cast.environments =
+            catalog::store::environments(&mut db, &cast.project, cast.console.seal_key()).await.unwrap();
+        drop(db);
+        for (login, role, here) in [
+            ("mara", Role::Security, false),
+            ("ewa", Role::Security, false),
+            ("samir", Role::Auditor, false),
+            ("iris", Role::Lead, true),
+            ("teodor", Role::Lead, true),
+        ] {
+            let project = here.then_some(cast.project.as_str());
+            people::assign_role(&cast.console, &anna, cast.id(login), role, project).await.unwrap();
+        }
+        // Roles and accounts decide in production after a day.
+        cast.world.clock.advance(TimeDelta::hours(25));
+        cast
+    }
+
+    pub fn id(&self, login: &str) -> &str {
+        &self.people[login]
+    }
+
+    pub async fn person(&self, login: &str) -> store::Person {
+        let mut db = self.console.read().await.unwrap();
+        store::find(&mut db, self.id(login), self.console.seal_key()).await.unwrap().unwrap()
+    }
+
+    pub async fn caller(&self, login: &str) -> Caller {
+        let person = self.person(login).await;
+        Caller::load(&self.console, person, None, Who::anonymous()).await.unwrap()
+    }
+
+    pub fn environment(&self, tier: Tier) -> &Environment {
+        self.environments.iter().find(|row| row.tier() == tier).unwrap()
+    }
+
+    pub async fn project(&self) -> catalog::store::Project {
+        catalog::store::find_project(&mut self.console.read().await.unwrap(), &self.project).await.unwrap().unwrap()
+    }
+
+    pub async fn secret(&self, path: &str, tier: Tier, class: Class) -> String {
+        let iris = self.caller("iris").await;
+        let new = NewSecret { path, kind: Kind::Opaque, class, description: "", team: &self.team };
+        let project = self.project().await;
+        catalog::create_secret(&self.console, &iris, &project, self.environment(tier), new).await.unwrap().0
+    }
+
+    pub async fn write(&self, login: &str, secret: &str, expected: i32, value: &str) -> Result<i32, Error> {
+        let fields = vec![("value".to_owned(), Zeroizing::new(value.to_owned()))];
+        let payload = vault::payload(Kind::Opaque, fields)?;
+        let caller = self.caller(login).await;
+        let written = vault::write_version(&self.console, &caller, secret, expected, payload, Source::Typed).await?;
+        Ok(written.0)
+    }
+
+    /// A secret with the canary in it. In production by an approved request to write.
+    pub async fn filled(&self, path: &str, tier: Tier, class: Class) -> String {
+        let secret = self.secret(path, tier, class).await;
+        if tier == Tier::Production {
+            let request = self.ask("iris", &secret, Right::Write, 60).await.unwrap();
+            self.approve("teodor", &request).await.unwrap();
+            if class == Class::Critical {
+                self.approve("ewa", &request).await.unwrap();
+            }
+        }
+        self.write("iris", &secret, 0, CANARY).await.unwrap();
+        secret
+    }
+
+    pub async fn ask(&self, login: &str, secret: &str, right: Right, minutes: i64) -> Result<String, Error> {
+        let form = self.console.id::<CorrelationId>()?.to_string();
+        let ask = Ask { secrets: vec![secret.into()], right, minutes, reason: "TICKET-1", workload: None, form: &form };
+        Ok(requests::submit_request(&self.console, &self.caller(login).await, ask).await?.0)
+    }
+
+    pub async fn request(&self, id: &str) -> requests::store::Request {
+        let mut db = self.console.read().await.unwrap();
+        requests::store::find(&mut db, id, self.console.seal_key()).await.unwrap().unwrap()
+    }
+
+    pub async fn approve(&self, login: &str, request: &str) -> Result<(), Error> {
+        let digest = self.request(request).await.digest;
+        requests::approve_request(&self.console, &self.caller(login).await, request, &digest, "").await.map(|_| ())
+    }
+
+    /// Asks and gets it: the grant's id.
+    pub async fn granted(&self, login: &str, secret: &str, minutes: i64) -> String {
+        let request = self.ask(login, secret, Right::Read, minutes).await.unwrap();
+        let seats = self.request(&request).await.seats().len();
+        if seats > 0 {
+            self.approve("teodor", &request).await.unwrap();
+        }
+        if seats > 1 {
+            self.approve("mara", &request).await.unwrap();
+        }
+        self.request(&request).await.grant_id.unwrap()
+    }
+
+    pub async fn take(&self, login: &str, secret: &str, take: vault::Take) -> Result<String, Error> {
+        let caller = self.caller(login).await;
+        let taken = vault::take_value(&self.console, &caller, secret, take, "testing").await?;
+        let value = taken.payload.fields().next().map(|(_, value)| String::from_utf8_lossy(value).into_owned());
+        Ok(value.unwrap())
+    }
+
+    pub async fn holds(&self, login: &str, secret: &str) -> bool {
+        let mut db = self.console.read().await.unwrap();
+        let holder = Holder::Person(self.id(login));
+        let held =
+            grants::effective(&mut db, holder, secret, Right::Read, self.console.now(), self.console.seal_key()).await;
+        held.unwrap().is_some()
+    }
+
+    /// The newest event.
+    pub async fn last_event(&self) -> Stored {
+        let mut db = self.console.read().await.unwrap();
+        let size = server::audit::store::size(&mut db).await.unwrap();
+        server::audit::store::find(&mut db, size - 1).await.unwrap().unwrap()
+    }
+
+    pub async fn events(&self) -> u64 {
+        server::audit::store::size(&mut self.console.read().await.unwrap()).await.unwrap()
+    }
+}

@@ -1,0 +1,124 @@
+//! Access ends: by time, by revocation, by giving back, with the person or the secret that it hangs on.
+use crate::{cast::Cast, story};
+use app::{
+    error::{Conflict, Error, Refusal},
+    grants::model::State,
+    policies::model::{Class, Right, Tier},
+};
+use chrono::TimeDelta;
+use server::{
+    catalog,
+    db::Sql,
+    grants::{self, Holder, store},
+    jobs, people,
+    vault::Take,
+};
+
+story!(revoking_works_on_the_next_use, |world| {
+    let cast = Cast::new(world).await;
+    let secret = cast.filled("a", Tier::Production, Class::Normal).await;
+    let grant = cast.granted("jonas", &secret, 60).await;
+    assert!(cast.take("jonas", &secret, Take::Reveal).await.is_ok());
+    let (lucia, iris) = (cast.caller("lucia").await, cast.caller("iris").await);
+    assert_eq!(grants::revoke_grant(&cast.console, &lucia, &grant).await.err(), Some(Error::Refused(Refusal::NoRule)));
+    grants::revoke_grant(&cast.console, &iris, &grant).await.unwrap();
+    assert_eq!(cast.take("jonas", &secret, Take::Reveal).await.err(), Some(Error::Refused(Refusal::GrantEnded)));
+    let again = grants::revoke_grant(&cast.console, &iris, &grant).await;
+    assert_eq!(again.err(), Some(Error::Conflict(Conflict::AlreadyDone)));
+});
+
+story!(one_gives_back_ones_own_access_alone, |world| {
+    let cast = Cast::new(world).await;
+    let secret = cast.filled("a", Tier::Production, Class::Normal).await;
+    let grant = cast.granted("jonas", &secret, 60).await;
+    let (lucia, jonas) = (cast.caller("lucia").await, cast.caller("jonas").await);
+    assert_eq!(
+        grants::give_back_grant(&cast.console, &lucia, &grant).await.err(),
+        Some(Error::Refused(Refusal::NotYours))
+    );
+    grants::give_back_grant(&cast.console, &jonas, &grant).await.unwrap();
+    assert!(!cast.holds("jonas", &secret).await);
+});
+
+story!(the_end_is_recorded_once, |world| {
+    let cast = Cast::new(world).await;
+    let secret = cast.filled("a", Tier::Staging, Class::Normal).await;
+    cast.granted("jonas", &secret, 60).await;
+    cast.world.clock.advance(TimeDelta::minutes(60));
+    jobs::run_due(&cast.console).await.unwrap();
+    assert_eq!(cast.last_event().await.action, "grant.ended");
+    let events = cast.events().await;
+    jobs::run_due(&cast.console).await.unwrap();
+    assert_eq!(cast.events().await, events);
+});
+
+story!(disabling_a_person_cuts_everything_in_one_change, |world| {
+    let cast = Cast::new(world).await;
+    let secret = cast.filled("a", Tier::Production, Class::Normal).await;
+    cast.granted("jonas", &secret, 60).await;
+    cast.ask("jonas", &secret, Right::Write, 60).await.unwrap();
+    let jonas = cast.person("jonas").await;
+    let origin = server::audit::event::Who::anonymous();
+    people::open_session(&cast.console, &origin, &jonas, "password", vec![1; 32]).await.unwrap();
+    assert!(people::recognise(&cast.console, origin.clone(), &[1; 32]).await.unwrap().is_some());
+    let anna = cast.caller("anna").await;
+    let before = cast.events().await;
+    people::disable_person(&cast.console, &anna, cast.id("jonas")).await.unwrap();
+    assert_eq!(cast.events().await - before, 4, "the person, a session, a request, a grant: an event for each edge");
+    assert!(people::recognise(&cast.console, origin, &[1; 32]).await.unwrap().is_none());
+    assert!(!cast.holds("jonas", &secret).await);
+});
+
+story!(archiving_a_secret_ends_what_hangs_on_it, |world| {
+    let cast = Cast::new(world).await;
+    let secret = cast.filled("a", Tier::Production, Class::Normal).await;
+    cast.granted("jonas", &secret, 60).await;
+    let open = cast.ask("lucia", &secret, Right::Read, 60).await.unwrap();
+    catalog::archive_secret(&cast.console, &cast.caller("iris").await, &secret).await.unwrap();
+    assert_eq!(cast.request(&open).await.outcome.as_deref(), Some("voided"));
+    assert!(cast.take("jonas", &secret, Take::Reveal).await.is_err());
+    assert_eq!(cast.ask("lucia", &secret, Right::Read, 60).await.err(), Some(Error::Conflict(Conflict::Archived)));
+});
+
+story!(both_readings_of_a_grants_state_agree, |world| {
+    let cast = Cast::new(world).await;
+    let secret = cast.filled("a", Tier::Production, Class::Normal).await;
+    let grant = cast.granted("jonas", &secret, 60).await;
+    let start = cast.console.now();
+    let tick = TimeDelta::microseconds(1);
+    let hour = TimeDelta::minutes(60);
+    for (ended, column) in [(false, ""), (true, "revoked_at"), (true, "given_back_at")] {
+        if ended {
+            let statement = format!("UPDATE grants SET {column} = starts_at");
+            cast.world.as_database_owner(&[&statement]).await;
+        }
+        for moment in [start - tick, start, start + tick, start + hour - tick, start + hour, start + hour + tick] {
+            let mut db = cast.console.read().await.unwrap();
+            // Without the seal: the rows were changed behind the service's back on purpose.
+            let row: store::Grant = db
+                .sql("SELECT id, request_id, person_id, workload_id, project_id, environment_id, access_right, secrets, starts_at, expires_at, revoked_at, revoked_by, given_back_at, event_seq, row_mac FROM grants WHERE id = $1")
+                .bind(grant.clone()).one().await.unwrap();
+            let counted = store::count_active(&mut db, cast.id("jonas"), moment).await.unwrap();
+            assert_eq!(row.state(moment) == State::Active, counted == 1, "{column} {moment}");
+        }
+        if ended {
+            let statement = format!("UPDATE grants SET {column} = NULL");
+            cast.world.as_database_owner(&[&statement]).await;
+        }
+    }
+});
+
+story!(a_grant_that_was_changed_in_the_database_opens_nothing, |world| {
+    let cast = Cast::new(world).await;
+    let secret = cast.filled("a", Tier::Production, Class::Normal).await;
+    let other = cast.filled("b", Tier::Production, Class::Normal).await;
+    cast.granted("jonas", &secret, 60).await;
+    assert!(cast.holds("jonas", &secret).await);
+    let widen = format!("UPDATE grants SET secrets = '{secret} {other}' WHERE person_id IS NOT NULL");
+    cast.world.as_database_owner(&[&widen]).await;
+    assert!(!cast.holds("jonas", &secret).await);
+    let mut db = cast.console.read().await.unwrap();
+    let held =
+        store::active_of(&mut db, Holder::Person(cast.id("jonas")), cast.console.now(), cast.console.seal_key()).await;
+    assert!(held.unwrap().is_empty());
+});

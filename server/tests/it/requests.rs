@@ -1,0 +1,256 @@
+//! Ask, approve, use, revoke: the whole path, and every rule that closes it.
+use crate::{cast::Cast, story};
+use app::{
+    error::{Conflict, Error, Refusal},
+    id::CorrelationId,
+    policies::model::{Class, Right, Role, Tier},
+};
+use chrono::TimeDelta;
+use server::{
+    catalog, jobs, notifications, people,
+    requests::{self, Ask},
+    vault::Take,
+};
+
+fn refused(refusal: Refusal) -> Error {
+    Error::Refused(refusal)
+}
+
+story!(a_production_value_takes_another_persons_yes, |world| {
+    let cast = Cast::new(world).await;
+    let secret = cast.filled("db/password", Tier::Production, Class::Normal).await;
+    assert_eq!(cast.take("jonas", &secret, Take::Reveal).await.err(), Some(refused(Refusal::NoGrant)));
+    let request = cast.ask("jonas", &secret, Right::Read, 60).await.unwrap();
+    assert_eq!(
+        cast.take("jonas", &secret, Take::Reveal).await.err(),
+        Some(refused(Refusal::NoGrant)),
+        "sent is not success"
+    );
+    cast.approve("iris", &request).await.unwrap();
+    assert_eq!(cast.take("jonas", &secret, Take::Reveal).await.unwrap(), crate::cast::CANARY);
+    let event = cast.last_event().await;
+    assert_eq!((event.action.as_str(), event.secret_id.as_deref()), ("secret.revealed", Some(secret.as_str())));
+    cast.world.clock.advance(TimeDelta::minutes(60));
+    assert_eq!(cast.take("jonas", &secret, Take::Reveal).await.err(), Some(refused(Refusal::GrantEnded)));
+    assert!(!cast.holds("jonas", &secret).await);
+});
+
+story!(nobody_decides_for_themselves, |world| {
+    let cast = Cast::new(world).await;
+    let secret = cast.secret("a", Tier::Production, Class::Normal).await;
+    let request = cast.ask("iris", &secret, Right::Read, 60).await.unwrap();
+    assert_eq!(cast.approve("iris", &request).await.err(), Some(refused(Refusal::OwnRequest)));
+    let event = cast.last_event().await;
+    assert_eq!((event.outcome.as_str(), event.reason.as_deref()), ("refused", Some("own_request")));
+    assert_eq!(cast.approve("jonas", &request).await.err(), Some(Error::NotFound), "a stranger does not even see it");
+    assert_eq!(
+        cast.approve("mara", &request).await.err(),
+        Some(refused(Refusal::NotAnApprover)),
+        "security signs critical ones"
+    );
+    cast.approve("teodor", &request).await.unwrap();
+});
+
+story!(critical_needs_a_lead_and_security_in_this_order, |world| {
+    let cast = Cast::new(world).await;
+    let secret = cast.filled("hmac", Tier::Production, Class::Critical).await;
+    let request = cast.ask("jonas", &secret, Right::Read, 60).await.unwrap();
+    assert_eq!(
+        cast.approve("mara", &request).await.err(),
+        Some(refused(Refusal::NotAnApprover)),
+        "security's seat is second"
+    );
+    cast.approve("iris", &request).await.unwrap();
+    assert!(!cast.holds("jonas", &secret).await, "one of two");
+    assert_eq!(cast.approve("iris", &request).await.err(), Some(refused(Refusal::SeatTaken)));
+    cast.approve("mara", &request).await.unwrap();
+    assert_eq!(cast.take("jonas", &secret, Take::Reveal).await.err(), Some(refused(Refusal::CopyOnly)));
+    assert_eq!(cast.take("jonas", &secret, Take::Copy).await.unwrap(), crate::cast::CANARY);
+    assert_eq!(
+        cast.approve("ewa", &request).await.err(),
+        Some(refused(Refusal::NotOpen)),
+        "late decisions change nothing"
+    );
+});
+
+story!(a_decision_binds_to_what_was_seen, |world| {
+    let cast = Cast::new(world).await;
+    let secret = cast.secret("a", Tier::Production, Class::Normal).await;
+    let request = cast.ask("jonas", &secret, Right::Read, 60).await.unwrap();
+    let iris = cast.caller("iris").await;
+    let stale = requests::approve_request(&cast.console, &iris, &request, "another digest", "").await;
+    assert_eq!(stale.err(), Some(refused(Refusal::WorldChanged)));
+    // The secret becomes critical: what was asked for is no longer what one person may give.
+    let row = catalog::store::find(&mut cast.console.read().await.unwrap(), &secret, cast.console.seal_key())
+        .await
+        .unwrap()
+        .unwrap();
+    catalog::edit_secret(&cast.console, &iris, &secret, row.event_seq, "", Class::Critical).await.unwrap();
+    assert_eq!(cast.approve("iris", &request).await.err(), Some(refused(Refusal::WorldChanged)));
+    assert_eq!(cast.request(&request).await.outcome.as_deref(), Some("voided"));
+    assert!(!cast.holds("jonas", &secret).await);
+});
+
+story!(new_roles_decide_nothing_in_production_for_a_day, |world| {
+    let cast = Cast::new(world).await;
+    let secret = cast.secret("a", Tier::Production, Class::Normal).await;
+    let anna = cast.caller("anna").await;
+    people::assign_role(&cast.console, &anna, cast.id("lucia"), Role::Lead, Some(&cast.project)).await.unwrap();
+    let request = cast.ask("jonas", &secret, Right::Read, 60).await.unwrap();
+    assert_eq!(cast.approve("lucia", &request).await.err(), Some(refused(Refusal::NewcomerDecides)));
+    cast.world.clock.advance(TimeDelta::hours(24));
+    cast.approve("lucia", &request).await.unwrap();
+});
+
+story!(whoever_made_an_account_counts_as_its_owner_for_a_week, |world| {
+    let cast = Cast::new(world).await;
+    let secret = cast.secret("a", Tier::Production, Class::Normal).await;
+    let anna = cast.caller("anna").await;
+    people::assign_role(&cast.console, &anna, cast.id("anna"), Role::Lead, Some(&cast.project)).await.unwrap();
+    people::reset_password(&cast.console, &anna, cast.id("jonas")).await.unwrap();
+    cast.world.clock.advance(TimeDelta::hours(25));
+    let request = cast.ask("jonas", &secret, Right::Read, 60).await.unwrap();
+    assert_eq!(cast.approve("anna", &request).await.err(), Some(refused(Refusal::LinkedAccounts)));
+    cast.world.clock.advance(TimeDelta::days(6));
+    cast.approve("anna", &request).await.unwrap();
+});
+
+story!(two_people_do_not_approve_each_other_within_a_day, |world| {
+    let cast = Cast::new(world).await;
+    let secret = cast.secret("a", Tier::Production, Class::Normal).await;
+    let first = cast.ask("iris", &secret, Right::Read, 60).await.unwrap();
+    cast.approve("teodor", &first).await.unwrap();
+    let second = cast.ask("teodor", &secret, Right::Read, 60).await.unwrap();
+    assert_eq!(cast.approve("iris", &second).await.err(), Some(refused(Refusal::MutualApproval)));
+    cast.world.clock.advance(TimeDelta::hours(24));
+    cast.approve("iris", &second).await.unwrap();
+});
+
+story!(both_of_two_simultaneous_yeses_are_not_counted_twice, |world| {
+    let cast = std::sync::Arc::new(Cast::new(world).await);
+    let secret = cast.secret("a", Tier::Production, Class::Critical).await;
+    let request = cast.ask("jonas", &secret, Right::Read, 60).await.unwrap();
+    let mut tasks = Vec::new();
+    for login in ["iris", "teodor", "iris", "teodor"] {
+        let (cast, request) = (cast.clone(), request.clone());
+        tasks.push(tokio::spawn(async move { cast.approve(login, &request).await.is_ok() }));
+    }
+    let mut yes = 0;
+    for task in tasks {
+        yes += usize::from(task.await.unwrap());
+    }
+    assert_eq!(yes, 1, "the lead's seat is one seat");
+    assert!(cast.request(&request).await.outcome.is_none());
+});
+
+story!(a_form_sent_twice_is_one_request, |world| {
+    let cast = Cast::new(world).await;
+    let secret = cast.secret("a", Tier::Production, Class::Normal).await;
+    let jonas = cast.caller("jonas").await;
+    let form = cast.console.id::<CorrelationId>().unwrap().to_string();
+    let ask = |secrets| Ask { secrets, right: Right::Read, minutes: 60, reason: "T-1", workload: None, form: &form };
+    let (one, _, first) = requests::submit_request(&cast.console, &jonas, ask(vec![secret.clone()])).await.unwrap();
+    let (two, _, again) = requests::submit_request(&cast.console, &jonas, ask(vec![secret.clone()])).await.unwrap();
+    assert_eq!((one, first.seq), (two, again.seq));
+    let lucia = cast.caller("lucia").await;
+    let stolen = requests::submit_request(&cast.console, &lucia, ask(vec![secret])).await;
+    assert_eq!(stolen.err(), Some(Error::Conflict(Conflict::AlreadyDone)));
+});
+
+story!(what_nobody_decides_expires_and_is_told, |world| {
+    let cast = Cast::new(world).await;
+    let secret = cast.secret("a", Tier::Staging, Class::Normal).await;
+    let request = cast.ask("jonas", &secret, Right::Read, 60).await.unwrap();
+    cast.world.clock.advance(TimeDelta::days(7));
+    assert_eq!(
+        cast.approve("iris", &request).await.err(),
+        Some(refused(Refusal::NotOpen)),
+        "expired before the job ran"
+    );
+    jobs::run_due(&cast.console).await.unwrap();
+    assert_eq!(cast.request(&request).await.outcome.as_deref(), Some("expired"));
+    let mut db = cast.console.read().await.unwrap();
+    let notices = notifications::store::list(&mut db, cast.id("jonas"), 10).await.unwrap();
+    assert_eq!(notices[0].kind, "request.expired");
+    let events = cast.events().await;
+    jobs::run_due(&cast.console).await.unwrap();
+    assert_eq!(cast.events().await, events, "an idle run leaves no event");
+});
+
+story!(withdrawing_and_denying_end_a_request, |world| {
+    let cast = Cast::new(world).await;
+    let secret = cast.secret("a", Tier::Staging, Class::Normal).await;
+    let first = cast.ask("jonas", &secret, Right::Read, 60).await.unwrap();
+    let (jonas, iris, lucia) = (cast.caller("jonas").await, cast.caller("iris").await, cast.caller("lucia").await);
+    assert_eq!(requests::withdraw_request(&cast.console, &lucia, &first).await.err(), Some(Error::NotFound));
+    assert_eq!(requests::withdraw_request(&cast.console, &iris, &first).await.err(), Some(refused(Refusal::NotYours)));
+    requests::withdraw_request(&cast.console, &jonas, &first).await.unwrap();
+    assert_eq!(cast.approve("iris", &first).await.err(), Some(refused(Refusal::NotOpen)));
+    let second = cast.ask("jonas", &secret, Right::Read, 60).await.unwrap();
+    let digest = cast.request(&second).await.digest;
+    let silent = requests::deny_request(&cast.console, &iris, &second, &digest, " ").await;
+    assert!(matches!(silent.err(), Some(Error::Invalid(_))), "a no says why");
+    requests::deny_request(&cast.console, &iris, &second, &digest, "Use the replica.").await.unwrap();
+    assert_eq!(cast.request(&second).await.outcome.as_deref(), Some("denied"));
+});
+
+story!(development_is_given_by_rule_and_recorded_as_such, |world| {
+    let cast = Cast::new(world).await;
+    let secret = cast.filled("a", Tier::Development, Class::Normal).await;
+    cast.ask("jonas", &secret, Right::Read, 60).await.unwrap();
+    let event = cast.last_event().await;
+    let leaf = app::audit::leaf::Leaf::decode(&event.leaf).unwrap();
+    assert_eq!((leaf.action.as_str(), leaf.detail["rule"].as_str()), ("grant.issued", Some("development")));
+    assert!(cast.take("jonas", &secret, Take::Reveal).await.is_ok());
+});
+
+story!(until_two_can_decide_production_stays_closed, |world| {
+    let cast = Cast::new(world).await;
+    let secret = cast.filled("a", Tier::Production, Class::Normal).await;
+    cast.granted("jonas", &secret, 480).await;
+    let anna = cast.caller("anna").await;
+    for login in ["mara", "ewa", "teodor"] {
+        people::disable_person(&cast.console, &anna, cast.id(login)).await.unwrap();
+    }
+    assert_eq!(cast.take("jonas", &secret, Take::Reveal).await.err(), Some(refused(Refusal::OnePersonMode)));
+    people::enable_person(&cast.console, &anna, cast.id("mara")).await.unwrap();
+    assert!(cast.take("jonas", &secret, Take::Reveal).await.is_ok());
+});
+
+story!(what_does_not_fit_is_said_at_its_field, |world| {
+    let cast = Cast::new(world).await;
+    let secret = cast.secret("a", Tier::Production, Class::Normal).await;
+    let other = cast.secret("a", Tier::Staging, Class::Normal).await;
+    let jonas = cast.caller("jonas").await;
+    let form = cast.console.id::<CorrelationId>().unwrap().to_string();
+    let good = || Ask {
+        secrets: vec![secret.clone()],
+        right: Right::Read,
+        minutes: 60,
+        reason: "T-1",
+        workload: None,
+        form: &form,
+    };
+    let long = "x".repeat(1001);
+    let cases: Vec<(Ask<'_>, &str)> = vec![
+        (Ask { secrets: vec![], ..good() }, "secrets"),
+        (Ask { secrets: vec![secret.clone(), other], ..good() }, "secrets"),
+        (Ask { minutes: 0, ..good() }, "minutes"),
+        (Ask { minutes: 8 * 60 + 1, ..good() }, "minutes"),
+        (Ask { reason: "", ..good() }, "reason"),
+        (Ask { reason: &long, ..good() }, "reason"),
+        (Ask { reason: "a\u{202e}b", ..good() }, "reason"),
+        (Ask { reason: "use AKIAIOSFODNN7EXAMPLE", ..good() }, "reason"),
+    ];
+    for (ask, field) in cases {
+        match requests::submit_request(&cast.console, &jonas, ask).await {
+            Err(Error::Invalid(errors)) => assert_eq!(errors[0].field, field),
+            other => panic!("{field}: {:?}", other.map(|(id, ..)| id)),
+        }
+    }
+    let samir = cast.caller("samir").await;
+    let auditor = requests::submit_request(&cast.console, &samir, good()).await;
+    assert_eq!(auditor.err(), Some(refused(Refusal::NoRule)), "auditors never hold values");
+    let unknown = Ask { secrets: vec!["sec_01m846kxs0e8kbcf2tpy8vep2a".into()], ..good() };
+    assert_eq!(requests::submit_request(&cast.console, &jonas, unknown).await.err(), Some(Error::NotFound));
+});

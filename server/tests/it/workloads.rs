@@ -1,0 +1,150 @@
+//! Machines: a client secret for a token, a token for a value, and each way in which that ends.
+use crate::{
+    cast::{CANARY, Cast},
+    story,
+};
+use app::{
+    error::{Error, Refusal},
+    id::CorrelationId,
+    policies::model::{Class, Right, Tier},
+};
+use chrono::TimeDelta;
+use server::{
+    audit::event::Who,
+    requests::{self, Ask},
+    workloads,
+};
+use zeroize::Zeroizing;
+
+struct Machine {
+    id: String,
+    secret: Zeroizing<String>,
+}
+
+fn origin() -> Who {
+    Who { address: Some("10.30.0.1".into()), ..Who::anonymous() }
+}
+
+async fn machine(cast: &Cast, slug: &str, tier: Tier) -> Machine {
+    let iris = cast.caller("iris").await;
+    let (project, environment) = (cast.project().await, cast.environment(tier));
+    let (id, _) =
+        workloads::create_workload(&cast.console, &iris, &project, environment, slug, slug, &cast.team).await.unwrap();
+    let (secret, _) = workloads::issue_credential(&cast.console, &iris, &id, TimeDelta::days(30)).await.unwrap();
+    Machine { id, secret }
+}
+
+async fn allow(cast: &Cast, machine: &Machine, secret: &str, minutes: i64) -> String {
+    let form = cast.console.id::<CorrelationId>().unwrap().to_string();
+    let ask = Ask {
+        secrets: vec![secret.into()],
+        right: Right::Read,
+        minutes,
+        reason: "runs",
+        workload: Some(&machine.id),
+        form: &form,
+    };
+    let (request, ..) = requests::submit_request(&cast.console, &cast.caller("jonas").await, ask).await.unwrap();
+    request
+}
+
+async fn token(cast: &Cast, machine: &Machine) -> Result<Zeroizing<String>, Error> {
+    Ok(workloads::issue_token(&cast.console, &origin(), &machine.secret).await?.token)
+}
+
+async fn fetch(cast: &Cast, token: &str, environment: &str, path: &str) -> Result<String, Error> {
+    let taken = workloads::fetch_secret(&cast.console, &origin(), token, "payments", environment, path).await?;
+    Ok(String::from_utf8_lossy(taken.payload.fields().next().unwrap().1).into_owned())
+}
+
+story!(a_pipeline_fetches_by_an_approved_request_alone, |world| {
+    let cast = Cast::new(world).await;
+    let secret = cast.filled("db/url", Tier::Production, Class::Normal).await;
+    let worker = machine(&cast, "worker", Tier::Production).await;
+    let bearer = token(&cast, &worker).await.unwrap();
+    assert_eq!(fetch(&cast, &bearer, "production", "db/url").await.err(), Some(Error::Refused(Refusal::NoGrant)));
+    let request = allow(&cast, &worker, &secret, 180 * 24 * 60).await;
+    assert_eq!(
+        cast.approve("iris", &request).await.err(),
+        Some(Error::Refused(Refusal::OwnBenefit)),
+        "the owning team does not decide"
+    );
+    cast.approve("teodor", &request).await.unwrap();
+    assert_eq!(fetch(&cast, &bearer, "production", "db/url").await.unwrap(), CANARY);
+    let event = cast.last_event().await;
+    assert_eq!((event.action.as_str(), event.actor_kind.as_str()), ("secret.fetched", "workload"));
+    assert_eq!(fetch(&cast, &bearer, "production", "DB/url").await.err(), Some(Error::NotFound), "one spelling");
+    assert_eq!(fetch(&cast, &bearer, "production", "nothing").await.err(), Some(Error::NotFound));
+});
+
+story!(environments_are_isolated, |world| {
+    let cast = Cast::new(world).await;
+    cast.filled("db/url", Tier::Production, Class::Normal).await;
+    let staging = cast.filled("db/url", Tier::Staging, Class::Normal).await;
+    let worker = machine(&cast, "worker", Tier::Staging).await;
+    let request = allow(&cast, &worker, &staging, 60).await;
+    cast.approve("teodor", &request).await.unwrap();
+    let bearer = token(&cast, &worker).await.unwrap();
+    assert!(fetch(&cast, &bearer, "staging", "db/url").await.is_ok());
+    assert_eq!(
+        fetch(&cast, &bearer, "production", "db/url").await.err(),
+        Some(Error::Refused(Refusal::OtherEnvironment))
+    );
+    let production = cast.secret("other", Tier::Production, Class::Normal).await;
+    let form = cast.console.id::<CorrelationId>().unwrap().to_string();
+    let across = Ask {
+        secrets: vec![production],
+        right: Right::Read,
+        minutes: 60,
+        reason: "x",
+        workload: Some(&worker.id),
+        form: &form,
+    };
+    let across = requests::submit_request(&cast.console, &cast.caller("jonas").await, across).await;
+    assert!(matches!(across.err(), Some(Error::Invalid(_))));
+});
+
+story!(every_end_works_on_the_next_request, |world| {
+    let cast = Cast::new(world).await;
+    let secret = cast.filled("a", Tier::Production, Class::Normal).await;
+    let worker = machine(&cast, "worker", Tier::Production).await;
+    let request = allow(&cast, &worker, &secret, 180 * 24 * 60).await;
+    cast.approve("teodor", &request).await.unwrap();
+    let bad = Some(Error::Refused(Refusal::BadToken));
+    let bearer = token(&cast, &worker).await.unwrap();
+    cast.world.clock.advance(TimeDelta::minutes(15));
+    assert_eq!(fetch(&cast, &bearer, "production", "a").await.err(), bad, "the token's life is over");
+    let bearer = token(&cast, &worker).await.unwrap();
+    let iris = cast.caller("iris").await;
+    let mut db = cast.console.read().await.unwrap();
+    let credential =
+        workloads::store::credentials(&mut db, &worker.id, cast.console.seal_key()).await.unwrap()[0].id.clone();
+    drop(db);
+    workloads::revoke_credential(&cast.console, &iris, &credential).await.unwrap();
+    assert_eq!(fetch(&cast, &bearer, "production", "a").await.err(), bad, "its client secret was revoked");
+    assert_eq!(token(&cast, &worker).await.err(), bad);
+    let (again, _) = workloads::issue_credential(&cast.console, &iris, &worker.id, TimeDelta::days(1)).await.unwrap();
+    let worker = Machine { id: worker.id, secret: again };
+    let bearer = token(&cast, &worker).await.unwrap();
+    assert!(fetch(&cast, &bearer, "production", "a").await.is_ok());
+    workloads::disable_workload(&cast.console, &cast.caller("mara").await, &worker.id).await.unwrap();
+    assert_eq!(fetch(&cast, &bearer, "production", "a").await.err(), bad, "the workload is disabled");
+    assert_eq!(token(&cast, &worker).await.err(), bad);
+});
+
+story!(wrong_bearers_get_one_answer, |world| {
+    let cast = Cast::new(world).await;
+    let worker = machine(&cast, "worker", Tier::Production).await;
+    let bearer = token(&cast, &worker).await.unwrap();
+    for wrong in ["", "cst_", "x", worker.secret.as_str(), &bearer[..bearer.len() - 1], &format!("{}A", *bearer)] {
+        assert_eq!(
+            fetch(&cast, wrong, "production", "a").await.err(),
+            Some(Error::Refused(Refusal::BadToken)),
+            "{wrong}"
+        );
+    }
+    for wrong in ["", "csc_", bearer.as_str()] {
+        let issued = workloads::issue_token(&cast.console, &origin(), wrong).await;
+        assert_eq!(issued.err(), Some(Error::Refused(Refusal::BadToken)));
+    }
+});
