@@ -32,6 +32,11 @@ export async function signIn(browser: Browser, who: Persona, complaints: string[
   return page;
 }
 
+/** What the last change left to say. */
+export function flash(page: Page) {
+  return page.locator(".callout[role=status]");
+}
+
 /** The islands of this page are alive. */
 export async function awake(page: Page) {
   await expect(page.locator("html[data-islands=awake]")).toBeAttached();

@@ -1,6 +1,6 @@
 // The whole path with JavaScript: a critical production request is signed, the value copied, the receipt proven, a
 // pipeline fetches, access is revoked and fails on the next use.
-import { accessible, awake, expect, signIn, test } from "./console";
+import { accessible, awake, expect, flash, signIn, test } from "./console";
 
 test.describe.configure({ mode: "serial" });
 
@@ -21,7 +21,7 @@ test("security signs the waiting critical request, and it can no longer be decid
   await second.goto(page.url().replace("/decide", ""));
   await page.getByLabel("Comment to the requester and the record").fill("Four hours are fair.");
   await page.getByRole("button", { name: /^Approve/ }).click();
-  await expect(page.getByRole("status")).toContainText("Approved. The requester has been told. Recorded as event");
+  await expect(flash(page)).toContainText("Approved. The requester has been told. Recorded as event");
   await expect(page.getByText("You cannot decide this")).toBeHidden();
   await second.getByRole("button", { name: /^Approve/ }).click();
   await expect(second.getByText("This request is no longer open.")).toBeVisible();
@@ -110,9 +110,22 @@ test("a pipeline fetches with a client secret made in the console, until it is r
   expect(odd.status()).toBe(422);
   await page.goto(workload);
   await page.getByRole("button", { name: "Revoke" }).first().click();
-  await expect(page.getByRole("status")).toContainText("Revoked a client secret");
+  await expect(flash(page)).toContainText("Revoked a client secret");
   const after = await request.get("/api/v1/secrets/payments/production/db/settlement-primary", { headers: bearer });
   expect(after.status()).toBe(401);
+});
+
+test("revoked access fails on the next use", async ({ browser, complaints }) => {
+  const jonas = await signIn(browser, "Jonas Weidmann", complaints);
+  const iris = await signIn(browser, "Iris Okonkwo", complaints);
+  await iris.goto(secretPage);
+  await iris.getByRole("row", { name: /Jonas Weidmann.*copy/ }).getByRole("button", { name: "Revoke" }).first().click();
+  await expect(flash(iris)).toContainText("Revoked. It fails on the next use, everywhere.");
+  await jonas.goto(secretPage);
+  await expect(jonas.getByRole("link", { name: "Ask for access" })).toBeVisible();
+  const copied = await jonas.request.post(`${secretPage}/copy`, { form: { purpose: "x" }, headers: { accept: "application/json", "sec-fetch-site": "same-origin" } });
+  expect(copied.status()).toBe(403);
+  expect((await copied.json()).detail).toBe("Your access to this secret has ended. Ask for it again.");
 });
 
 test("the palette finds a secret by keyboard alone", async ({ browser, complaints }) => {

@@ -1,5 +1,5 @@
 // The core path with JavaScript switched off: ask, approve, reveal, give back.
-import { expect, signIn, test } from "./console";
+import { expect, flash, signIn, test } from "./console";
 
 const off = { javaScriptEnabled: false };
 
@@ -13,13 +13,13 @@ test("ask, approve, reveal and give back without JavaScript", async ({ browser, 
   await jonas.getByLabel("Why").fill("OPS-1: without JavaScript");
   await jonas.getByLabel("For how long").selectOption({ label: "2 hours" });
   await jonas.getByRole("button", { name: "Send for review" }).click();
-  await expect(jonas.getByRole("status")).toContainText("It is not access yet");
+  await expect(flash(jonas)).toContainText("It is not access yet");
   const request = jonas.url();
 
   const iris = await signIn(browser, "Iris Okonkwo", complaints, off);
   await iris.goto(request);
   await iris.getByRole("button", { name: /^Approve/ }).click();
-  await expect(iris.getByRole("status")).toContainText("Approved");
+  await expect(flash(iris)).toContainText("Approved");
 
   await jonas.goto("/access");
   await jonas.locator("a.path", { hasText: "cards/acquirer-api" }).first().click();
@@ -31,7 +31,7 @@ test("ask, approve, reveal and give back without JavaScript", async ({ browser, 
   await jonas.getByRole("link", { name: "Done" }).click();
   await jonas.goto("/access");
   await jonas.getByRole("row", { name: /cards\/acquirer-api/ }).getByRole("button", { name: "I’m done" }).first().click();
-  await expect(jonas.getByRole("status")).toContainText("You can no longer read it here");
+  await expect(flash(jonas)).toContainText("You can no longer read it here");
   await jonas.goto(secret);
   await expect(jonas.getByRole("link", { name: "Ask for access" })).toBeVisible();
 });

@@ -186,7 +186,12 @@ async fn serve(config: Config, organisation: &str, demo: bool) -> Result<(), Fai
     let service = router(site).into_make_service_with_connect_info::<SocketAddr>();
     let handle = axum_server::Handle::new();
     tokio::spawn(stop_on_signal(handle.clone()));
-    say(format!("Countersign listens on {}", config.base_url));
+    let (listening, base_url) = (handle.clone(), config.base_url.clone());
+    tokio::spawn(async move {
+        if listening.listening().await.is_some() {
+            say(format!("Countersign listens on {base_url}"));
+        }
+    });
     match &config.tls {
         Some((cert, key)) => {
             let _ = rustls::crypto::ring::default_provider().install_default();

@@ -111,6 +111,22 @@ pub struct Matrix {
     pub add: Option<Refusal>,
 }
 
+/// One more environment, at a protection level.
+fn add_environment(base: &str) -> AnyView {
+    let none = Form::default();
+    let tiers = Tier::ALL.iter().map(|tier| (tier.code().to_owned(), tier.words().to_owned())).collect();
+    view! {
+        <details class="technical"><summary>"Add an environment"</summary>
+            <form class="row" method="post" action=format!("{base}/environments")>
+                {ui::input(&none, "slug", "Short name", "text", "")}
+                {ui::pick(&none, "tier", "Protection level", "", tiers)}
+                <button class="button" type="submit">"Add"</button>
+            </form>
+        </details>
+    }
+    .into_any()
+}
+
 pub fn matrix(shell: &Shell, view: Matrix) -> String {
     let title = view.name.clone();
     ui::page(shell, &title, None, || {
@@ -182,6 +198,7 @@ pub fn matrix(shell: &Shell, view: Matrix) -> String {
                 {(counts.old > 0).then(|| view! { <span>{ui::badge("danger", format!("{} past their age", counts.old))}</span> })}
                 <span>{format!("{} known to somebody", counts.known)}</span><span>"as of "{ui::when(now)}</span></p>
             {table}
+            {may_add.then(|| add_environment(&base))}
         }
         .into_any()
     })
@@ -319,6 +336,7 @@ pub struct Reader {
     pub href: String,
     pub how: &'static str,
     pub request: String,
+    pub grant: String,
     pub until: Moment,
 }
 
@@ -347,6 +365,8 @@ pub struct SecretView {
     pub take: Result<Moment, Refusal>,
     pub write: Option<Refusal>,
     pub edit: Option<Refusal>,
+    /// Why this viewer may not end others' access.
+    pub revoke: Option<Refusal>,
 }
 
 pub fn secret(shell: &Shell, view: SecretView, form: &Form) -> String {
@@ -382,6 +402,10 @@ pub fn secret(shell: &Shell, view: SecretView, form: &Form) -> String {
                     ui::text(reader.how),
                     ui::when_about(reader.until, now),
                     ui::link(format!("/requests/{}", reader.request), "why"),
+                    view.revoke
+                        .is_none()
+                        .then(|| ui::act(format!("/grants/{}/revoke", reader.grant), "Revoke", vec![]))
+                        .into_any(),
                 ]
             })
             .collect::<Vec<_>>();
@@ -437,7 +461,7 @@ pub fn secret(shell: &Shell, view: SecretView, form: &Form) -> String {
                 ("Id", ui::id(&view.id)),
             ]))}
             {ui::clause("h-readers", "Who can read it", "By an approved request, until it ends. No role reads a value.",
-                if no_readers { ui::text("Nobody can take the value now.") } else { ui::table("Who can take the value now", &["Who", "How", "Until", "Why"], readers) })}
+                if no_readers { ui::text("Nobody can take the value now.") } else { ui::table("Who can take the value now", &["Who", "How", "Until", "Why", ""], readers) })}
             {ui::clause("h-knows", "Who knows it", "Ending access ends reading, not knowledge.",
                 if no_knowing { ui::text("Nobody has seen, typed or copied a version of it.") } else { ui::table("Who knows which version", &["Who", "Version", "How", "Since"], knowing) })}
             {ui::clause("h-versions", "Versions", "Immutable and numbered; the newest that is there is current.",

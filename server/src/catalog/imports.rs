@@ -109,6 +109,18 @@ impl<'d> serde::Deserialize<'d> for Flat {
     }
 }
 
+/// Policy is asked before anything is read; a refusal is recorded.
+async fn may_import(console: &Console, caller: &Caller, environment: &Environment) -> Result<(), Error> {
+    let subject = app::audit::leaf::Subject {
+        project: Some(environment.project_id.clone()),
+        environment: Some(environment.id.clone()),
+        ..Default::default()
+    };
+    let principal = caller.principal(Some(&environment.project_id));
+    let situation = super::environment_situation(environment);
+    console.permit(&caller.who, &principal, Action::ImportSecrets, subject, situation).await.map(|_| ())
+}
+
 fn stash_context(caller: &Caller, environment: &Environment) -> Vec<u8> {
     format!("countersign/stash/v1 {} {}", caller.id(), environment.id).into_bytes()
 }
@@ -121,6 +133,7 @@ pub async fn preview_import(
     format: &str,
     text: &str,
 ) -> Result<(String, Vec<Found>), Error> {
+    may_import(console, caller, environment).await?;
     let entries = read(format, text)?;
     let found = look(console, environment, &entries).await?;
     let id = console.id::<CorrelationId>()?.to_string();
@@ -163,6 +176,7 @@ pub async fn import_secrets(
     stash: &str,
     team: &str,
 ) -> Result<(usize, Receipt), Error> {
+    may_import(console, caller, environment).await?;
     let mut db = console.read().await?;
     let sealed = vault::store::find_stash(&mut db, stash, console.now()).await?;
     let sealed =

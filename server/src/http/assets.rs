@@ -22,6 +22,11 @@ pub fn asset_names() -> Assets {
     Assets { boot: name("boot"), script: name("script"), wasm: name("wasm"), styles: name("style") }
 }
 
+/// How many bytes an embedded file has.
+pub fn asset_length(name: &str) -> Option<usize> {
+    Files::get(name).map(|file| file.data.len())
+}
+
 pub async fn asset(Path(name): Path<String>, headers: HeaderMap) -> Response {
     let kind = match name.rsplit_once('.').map(|(_, kind)| kind) {
         Some("css") => "text/css; charset=utf-8",

@@ -21,7 +21,7 @@ mod session;
 mod visitor;
 mod workloads;
 
-pub use assets::asset_names;
+pub use assets::{asset_length, asset_names};
 pub use error::Problem;
 
 use crate::{config::Network, console::Console};

@@ -85,7 +85,14 @@ async fn secret_page(signed: &Signed, id: &str, form: &Form) -> Result<String, E
         let right = grant.right().unwrap_or(Right::Read);
         let machine = grant.workload_id.is_some();
         let how = app::requests::page::verb(right, located.environment.tier(), secret.class(), machine);
-        readers.push(Reader { name, href, how, request: grant.request_id.clone(), until: grant.expires_at });
+        readers.push(Reader {
+            name,
+            href,
+            how,
+            request: grant.request_id.clone(),
+            grant: grant.id.clone(),
+            until: grant.expires_at,
+        });
     }
     let knowing = vault::store::knowing(&mut db, id).await?;
     let there = |version: i32| rows.iter().any(|row| row.version == version && row.destroyed_at.is_none());
@@ -151,6 +158,7 @@ async fn secret_page(signed: &Signed, id: &str, form: &Form) -> Result<String, E
         take,
         write: console.would(&signed.caller, Action::WriteVersion, project, situation),
         edit: console.would(&signed.caller, Action::EditSecret, project, situation),
+        revoke: console.would(&signed.caller, Action::RevokeGrant, project, Default::default()),
     };
     Ok(page::secret(&shell, view, form))
 }

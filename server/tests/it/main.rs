@@ -6,10 +6,12 @@ mod cast;
 mod support;
 
 mod grants;
+mod http;
 mod ledger;
 mod matrix;
 mod parity;
 mod people;
+mod process;
 mod requests;
 mod state;
 mod tidy;

@@ -184,10 +184,10 @@ story!(an_import_is_all_or_nothing_and_shows_no_value, |world| {
     cast.granted("jonas", &existing, 60).await;
     assert_eq!(cast.take("jonas", &existing, Take::Reveal).await.unwrap(), format!("{CANARY}-b"));
     let production = cast.environment(Tier::Production).clone();
-    let (stash, _) = catalog::preview_import(&cast.console, &iris, &production, "env", &text).await.unwrap();
-    let into = catalog::import_secrets(&cast.console, &iris, &project, &production, &stash, &cast.team).await;
-    assert_eq!(into.err(), Some(Error::Refused(Refusal::NoRule)));
-    let (stash, _) = catalog::preview_import(&cast.console, &jonas, &environment, "env", &text).await.unwrap();
-    let member = catalog::import_secrets(&cast.console, &jonas, &project, &environment, &stash, &cast.team).await;
-    assert_eq!(member.err(), Some(Error::Refused(Refusal::NoRule)));
+    for (caller, into) in [(&iris, &production), (&jonas, &environment)] {
+        let looked = catalog::preview_import(&cast.console, caller, into, "env", &text).await;
+        assert_eq!(looked.err(), Some(Error::Refused(Refusal::NoRule)));
+        let imported = catalog::import_secrets(&cast.console, caller, &project, into, &stash, &cast.team).await;
+        assert_eq!(imported.err(), Some(Error::Refused(Refusal::NoRule)));
+    }
 });

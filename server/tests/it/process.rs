@@ -1,0 +1,242 @@
+//! The real binary: what it refuses at start, and what is left after it is killed in the middle of its work.
+use server::{
+    audit::store,
+    clock::Clock,
+    config::Settings,
+    console::Console,
+    instance::{self, Instance},
+    people,
+};
+use std::{
+    fs,
+    io::{BufRead, BufReader},
+    net::{SocketAddr, TcpListener},
+    path::Path,
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+
+fn binary() -> Command {
+    Command::new(env!("CARGO_BIN_EXE_countersign"))
+}
+
+fn run(arguments: &[&str]) -> (i32, String) {
+    let out = binary().args(arguments).output().unwrap();
+    let text = format!("{}{}", String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr));
+    (out.status.code().unwrap_or(-1), text)
+}
+
+fn free() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
+
+fn serve(data: &Path, listen: SocketAddr) -> Child {
+    let mut child = binary()
+        .args(["serve", "--data"])
+        .arg(data)
+        .args(["--listen", &listen.to_string(), "--anchor"])
+        .arg(data.with_extension("anchor"))
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let listens = lines.map_while(Result::ok).any(|line| line.contains("listens on"));
+    assert!(listens, "the server started");
+    child
+}
+
+/// One request over a connection of its own: status and body, if an answer came at all.
+async fn ask(listen: SocketAddr, request: String) -> Option<(u16, String)> {
+    let mut stream = TcpStream::connect(listen).await.ok()?;
+    stream.write_all(request.as_bytes()).await.ok()?;
+    let mut bytes = Vec::new();
+    stream.read_to_end(&mut bytes).await.ok()?;
+    let text = String::from_utf8_lossy(&bytes).into_owned();
+    let status = text.split(' ').nth(1)?.parse().ok()?;
+    let body = text.split_once("\r\n\r\n")?.1.to_owned();
+    Some((status, body))
+}
+
+#[test]
+fn the_start_refuses_with_a_reason() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let data_text = data.to_str().unwrap();
+    let (code, text) = run(&["serve", "--data", data_text]);
+    assert!(code == 1 && text.contains("countersign init"), "{text}");
+    assert_eq!(run(&["init", "--data", data_text]).0, 0);
+    let (code, text) = run(&["init", "--data", data_text]);
+    assert!(code == 1 && text.contains("never replaces"), "{text}");
+    let (code, text) = run(&["serve", "--data", data_text, "--listen", "0.0.0.0:8400"]);
+    assert!(code == 1 && text.contains("--tls-cert"), "{text}");
+    let (code, text) = run(&["demo", "--data", data_text, "--seed-only"]);
+    assert!(code == 1 && text.contains("no demonstration"), "{text}");
+    let config = folder.path().join("config.toml");
+    fs::write(&config, "lisen = \"127.0.0.1:1\"").unwrap();
+    let (code, text) = run(&["config", "check", "--config", config.to_str().unwrap(), "--data", data_text]);
+    assert!(code == 1 && text.contains("lisen"), "{text}");
+    let key = folder.path().join("data.keys/root.key");
+    let kept = fs::read(&key).unwrap();
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).unwrap();
+        let (code, text) = run(&["serve", "--data", data_text]);
+        assert!(code == 1 && text.contains("chmod 600"), "{text}");
+        fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
+    }
+    fs::write(&key, "00".repeat(32)).unwrap();
+    let (code, text) = run(&["serve", "--data", data_text]);
+    assert!(code == 1 && text.contains("root key is not the one"), "{text}");
+    fs::write(&key, kept).unwrap();
+    assert_eq!(run(&["version"]).0, 0);
+}
+
+#[test]
+fn a_second_instance_and_an_older_binary_refuse() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    assert_eq!(run(&["init", "--data", data.to_str().unwrap()]).0, 0);
+    let mut first = serve(&data, free());
+    let (code, text) = run(&["serve", "--data", data.to_str().unwrap(), "--listen", &free().to_string()]);
+    assert!(code == 1 && text.contains("another countersign"), "{text}");
+    let (code, text) = run(&["audit", "verify", "--deep", "--state", "--data", data.to_str().unwrap()]);
+    assert!(code == 0 && text.contains("whole"), "the trail is verified while the server runs: {text}");
+    first.kill().unwrap();
+    first.wait().unwrap();
+    // A schema that a newer binary made.
+    tokio::runtime::Runtime::new().unwrap().block_on(async {
+        use sqlx::{Connection, Executor};
+        let path = data.join("countersign.db");
+        let mut db = sqlx::SqliteConnection::connect(path.to_str().unwrap()).await.unwrap();
+        db.execute("INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) VALUES (9999, 'future', 1, x'00', 0)")
+            .await
+            .unwrap();
+    });
+    let (code, text) = run(&["serve", "--data", data.to_str().unwrap(), "--listen", &free().to_string()]);
+    assert!(code == 1 && text.contains("9999"), "{text}");
+}
+
+#[test]
+fn a_wrong_anchor_stops_the_start_with_exit_code_4() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let text = data.to_str().unwrap();
+    assert_eq!(run(&["init", "--data", text]).0, 0);
+    let files = ["countersign.db", "countersign.db-wal"];
+    let copies = files.map(|file| fs::read(data.join(file)).ok());
+    let mut server = serve(&data, free());
+    std::thread::sleep(Duration::from_millis(1500));
+    server.kill().unwrap();
+    server.wait().unwrap();
+    let _ = fs::remove_file(data.join("countersign.db-shm"));
+    for (file, copy) in files.into_iter().zip(copies) {
+        match copy {
+            Some(bytes) => fs::write(data.join(file), bytes).unwrap(),
+            None => drop(fs::remove_file(data.join(file))),
+        }
+    }
+    let anchor = data.with_extension("anchor");
+    let (code, said) =
+        run(&["serve", "--data", text, "--listen", &free().to_string(), "--anchor", anchor.to_str().unwrap()]);
+    assert!(code == 4 && said.contains("older state was restored"), "{code} {said}");
+}
+
+/// Kills the process with signal 9 while sign-ins and set-up requests run, again and again. Afterwards everything that was
+/// acknowledged is in the trail at its place, nothing else is, and the whole verifies.
+#[test]
+fn killed_in_the_middle_nothing_acknowledged_is_lost() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let text = data.to_str().unwrap().to_owned();
+    assert_eq!(run(&["init", "--data", &text]).0, 0);
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let secret = runtime.block_on(with_a_workload(&data));
+    let mut acknowledged: Vec<u64> = Vec::new();
+    for round in 0..4_u64 {
+        let listen = free();
+        let mut server = serve(&data, listen);
+        let stop = Instant::now() + Duration::from_millis(250 + 90 * round);
+        let seen = runtime.block_on(async {
+            let mut tasks = Vec::new();
+            for _ in 0..6 {
+                let secret = secret.clone();
+                tasks.push(tokio::spawn(async move {
+                    let mut seen = Vec::new();
+                    let body = format!("{{\"client_secret\":\"{secret}\"}}");
+                    while Instant::now() < stop + Duration::from_millis(300) {
+                        let request = format!(
+                            "POST /api/v1/token HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+                            body.len()
+                        );
+                        match ask(listen, request).await {
+                            Some((200, body)) => seen.push(serde_json::from_str::<serde_json::Value>(&body).unwrap()["event"].as_u64().unwrap()),
+                            Some(_) => {}
+                            None => break,
+                        }
+                    }
+                    seen
+                }));
+            }
+            tokio::time::sleep_until(stop.into()).await;
+            server.kill().unwrap();
+            server.wait().unwrap();
+            let mut seen = Vec::new();
+            for task in tasks {
+                seen.extend(task.await.unwrap());
+            }
+            seen
+        });
+        assert!(!seen.is_empty(), "round {round} did some work before the kill");
+        acknowledged.extend(seen);
+        let (code, said) = run(&["audit", "verify", "--deep", "--state", "--data", &text]);
+        assert_eq!(code, 0, "{said}");
+    }
+    let unique: std::collections::BTreeSet<u64> = acknowledged.iter().copied().collect();
+    assert_eq!(unique.len(), acknowledged.len(), "no place was given twice");
+    runtime.block_on(async {
+        let config = Settings { data: Some(data.clone()), ..Settings::default() }.resolve().unwrap();
+        let db = instance::connect(&config).await.unwrap();
+        let mut reader = db.read().await.unwrap();
+        for seq in unique {
+            let row = store::find(&mut reader, seq).await.unwrap();
+            assert!(row.is_some_and(|row| row.action == "token.issued"), "event {seq} was acknowledged");
+        }
+    });
+}
+
+/// A workload with a client secret, made with the real operations.
+async fn with_a_workload(data: &Path) -> String {
+    use app::policies::model::Role;
+    use server::{audit::event::Who, catalog, workloads};
+    let config = Settings { data: Some(data.into()), ..Settings::default() }.resolve().unwrap();
+    let instance = Instance::open(&config, Clock::Machine).await.unwrap();
+    let console = Console::new(&instance, "Test").unwrap();
+    people::make_administrator(&console, &Who::system("test"), "anna", "Anna", None).await.unwrap();
+    let anna = || async {
+        let person =
+            people::store::find_by_login(&mut console.read().await.unwrap(), "anna", console.seal_key()).await.unwrap();
+        people::Caller::load(&console, person.unwrap(), None, Who::anonymous()).await.unwrap()
+    };
+    let caller = anna().await;
+    people::assign_role(&console, &caller, caller.id(), Role::Lead, None).await.unwrap();
+    let caller = anna().await;
+    let (team, _) = people::create_team(&console, &caller, "t", "T").await.unwrap();
+    let new = catalog::NewProject { slug: "p", name: "p", description: "", open: true, team: &team };
+    let (project, _) = catalog::create_project(&console, &caller, new).await.unwrap();
+    let mut db = console.read().await.unwrap();
+    let project = catalog::store::find_project(&mut db, &project).await.unwrap().unwrap();
+    let environment = catalog::store::environments(&mut db, &project.id, console.seal_key()).await.unwrap().remove(0);
+    drop(db);
+    let (workload, _) =
+        workloads::create_workload(&console, &caller, &project, &environment, "w", "w", &team).await.unwrap();
+    let (secret, _) =
+        workloads::issue_credential(&console, &caller, &workload, chrono::TimeDelta::days(1)).await.unwrap();
+    console.db().close().await;
+    secret.to_string()
+}
