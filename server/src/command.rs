@@ -36,6 +36,17 @@ enum Command {
     /// Administrators, from this host
     #[command(subcommand)]
     Admin(Admin),
+    /// Resume after an older state of the database was restored: records for ever what was lost
+    Recover {
+        #[command(flatten)]
+        settings: Settings,
+        /// Say that the loss is known and accepted
+        #[arg(long, required = true)]
+        accept_rollback: bool,
+        /// Why, for the record
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+    },
     /// Settings
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -61,7 +72,8 @@ struct Demo {
 
 #[derive(Subcommand)]
 enum Audit {
-    /// Check the whole trail against its signed checkpoints. Exit code 0: whole; 2: tampered with
+    /// Check the whole trail against its signed checkpoints. Exit code 0: whole; 2: tampered with; 3: whole but for what a
+    /// recorded restore lost
     Verify {
         #[command(flatten)]
         settings: Settings,
@@ -142,6 +154,10 @@ async fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Serve(settings) => serve(settings.resolve()?, "Countersign", false).await?,
         Command::Demo(demo) => return run_demo(demo).await,
         Command::Audit(audit) => return run_audit(audit).await,
+        Command::Recover { settings, reason, .. } => {
+            let found = instance::recover(&settings.resolve()?, Clock::Machine, &reason).await?;
+            say(format!("Recorded: {found}"));
+        }
         Command::Admin(Admin::Reset { settings, login }) => reset(settings.resolve()?, &login).await?,
         Command::Config(ConfigCommand::Check(settings)) => {
             let config = settings.resolve()?;
@@ -318,6 +334,12 @@ async fn run_audit(audit: Audit) -> Result<ExitCode, Failure> {
             }
             if !wrong.is_empty() {
                 return Ok(ExitCode::from(2));
+            }
+            for lost in &verified.lost {
+                say(format!("LOST: {lost}"));
+            }
+            if !verified.lost.is_empty() {
+                return Ok(ExitCode::from(3));
             }
             say("whole: every event is the one that was signed");
         }

@@ -15,6 +15,7 @@ use crate::{
         passwords::{Hasher, SetUp},
     },
     policies::{self, Engine, Principal, Situation, store as inputs},
+    space::Space,
     vault::Keyring,
 };
 use app::{
@@ -33,6 +34,7 @@ pub struct Inner {
     pub builder: Builder,
     pub engine: Engine,
     pub keyring: Keyring,
+    pub space: Space,
     pub hasher: Hasher,
     pub attempts: Attempts,
     pub set_up: SetUp,
@@ -54,6 +56,7 @@ impl Console {
             builder: instance.builder.clone(),
             engine: Engine::built_in()?,
             keyring: Keyring::default(),
+            space: Space::of(instance.folder.clone()),
             hasher: Hasher::default(),
             attempts: Attempts::default(),
             set_up: SetUp::default(),
@@ -114,6 +117,7 @@ impl Console {
         subject: Subject,
         situation: Situation,
     ) -> Result<(Tx, Event), Error> {
+        self.has_room_for(action)?;
         let decision = self.engine.decide(principal, action, &thing(&subject), situation);
         let event = Event::new(action).on(subject).by(decision.deciding.clone());
         if let Some(refusal) = decision.refusal {
@@ -134,6 +138,7 @@ impl Console {
         subject: Subject,
         situation: Situation,
     ) -> Result<Event, Error> {
+        self.has_room_for(action)?;
         let decision = self.engine.decide(principal, action, &thing(&subject), situation);
         let event = Event::new(action).on(subject).by(decision.deciding.clone());
         self.keep_input(&decision).await?;
@@ -141,6 +146,15 @@ impl Console {
             Some(refusal) => Err(self.ledger.refuse(who, event, refusal).await),
             None => Ok(event),
         }
+    }
+
+    /// Nothing is opened when space runs low: what is left is for acts that close.
+    pub fn has_room_for(&self, action: Action) -> Result<(), Error> {
+        if action.closes() || !self.space.is_short(self.now()) {
+            return Ok(());
+        }
+        tracing::error!(action = action.name(), "space runs low: nothing is opened until there is more");
+        Err(Error::Unavailable)
     }
 
     /// The same question without a record: for showing or explaining a control.

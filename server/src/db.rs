@@ -161,6 +161,19 @@ impl Db {
         }
     }
 
+    /// Makes SQLite refuse to grow beyond what it has now, as a full disk does; or lets it grow again.
+    pub async fn limit_pages(&self, limited: bool) -> Result<()> {
+        if let Kind::Sqlite { writer, .. } = &self.0 {
+            let mut writer = writer.lock().await;
+            let (pages,): (i64,) = sqlx::query_as("PRAGMA page_count").fetch_one(&mut writer.connection).await?;
+            let most = if limited { pages + 200 } else { i64::from(u32::MAX - 1) };
+            sqlx::query(AssertSqlSafe(format!("PRAGMA max_page_count = {most}")))
+                .execute(&mut writer.connection)
+                .await?;
+        }
+        Ok(())
+    }
+
     /// Commits without waiting for the disk, on SQLite: for making a demonstration, which can be made again.
     pub async fn relax(&self) -> Result<()> {
         if let Kind::Sqlite { writer, .. } = &self.0 {

@@ -42,6 +42,8 @@ pub enum Error {
     Foreign(&'static str),
     #[error(transparent)]
     RolledBack(#[from] RolledBack),
+    #[error("no anchor says that anything was lost: there is nothing to recover from")]
+    NothingLost,
     #[error("the ledger could not be written")]
     Ledger,
 }
@@ -59,6 +61,8 @@ pub struct Instance {
     pub ledger: Ledger,
     pub builder: Builder,
     pub demo: bool,
+    /// Where the embedded database lies.
+    pub folder: Option<PathBuf>,
     _lock: Option<File>,
 }
 
@@ -129,6 +133,7 @@ impl Instance {
         db.migrate().await?;
         let files = KeyFiles::read(&config.keys)?;
         let mut instance = Self::attach(db, &files, clock, Anchors::new(config.anchors.clone())).await?;
+        instance.folder = config.database.is_none().then(|| config.data.clone());
         instance._lock = lock;
         Ok(instance)
     }
@@ -145,8 +150,46 @@ impl Instance {
         check_anchors(&db, &anchors, &log_key.verifier()).await?;
         let ledger = Ledger::new(db.clone(), clock, keys.clone(), pseudonyms);
         let builder = Builder::new(ledger.clone(), log_key, anchors);
-        Ok(Self { db, keys, ledger, builder, demo: identity.demo, _lock: None })
+        Ok(Self { db, keys, ledger, builder, demo: identity.demo, folder: None, _lock: None })
     }
+}
+
+/// Resumes after an older state of the database was restored: opens the next epoch and records for ever what was lost.
+/// Refused where no anchor says that anything is missing.
+pub async fn recover(config: &Config, clock: Clock, reason: &str) -> Result<RolledBack, Error> {
+    let _lock = lock(&config.data)?;
+    let db = connect(config).await?;
+    db.migrate().await?;
+    let files = KeyFiles::read(&config.keys)?;
+    let identity = store::identity(&mut db.read().await?).await?.ok_or(Error::Uninitialised)?;
+    let key = files.log_key(origin(&identity)).verifier();
+    let anchors = Anchors::new(config.anchors.clone());
+    let found = match check_anchors(&db, &anchors, &key).await {
+        Err(Error::RolledBack(found)) => found,
+        Ok(()) => return Err(Error::NothingLost),
+        Err(other) => return Err(other),
+    };
+    let lost =
+        anchors.read(&key).into_iter().map(|(_, checkpoint)| checkpoint).max_by_key(|checkpoint| checkpoint.size);
+    let lost = lost.ok_or(Error::NothingLost)?;
+    // Without its anchors, which it contradicts, the database is opened to write down that it does.
+    let instance = Instance::attach(db.clone(), &files, clock.clone(), Anchors::default()).await?;
+    let root: String = lost.root.iter().map(|byte| format!("{byte:02x}")).collect();
+    let mut tx = instance.ledger.begin(&Who::system("recover")).await.map_err(|_| Error::Ledger)?;
+    store::set_epoch(&mut tx, identity.epoch + 1).await?;
+    let restored = Event::new(Action::RestoreLog)
+        .detail("epoch", identity.epoch + 1)
+        .detail("lost_size", lost.size)
+        .detail("lost_root", root)
+        .private("reason", reason);
+    tx.commit(vec![restored]).await.map_err(|_| Error::Ledger)?;
+    // The first checkpoint of the new epoch takes the place of the lost one at every anchor.
+    let reopened = Instance::attach(db, &files, clock, Anchors::default()).await?;
+    let log_key = files.log_key(origin(&Identity { epoch: identity.epoch + 1, ..identity }));
+    let builder = Builder::new(reopened.ledger.clone(), log_key, anchors);
+    builder.build().await.map_err(|_| Error::Ledger)?;
+    reopened.db.close().await;
+    Ok(found)
 }
 
 /// The key that verifies this installation's checkpoints, from its key file.

@@ -17,5 +17,6 @@ pub mod notifications;
 pub mod people;
 pub mod policies;
 pub mod requests;
+pub mod space;
 pub mod vault;
 pub mod workloads;

@@ -99,6 +99,38 @@ actions! {
     ReadTrail = "trail.read", "Read the trail";
 }
 
+impl Action {
+    /// Does it only take away or record? Such acts go on when nothing may be opened any more.
+    pub fn closes(self) -> bool {
+        use Action::*;
+        matches!(
+            self,
+            SignOut
+                | EndSession
+                | DisablePerson
+                | RemoveMember
+                | RemoveRole
+                | ArchiveSecret
+                | DeleteVersion
+                | DenyRequest
+                | WithdrawRequest
+                | RevokeGrant
+                | GiveBackGrant
+                | DisableWorkload
+                | RevokeCredential
+                | ExpireRequest
+                | VoidRequest
+                | EndGrant
+                | RevokeToken
+                | ReadTrail
+                | ViewPeople
+                | ViewCatalog
+                | ViewRequest
+                | ViewWorkloads
+        )
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -100,6 +100,17 @@ impl VerifierKey {
         &self.name
     }
 
+    /// The epoch that this key signs in: what stands behind `/e` in its name.
+    pub fn epoch(&self) -> u32 {
+        self.name.rsplit_once("/e").and_then(|(_, epoch)| epoch.parse().ok()).unwrap_or(0)
+    }
+
+    /// The same key under the name that it had in another epoch.
+    pub fn of_epoch(&self, epoch: u32) -> Self {
+        let base = self.name.rsplit_once("/e").map_or(self.name.as_str(), |(base, _)| base);
+        Self { name: format!("{base}/e{epoch}"), key: self.key }
+    }
+
     fn id(&self) -> [u8; 4] {
         let hash = Sha256::new()
             .chain_update(self.name.as_bytes())

@@ -102,7 +102,7 @@ pub fn trail(shell: &Shell, view: Trail) -> String {
         view! {
             {ui::head("Audit trail", "Every read, refusal, decision and change, in the order in which it was recorded.", None)}
             {unrecorded}
-            <form class="filter row" role="search" method="get" action="/audit">
+            <form class="facets" role="search" method="get" action="/audit">
                 {menu("actor", "Actor", &filter.actor, view.actors)}
                 {menu("action", "Action", &filter.action, actions)}
                 {menu("outcome", "Outcome", &filter.outcome, outcomes)}

@@ -70,6 +70,28 @@ impl std::fmt::Display for Oddity {
     }
 }
 
+/// A checkpoint of an earlier epoch whose events were lost in a restore that the trail itself records.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lost {
+    /// The size that was signed.
+    pub size: u64,
+    /// The event that records the restore.
+    pub restored: u64,
+}
+
+impl std::fmt::Display for Lost {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "a checkpoint of {} events: lost in the restore that event {} records", self.size, self.restored)
+    }
+}
+
+/// A recorded restore: which epoch it opened, at which event, and how much it gave up.
+struct Restore {
+    epoch: u32,
+    seq: u64,
+    lost: u64,
+}
+
 /// The outcome of a verification.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verified {
@@ -79,17 +101,21 @@ pub struct Verified {
     pub signed: Option<u64>,
     pub checkpoints: u64,
     pub tampering: Vec<Tampering>,
+    pub lost: Vec<Lost>,
     pub oddities: Vec<Oddity>,
 }
 
 /// Fed with checkpoints first, then every leaf in order.
 pub struct Verifier {
     tree: Frontier,
-    expected: BTreeMap<u64, Vec<Hash>>,
+    /// Roots that were signed for a size, with the epoch of the key that did.
+    expected: BTreeMap<u64, Vec<(u32, Hash)>>,
     checkpoints: u64,
+    restores: Vec<Restore>,
     last: Option<(Moment, bool)>,
     silence: TimeDelta,
     tampering: Vec<Tampering>,
+    lost: Vec<Lost>,
     oddities: Vec<Oddity>,
 }
 
@@ -99,6 +125,17 @@ struct Place<'a> {
     seq: u64,
     at: &'a str,
     action: &'a str,
+    #[serde(default)]
+    detail: Option<Resumed>,
+}
+
+/// What a `log.restored` event says: the epoch that it opens and the size that was given up.
+#[derive(Deserialize)]
+struct Resumed {
+    #[serde(default)]
+    epoch: Option<u32>,
+    #[serde(default)]
+    lost_size: Option<u64>,
 }
 
 impl Verifier {
@@ -107,19 +144,30 @@ impl Verifier {
             tree: Frontier::default(),
             expected: BTreeMap::new(),
             checkpoints: 0,
+            restores: Vec::new(),
             last: None,
             silence,
             tampering: Vec::new(),
+            lost: Vec::new(),
             oddities: Vec::new(),
         }
     }
 
     /// A note that lies beside the events or was kept elsewhere.
     pub fn checkpoint(&mut self, key: &VerifierKey, size: Option<u64>, note: &str) {
-        match key.open(note) {
+        // Newest first: nearly all are of the present epoch.
+        let epochs = (0..=key.epoch()).rev();
+        let opened = epochs.map(|epoch| (epoch, key.of_epoch(epoch).open(note)));
+        let opened =
+            opened.fold(None, |found: Option<(u32, Result<Checkpoint, Unproven>)>, (epoch, opened)| match found {
+                Some((_, Err(Unproven::OtherKey))) | None => Some((epoch, opened)),
+                known => known,
+            });
+        let Some((epoch, opened)) = opened else { return };
+        match opened {
             Ok(Checkpoint { size: signed, root, .. }) if size.is_none_or(|size| size == signed) => {
                 self.checkpoints += 1;
-                self.expected.entry(signed).or_default().push(root);
+                self.expected.entry(signed).or_default().push((epoch, root));
             }
             Ok(_) => self.tampering.push(Tampering::Checkpoint { size, why: Unproven::Malformed }),
             Err(why) => self.tampering.push(Tampering::Checkpoint { size, why }),
@@ -132,7 +180,14 @@ impl Verifier {
         let expected = self.tree.size();
         let place = Leaf::json(bytes).ok().and_then(|json| serde_json::from_str::<Place>(json).ok());
         match place {
-            Some(Place { seq, at, action }) if seq == expected => self.order(seq, at, action),
+            Some(Place { seq, at, action, detail }) if seq == expected => {
+                if action == "log.restored"
+                    && let Some(Resumed { epoch: Some(epoch), lost_size: Some(lost) }) = detail
+                {
+                    self.restores.push(Restore { epoch, seq, lost });
+                }
+                self.order(seq, at, action);
+            }
             Some(Place { seq, .. }) => self.misplaced(expected, Some(seq)),
             None => self.misplaced(expected, None),
         }
@@ -163,17 +218,40 @@ impl Verifier {
         let size = self.tree.size();
         if let Some(roots) = self.expected.remove(&size) {
             let root = self.tree.root();
-            if roots.iter().any(|signed| *signed != root) {
-                self.tampering.push(Tampering::OtherHistory { size });
+            for (epoch, signed) in roots {
+                if signed != root {
+                    self.differs(epoch, size, Tampering::OtherHistory { size });
+                }
             }
+        }
+    }
+
+    /// A signed state that is not what is stored: lost in a recorded restore, or tampered with.
+    fn differs(&mut self, epoch: u32, size: u64, otherwise: Tampering) {
+        let restore =
+            self.restores.iter().find(|restore| restore.epoch > epoch && restore.lost >= size && restore.seq < size);
+        match restore {
+            Some(restore) => self.lost.push(Lost { size, restored: restore.seq }),
+            None if !self.tampering.contains(&otherwise) => self.tampering.push(otherwise),
+            None => {}
         }
     }
 
     pub fn finish(mut self) -> Verified {
         let signed = self.expected.keys().next_back().copied().or(Some(0)).filter(|_| self.checkpoints > 0);
         self.compare();
-        if let Some(signed) = self.expected.keys().next_back() {
-            self.tampering.push(Tampering::Truncated { signed: *signed, stored: self.tree.size() });
+        // The largest says it all: what it covers, the smaller ones cover too.
+        let beyond: Vec<(u64, u32)> = self
+            .expected
+            .iter()
+            .rev()
+            .flat_map(|(size, roots)| roots.iter().map(|(epoch, _)| (*size, *epoch)))
+            .collect();
+        for (signed, epoch) in beyond {
+            let truncated = Tampering::Truncated { signed, stored: self.tree.size() };
+            if !self.tampering.iter().any(|known| matches!(known, Tampering::Truncated { .. })) {
+                self.differs(epoch, signed, truncated);
+            }
         }
         Verified {
             size: self.tree.size(),
@@ -181,6 +259,7 @@ impl Verifier {
             signed,
             checkpoints: self.checkpoints,
             tampering: self.tampering,
+            lost: self.lost,
             oddities: self.oddities,
         }
     }
@@ -215,6 +294,46 @@ mod tests {
         notes.iter().for_each(|note| verifier.checkpoint(&key().verifier(), None, note));
         leaves.iter().for_each(|leaf| verifier.leaf(leaf));
         verifier.finish().tampering
+    }
+
+    /// After a restore that the trail records, what was signed before it is lost and not tampered with; without the record,
+    /// or beyond what it gave up, it is.
+    #[test]
+    fn a_recorded_restore_explains_what_was_lost() {
+        let first = leaves(20);
+        let kept = key().sign(20, root(&first));
+        let mut resumed = first[..10].to_vec();
+        let restored = |seq, lost: u64| {
+            let detail = [("epoch".to_owned(), 1.into()), ("lost_size".to_owned(), lost.into())].into();
+            let example = example();
+            Leaf {
+                seq,
+                action: "log.restored".into(),
+                detail,
+                at: example.at + TimeDelta::seconds(seq as i64),
+                ..example
+            }
+        };
+        resumed.push(restored(10, 20).encode().unwrap());
+        resumed.extend(leaves(40)[11..].iter().cloned());
+        let verify = |leaves: &[Vec<u8>], note: &str| {
+            let mut verifier = Verifier::new(HEARTBEAT);
+            verifier.checkpoint(&key().verifier().of_epoch(1), None, note);
+            leaves.iter().for_each(|leaf| verifier.leaf(leaf));
+            let verified = verifier.finish();
+            (verified.tampering, verified.lost)
+        };
+        assert_eq!(verify(&resumed, &kept), (vec![], vec![Lost { size: 20, restored: 10 }]));
+        assert_eq!(verify(&resumed[..15], &kept), (vec![], vec![Lost { size: 20, restored: 10 }]));
+        assert_eq!(
+            verify(&resumed, &key().sign(8, root(&first[..8]))),
+            (vec![], vec![]),
+            "before the restore all is as it was"
+        );
+        let mut smaller = resumed.clone();
+        smaller[10] = restored(10, 15).encode().unwrap();
+        assert_eq!(verify(&smaller, &kept).0, vec![Tampering::OtherHistory { size: 20 }]);
+        assert_eq!(verify(&first[..10], &kept).0, vec![Tampering::Truncated { signed: 20, stored: 10 }]);
     }
 
     #[test]

@@ -165,7 +165,7 @@ pub fn people(shell: &Shell, view: People, form: &Form) -> String {
             .collect::<Vec<_>>();
         let team_count = teams.len();
         let forms = match view.invite {
-            Some(refusal) => view! { <p class="muted small">"Inviting: "{refusal.to_string()}</p> }.into_any(),
+            Some(refusal) => view! { <p class="muted small pad">"Inviting: "{refusal.to_string()}</p> }.into_any(),
             None => view! {
                 <div class="twins">
                     <form class="sheet" method="post" action="/people">

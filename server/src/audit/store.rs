@@ -259,6 +259,10 @@ pub async fn identity(db: &mut impl Sql) -> Result<Option<Identity>> {
         .await
 }
 
+pub async fn set_epoch(tx: &mut impl Sql, epoch: i32) -> Result<u64> {
+    tx.sql("UPDATE store_identity SET epoch = $1 WHERE id = 1").bind(epoch).execute().await
+}
+
 pub async fn insert_identity(tx: &mut impl Sql, identity: &Identity, at: Moment) -> Result<u64> {
     tx.sql(
         "INSERT INTO store_identity (id, store_id, log_id, epoch, demo, key_check, pseudonym_key, created_at) \

@@ -40,10 +40,11 @@ pub async fn readyz(State(site): State<Site>) -> Response {
     };
     let ledger = !console.builder.signed().forked;
     let newest = console.db().migrations().last().cloned().unwrap_or_default();
-    let ready = database && ledger;
+    let space = !console.space.is_short(console.now());
+    let ready = database && ledger && space;
     let word = |good: bool| if good { "ok" } else { "failing" };
     let body = serde_json::json!({
-        "database": word(database), "ledger": word(ledger), "keys": "ok", "migrations": newest,
+        "database": word(database), "ledger": word(ledger), "keys": "ok", "space": word(space), "migrations": newest,
     });
     (if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, Json(body)).into_response()
 }

@@ -68,6 +68,7 @@ pub async fn open_session(
     method: &str,
     browser: Vec<u8>,
 ) -> Result<(Session, Receipt), Error> {
+    console.has_room_for(Action::SignIn)?;
     let now = console.now();
     let id: PersonId = person.id.parse().map_err(|_| Error::Unavailable)?;
     let session_id = console.id::<SessionId>()?;

@@ -122,3 +122,57 @@ story!(a_grant_that_was_changed_in_the_database_opens_nothing, |world| {
         store::active_of(&mut db, Holder::Person(cast.id("jonas")), cast.console.now(), cast.console.seal_key()).await;
     assert!(held.unwrap().is_empty());
 });
+
+story!(when_space_runs_low_nothing_opens_and_everything_closes, |world| {
+    let cast = Cast::new(world).await;
+    let secret = cast.filled("a", Tier::Production, Class::Normal).await;
+    let grant = cast.granted("jonas", &secret, 60).await;
+    let open = cast.ask("lucia", &secret, Right::Read, 60).await.unwrap();
+    let jonas = cast.person("jonas").await;
+    let origin = server::audit::event::Who::anonymous();
+    people::open_session(&cast.console, &origin, &jonas, "password", vec![1; 32]).await.unwrap();
+    cast.console.space.reserve(u64::MAX);
+    let closed = Some(Error::Unavailable);
+    assert_eq!(cast.take("jonas", &secret, Take::Reveal).await.err(), closed);
+    assert_eq!(cast.ask("lucia", &secret, Right::Read, 60).await.err(), closed);
+    assert_eq!(cast.approve("iris", &open).await.err(), closed);
+    assert_eq!(cast.write("iris", &secret, 1, "x").await.err(), closed);
+    assert!(people::open_session(&cast.console, &origin, &jonas, "password", vec![2; 32]).await.is_err());
+    grants::revoke_grant(&cast.console, &cast.caller("iris").await, &grant).await.unwrap();
+    people::disable_person(&cast.console, &cast.caller("anna").await, cast.id("jonas")).await.unwrap();
+    assert!(people::recognise(&cast.console, origin, &[1; 32]).await.unwrap().is_none());
+    cast.console.space.reserve(0);
+    cast.approve("iris", &open).await.unwrap();
+});
+
+story!(a_full_database_keeps_nothing_half_done, |world| {
+    if world.url.is_some() {
+        return;
+    }
+    let cast = Cast::new(world).await;
+    let secret = cast.filled("a", Tier::Production, Class::Normal).await;
+    let before = cast.events().await;
+    cast.console.db().limit_pages(true).await.unwrap();
+    let mut refused = 0;
+    for version in 1..400 {
+        match cast.write("iris", &secret, version, &"x".repeat(60_000)).await {
+            Ok(_) => {}
+            Err(error) => {
+                assert_eq!(error, Error::Unavailable);
+                refused += 1;
+                break;
+            }
+        }
+    }
+    assert_eq!(refused, 1, "the database filled up");
+    let stuck = cast.events().await;
+    assert!(stuck > before);
+    assert!(cast.ask("jonas", &secret, Right::Read, 60).await.is_err() || cast.events().await > stuck);
+    cast.console.db().limit_pages(false).await.unwrap();
+    cast.granted("jonas", &secret, 60).await;
+    cast.world.instance.builder.build().await.unwrap();
+    let key = cast.world.instance.builder.verifier();
+    let deep = server::audit::verify::Options { deep: true, ..Default::default() };
+    let report = server::audit::verify::run(cast.console.db(), &key, deep, false).await.unwrap();
+    assert!(report.is_clean(), "{:?} {:?}", report.verified.tampering, report.mismatches);
+});

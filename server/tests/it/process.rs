@@ -123,7 +123,7 @@ fn a_second_instance_and_an_older_binary_refuse() {
 }
 
 #[test]
-fn a_wrong_anchor_stops_the_start_with_exit_code_4() {
+fn a_restored_older_state_stops_the_start_until_it_is_recorded() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
     let text = data.to_str().unwrap();
@@ -145,6 +145,22 @@ fn a_wrong_anchor_stops_the_start_with_exit_code_4() {
     let (code, said) =
         run(&["serve", "--data", text, "--listen", &free().to_string(), "--anchor", anchor.to_str().unwrap()]);
     assert!(code == 4 && said.contains("older state was restored"), "{code} {said}");
+    let anchor = anchor.to_str().unwrap();
+    let kept = fs::read(Path::new(anchor).join("checkpoint")).unwrap();
+    let old = folder.path().join("old-checkpoint");
+    fs::write(&old, kept).unwrap();
+    let (code, said) =
+        run(&["recover", "--data", text, "--anchor", anchor, "--accept-rollback", "--reason", "disk died"]);
+    assert!(code == 0, "{said}");
+    let again = run(&["recover", "--data", text, "--anchor", anchor, "--accept-rollback", "--reason", "again"]);
+    assert!(again.0 == 1 && again.1.contains("nothing to recover"), "{}", again.1);
+    let mut server = serve(&data, free());
+    std::thread::sleep(Duration::from_millis(1500));
+    server.kill().unwrap();
+    server.wait().unwrap();
+    assert_eq!(run(&["audit", "verify", "--deep", "--data", text]).0, 0);
+    let (code, said) = run(&["audit", "verify", "--data", text, "--checkpoint", old.to_str().unwrap()]);
+    assert!(code == 3 && said.contains("lost in the restore"), "{code} {said}");
 }
 
 /// Kills the process with signal 9 while sign-ins and set-up requests run, again and again. Afterwards everything that was

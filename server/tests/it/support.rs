@@ -76,7 +76,8 @@ impl World {
         let files = KeyFiles::random().unwrap();
         instance::create(&db, &files, clock.clone(), false).await.unwrap();
         let anchors = Anchors::new(vec![Anchor::Folder(folder.path().join("anchor"))]);
-        let instance = Instance::attach(db, &files, clock.clone(), anchors).await.unwrap();
+        let mut instance = Instance::attach(db, &files, clock.clone(), anchors).await.unwrap();
+        instance.folder = Some(folder.path().to_owned());
         Self { instance, clock, files, folder, url }
     }
 
