@@ -103,7 +103,11 @@ impl Console {
         subject: Subject,
         situation: Situation,
     ) -> Result<(Tx, Event), Error> {
-        let tx = self.ledger.begin(&caller.who).await?;
+        let mut tx = self.ledger.begin(&caller.who).await?;
+        // Since the request was recognised the account or its session may have ended: what counts is now.
+        if !caller.still_in(&mut tx, self.now(), self.seal_key()).await? {
+            return Err(Error::Unauthenticated);
+        }
         let principal = caller.principal(subject.project.as_deref());
         self.allow(tx, &principal, action, subject, situation).await
     }
@@ -173,6 +177,7 @@ impl Console {
             let mut tx = self.ledger.housekeeping().await?;
             inputs::keep_input(&mut tx, decision, self.now()).await?;
             tx.finish().await?;
+            self.engine.kept(decision);
         }
         Ok(())
     }

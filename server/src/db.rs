@@ -232,7 +232,10 @@ impl Drop for Turn<'_> {
 impl Writer {
     /// Takes the finished operation aboard and commits when nobody else is coming, or enough are aboard.
     async fn release(&mut self, queued: &AtomicUsize) -> Result<oneshot::Receiver<std::result::Result<(), String>>> {
-        sqlx::query("RELEASE operation").execute(&mut self.connection).await?;
+        if let Err(error) = sqlx::query("RELEASE operation").execute(&mut self.connection).await {
+            self.fail(&error.to_string()).await;
+            return Err(error.into());
+        }
         let (done, committed) = oneshot::channel();
         self.aboard.push(done);
         if self.aboard.len() >= BATCH {
@@ -244,8 +247,21 @@ impl Writer {
     }
 
     async fn undo(&mut self) -> Result<()> {
-        sqlx::query("ROLLBACK TO operation").execute(&mut self.connection).await?;
+        if let Err(error) = sqlx::query("ROLLBACK TO operation").execute(&mut self.connection).await {
+            self.fail(&error.to_string()).await;
+            return Err(error.into());
+        }
         Ok(())
+    }
+
+    /// SQLite rolled the whole transaction back by itself (a full disk, say), or its state is unknown: everybody aboard is told.
+    async fn fail(&mut self, why: &str) {
+        tracing::error!(why, "the open transaction is given up");
+        let _ = sqlx::query("ROLLBACK").execute(&mut self.connection).await;
+        self.open = false;
+        for waiter in self.aboard.drain(..) {
+            let _ = waiter.send(Err(why.to_owned()));
+        }
     }
 
     async fn commit_if_last(&mut self, queued: &AtomicUsize) {
@@ -332,9 +348,10 @@ impl Drop for Transaction {
         {
             let queued = queued.clone();
             runtime.spawn(async move {
-                if writer.open {
-                    let _ = writer.undo().await;
-                    let _ = sqlx::query("RELEASE operation").execute(&mut writer.connection).await;
+                if writer.open && writer.undo().await.is_ok() {
+                    if let Err(error) = sqlx::query("RELEASE operation").execute(&mut writer.connection).await {
+                        writer.fail(&error.to_string()).await;
+                    }
                     writer.commit_if_last(&queued).await;
                 }
             });
@@ -386,7 +403,8 @@ impl Transaction {
     pub fn lock(&mut self, select: impl Into<Statement>) -> Query<'_> {
         let mut statement = select.into();
         if matches!(self.0, Began::Postgres { .. }) {
-            statement.text.push_str(" FOR UPDATE");
+            // Keys never change: rows that others only refer to stay free for them.
+            statement.text.push_str(" FOR NO KEY UPDATE");
         }
         self.sql(statement)
     }

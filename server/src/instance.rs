@@ -99,7 +99,7 @@ pub async fn create(db: &Db, files: &KeyFiles, clock: Clock, demo: bool) -> Resu
         log_id: log_id.to_string(),
         epoch: 0,
         demo,
-        key_check: keys.check_value(),
+        key_check: keys.check_value(log_id.as_str(), 0, demo),
         pseudonym_key: wrap(&keys.credential_wrap, &pseudonyms)?,
     };
     let verifier = files.log_key(origin(&identity)).verifier();
@@ -144,7 +144,7 @@ impl Instance {
         let store_id: StoreId =
             identity.store_id.parse().map_err(|_| Error::Foreign("the store's id is no store id"))?;
         let keys = files.for_store(&store_id);
-        keys.check(&identity.key_check)?;
+        keys.check(&identity.log_id, identity.epoch, identity.demo, &identity.key_check)?;
         let pseudonyms = unwrap(&keys.credential_wrap, &identity.pseudonym_key)?;
         let log_key = files.log_key(origin(&identity));
         check_anchors(&db, &anchors, &log_key.verifier()).await?;
@@ -176,7 +176,8 @@ pub async fn recover(config: &Config, clock: Clock, reason: &str) -> Result<Roll
     let instance = Instance::attach(db.clone(), &files, clock.clone(), Anchors::default()).await?;
     let root: String = lost.root.iter().map(|byte| format!("{byte:02x}")).collect();
     let mut tx = instance.ledger.begin(&Who::system("recover")).await.map_err(|_| Error::Ledger)?;
-    store::set_epoch(&mut tx, identity.epoch + 1).await?;
+    let check = instance.keys.check_value(&identity.log_id, identity.epoch + 1, identity.demo);
+    store::set_epoch(&mut tx, identity.epoch + 1, check).await?;
     let restored = Event::new(Action::RestoreLog)
         .detail("epoch", identity.epoch + 1)
         .detail("lost_size", lost.size)
@@ -204,7 +205,7 @@ pub async fn seal_key(config: &Config, db: &Db) -> Result<keys::Secret, Error> {
     let identity = store::identity(&mut db.read().await?).await?.ok_or(Error::Uninitialised)?;
     let id: StoreId = identity.store_id.parse().map_err(|_| Error::Foreign("the store's id is no store id"))?;
     let keys = KeyFiles::read(&config.keys)?.for_store(&id);
-    keys.check(&identity.key_check)?;
+    keys.check(&identity.log_id, identity.epoch, identity.demo, &identity.key_check)?;
     Ok(keys.row_seal)
 }
 

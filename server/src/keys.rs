@@ -27,7 +27,7 @@ pub enum Error {
     Malformed(PathBuf),
     #[error("key file {path} could not be written: {why}")]
     Unwritable { path: PathBuf, why: std::io::Error },
-    #[error("the root key is not the one this store was made with")]
+    #[error("the root key is not the one this store was made with, or the store's identity was changed")]
     WrongRoot,
     #[error("the system's random numbers are not available")]
     NoRandom,
@@ -122,13 +122,16 @@ impl Keys {
         &self.store
     }
 
-    /// What lies in the database to recognise the right root key.
-    pub fn check_value(&self) -> Vec<u8> {
-        mac(&self.key_check, &[self.store.as_str().as_bytes()]).to_vec()
+    /// What lies in the database to recognise the right root key, over the identity that it stands beside: whoever owns the
+    /// database cannot change the log's id, its epoch or what kind of installation this is.
+    pub fn check_value(&self, log: &str, epoch: i32, demo: bool) -> Vec<u8> {
+        let parts: [&[u8]; 4] =
+            [self.store.as_str().as_bytes(), log.as_bytes(), &epoch.to_be_bytes(), &[u8::from(demo)]];
+        mac(&self.key_check, &parts).to_vec()
     }
 
-    pub fn check(&self, stored: &[u8]) -> Result<(), Error> {
-        if bool::from(self.check_value().ct_eq(stored)) { Ok(()) } else { Err(Error::WrongRoot) }
+    pub fn check(&self, log: &str, epoch: i32, demo: bool, stored: &[u8]) -> Result<(), Error> {
+        if bool::from(self.check_value(log, epoch, demo).ct_eq(stored)) { Ok(()) } else { Err(Error::WrongRoot) }
     }
 }
 

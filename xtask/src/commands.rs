@@ -86,6 +86,7 @@ pub fn bench(arguments: &[String]) -> Done {
         Command::new(target().join("release/countersign"))
             .arg("bench")
             .args(arguments)
+            .env("COUNTERSIGN_LOG", "warn")
             .env("COUNTERSIGN_TEST_POSTGRES", &postgres.url),
         "See the message above.",
     )

@@ -58,6 +58,12 @@ pub fn prose(text: &str, most: usize) -> Result<String, &'static str> {
 /// Control, bidirectional and zero-width characters: what could make one text look like another.
 fn is_hidden(letter: char) -> bool {
     letter.is_control()
+        || matches!(
+            letter,
+            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'
+                ..='\u{180f}'
+        )
+        || matches!(letter, '\u{2800}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{ffa0}')
         || matches!(letter, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}')
 }
 
@@ -80,7 +86,7 @@ mod tests {
             assert!(slug(bad).is_err(), "{bad:?}");
         }
         assert_eq!(display("  Anneliese   von Hohenberg "), Ok("Anneliese von Hohenberg".into()));
-        for bad in ["", "a\u{202e}b", "a\u{0}b", &"é".repeat(201)] {
+        for bad in ["", "a\u{202e}b", "a\u{0}b", "\u{3164}", "\u{ad}", "\u{2800}", "\u{61c}x", &"é".repeat(201)] {
             assert!(display(bad).is_err(), "{bad:?}");
         }
         assert!(display(&"é".repeat(200)).is_ok());

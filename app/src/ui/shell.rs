@@ -95,7 +95,7 @@ fn rail(shell: &Shell, viewer: &Viewer) -> AnyView {
         }
         .into_any()
     };
-    let evidence = viewer.reads_evidence();
+    let evidence = viewer.reads_evidence() || viewer.leads;
     view! {
         <nav class="rail" id="rail" popover aria-label="Main">
             {mark("/")}

@@ -259,8 +259,12 @@ pub async fn identity(db: &mut impl Sql) -> Result<Option<Identity>> {
         .await
 }
 
-pub async fn set_epoch(tx: &mut impl Sql, epoch: i32) -> Result<u64> {
-    tx.sql("UPDATE store_identity SET epoch = $1 WHERE id = 1").bind(epoch).execute().await
+pub async fn set_epoch(tx: &mut impl Sql, epoch: i32, key_check: Vec<u8>) -> Result<u64> {
+    tx.sql("UPDATE store_identity SET epoch = $1, key_check = $2 WHERE id = 1")
+        .bind(epoch)
+        .bind(key_check)
+        .execute()
+        .await
 }
 
 pub async fn insert_identity(tx: &mut impl Sql, identity: &Identity, at: Moment) -> Result<u64> {

@@ -15,10 +15,10 @@ use crate::{
 use app::{
     audit::action::Action,
     catalog::model::{self, Kind},
-    error::{Conflict, Error},
+    error::{Conflict, Error, Refusal},
     id::SecretId,
     people::model as text,
-    policies::model::Class,
+    policies::model::{Class, Role, Tier},
 };
 
 /// What a new secret is.
@@ -87,6 +87,10 @@ pub async fn edit_secret(
     let situation = super::secret_situation(&located);
     let (mut tx, event) = console.begin(caller, Action::EditSecret, located.subject(), situation).await?;
     let secret = store::lock(&mut tx, id, console.seal_key()).await?.ok_or(Error::NotFound)?;
+    let loosens = class < secret.class() && located.environment.tier() == Tier::Production;
+    if loosens && !caller.is(Role::Security) {
+        return Err(tx.refuse(event, Refusal::Loosening).await);
+    }
     if secret.event_seq != seen {
         return Err(Error::Conflict(Conflict::EditedMeanwhile));
     }

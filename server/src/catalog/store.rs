@@ -188,9 +188,13 @@ pub async fn secrets_of(db: &mut impl Sql, project: &str, key: &Key) -> Result<V
 
 /// Secrets whose path contains some words, for the search box.
 pub async fn search(db: &mut impl Sql, words: &str, limit: u32, key: &Key) -> Result<Vec<Secret>> {
-    let pattern = format!("%{}%", words.to_ascii_lowercase().replace(['%', '_', '\\'], ""));
+    let words: String = words.to_ascii_lowercase().chars().filter(|letter| *letter != '%' && *letter != '\\').collect();
+    let pattern = format!("%{}%", words.replace('_', "\\_"));
     let rows: Vec<Secret> = db
-        .sql(select(SECRET, " WHERE folded LIKE $1 AND archived_at IS NULL ORDER BY path, environment_id LIMIT $2"))
+        .sql(select(
+            SECRET,
+            " WHERE folded LIKE $1 ESCAPE '\\' AND archived_at IS NULL ORDER BY path, environment_id LIMIT $2",
+        ))
         .bind(pattern)
         .bind(i64::from(limit))
         .all()

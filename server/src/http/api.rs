@@ -20,8 +20,11 @@ struct TokenRequest {
 
 /// `POST /api/v1/token` with `{"client_secret": "csc_…"}`: an opaque token that lives minutes.
 pub async fn token(visitor: Visitor, body: Bytes) -> Result<Response, Problem> {
-    let request: TokenRequest = serde_json::from_slice(&body)
-        .map_err(|_| Error::invalid("body", "A JSON object with exactly one member, client_secret."))?;
+    let wrong = || Error::invalid("body", "A JSON object with exactly one member, client_secret.");
+    if !body.trim_ascii_start().starts_with(b"{") {
+        return Err(wrong().into());
+    }
+    let request: TokenRequest = serde_json::from_slice(&body).map_err(|_| wrong())?;
     let secret = Zeroizing::new(request.client_secret);
     let issued = workloads::issue_token(&visitor.site.console, &visitor.who, &secret).await?;
     let body = serde_json::json!({
@@ -45,7 +48,10 @@ pub async fn secret(
         return Err(Error::NotFound.into());
     }
     let token = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let token = token.and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default();
+    // The scheme is written in any case (RFC 9110, 11.1).
+    let token =
+        token.and_then(|value| value.split_once(' ')).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+    let token = token.map_or("", |(_, token)| token.trim());
     let taken =
         workloads::fetch_secret(&visitor.site.console, &visitor.who, token, &project, &environment, &path).await?;
     let fields: serde_json::Map<String, serde_json::Value> = taken

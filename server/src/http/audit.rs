@@ -54,11 +54,11 @@ impl Readings {
             known.retain(|_, at| now - *at < AGAIN);
         }
         let key = (session.to_owned(), query.to_owned());
-        if known.get(&key).is_some_and(|at| now - *at < AGAIN) {
-            return false;
-        }
-        known.insert(key, now);
-        true
+        known.get(&key).is_none_or(|at| now - *at >= AGAIN)
+    }
+
+    fn recorded(&self, session: &str, query: &str, now: Moment) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert((session.to_owned(), query.to_owned()), now);
     }
 }
 
@@ -114,11 +114,27 @@ async fn may_read(signed: &Signed, project: Option<&str>, query: &str) -> Result
     if !signed.site().readings.is_new(session, query, console.now()) {
         return Ok(true);
     }
-    Ok(console.ledger.observe(&signed.caller.who, event).await.is_ok())
+    let recorded = console.ledger.observe(&signed.caller.who, event).await.is_ok();
+    if recorded {
+        signed.site().readings.recorded(session, query, console.now());
+    }
+    Ok(recorded)
 }
 
-pub async fn trail(signed: Signed, Query(query): Query<TrailQuery>) -> Answer {
+pub async fn trail(signed: Signed, Query(mut query): Query<TrailQuery>) -> Answer {
     let console = signed.console();
+    // Leads read the trail of what they lead: without a project it is their first.
+    let wide = console.would(&signed.caller, Action::ReadTrail, None, Situation::default()).is_none();
+    let led: Vec<String> = signed
+        .caller
+        .roles
+        .iter()
+        .filter_map(|row| row.project_id.clone())
+        .filter(|id| signed.caller.leads(id))
+        .collect();
+    if !wide && query.project.is_empty() {
+        query.project = led.first().cloned().unwrap_or_default();
+    }
     let some = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
     let project = some(&query.project);
     let recorded = may_read(&signed, project.as_deref(), &query.address(None)).await?;
@@ -151,7 +167,9 @@ pub async fn trail(signed: Signed, Query(query): Query<TrailQuery>) -> Answer {
     }
     let actors = people::store::list(&mut db).await?.into_iter().map(|person| (person.id, person.name)).collect();
     let projects = catalog::store::projects(&mut db).await?;
-    let projects = projects.into_iter().filter(|project| catalog::sees(console, &signed.caller, project));
+    let projects = projects.into_iter().filter(|project| {
+        if wide { catalog::sees(console, &signed.caller, project) } else { signed.caller.leads(&project.id) }
+    });
     let view = Trail {
         lines,
         actors,

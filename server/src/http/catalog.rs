@@ -320,7 +320,7 @@ pub async fn rewrap(signed: Signed, Path(id): Path<String>) -> Answer {
 }
 
 pub async fn destroy_key(signed: Signed, Path(id): Path<String>, fields: Fields) -> Answer {
-    let generation = fields.number("generation")? as i32;
+    let generation = fields.version("generation")?;
     let receipt = vault::destroy_key(signed.console(), &signed.caller, &id, generation).await?;
     Ok(done(&format!("/environments/{id}"), Action::DestroyKey, receipt))
 }

@@ -45,6 +45,10 @@ pub async fn correlate(State(site): State<Site>, mut request: Request, next: Nex
     if response.status() == StatusCode::PAYLOAD_TOO_LARGE && response.extensions().get::<Unwritten>().is_none() {
         response = super::Problem(Error::TooLarge).into_response();
     }
+    // What the framework refuses by itself (an address or a query that does not parse) gets our page, not its text.
+    if response.status() == StatusCode::BAD_REQUEST && response.extensions().get::<Unwritten>().is_none() {
+        response = super::Problem(Error::invalid("address", "This address does not fit any page.")).into_response();
+    }
     if let Some(Unwritten(error)) = response.extensions_mut().remove::<Unwritten>() {
         let written = write(&site, &error, correlation.as_str(), wants_json, theme);
         let headers = std::mem::take(response.headers_mut());

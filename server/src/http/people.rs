@@ -4,8 +4,9 @@ use super::{
     visitor::{Fields, Names, Signed, Visitor, done, local, mistaken, shown},
 };
 use crate::{
+    audit::ledger::Receipt,
     catalog, grants,
-    people::{self, open_session, store},
+    people::{self, Caller, open_session, store},
     requests, vault,
 };
 use app::{
@@ -63,11 +64,13 @@ fn redirect(to: &str) -> Response {
 pub async fn sign_in(visitor: Visitor, fields: Fields) -> Answer {
     let console = &visitor.site.console;
     let next = local(fields.get("next")).to_owned();
-    // The id of a browser that signs in is always a new one.
-    let browser = visitor.new_browser().await?;
+    let former = visitor.caller().await?;
     let (login, password) = (fields.get("login").to_owned(), fields.secret("password"));
-    match people::sign_in(console, &visitor.who, &login, password, browser).await {
-        Ok((_, receipt)) => Ok(done(&next, Action::SignIn, receipt)),
+    match people::check_password(console, &visitor.who, &login, password).await {
+        Ok(person) => {
+            let receipt = switch(&visitor, former, &person, "password").await?;
+            Ok(done(&next, Action::SignIn, receipt))
+        }
         Err(Error::Refused(refusal)) => {
             let form = Form::default().with("login", login);
             let personas = personas(&visitor.site).await?;
@@ -83,6 +86,22 @@ pub async fn sign_in(visitor: Visitor, fields: Fields) -> Answer {
     }
 }
 
+/// Opens a session under a new id of the browser, and ends the one that the browser had.
+async fn switch(
+    visitor: &Visitor,
+    former: Option<Caller>,
+    person: &store::Person,
+    method: &str,
+) -> Result<Receipt, Error> {
+    let console = &visitor.site.console;
+    let browser = visitor.new_browser().await?;
+    let (_, receipt) = open_session(console, &visitor.who, person, method, browser).await?;
+    if let Some(former) = former {
+        people::sign_out(console, &former).await?;
+    }
+    Ok(receipt)
+}
+
 /// Signs in as a persona. Exists in demonstrations alone.
 pub async fn demo_sign_in(visitor: Visitor, fields: Fields) -> Answer {
     let console = &visitor.site.console;
@@ -92,8 +111,7 @@ pub async fn demo_sign_in(visitor: Visitor, fields: Fields) -> Answer {
     let person = store::find(&mut console.read().await?, fields.get("person"), console.seal_key()).await?;
     let person = person.filter(|person| crate::demo::PERSONAS.iter().any(|(login, _)| *login == person.login));
     let person = person.filter(store::Person::is_active).ok_or(Error::NotFound)?;
-    let browser = visitor.new_browser().await?;
-    let (_, receipt) = open_session(console, &visitor.who, &person, "demo", browser).await?;
+    let receipt = switch(&visitor, visitor.caller().await?, &person, "demo").await?;
     Ok(done("/", Action::SignIn, receipt))
 }
 
@@ -131,8 +149,11 @@ pub async fn link_page(visitor: Visitor, Path(token): Path<String>) -> Answer {
 
 pub async fn use_link(visitor: Visitor, Path(token): Path<String>, fields: Fields) -> Answer {
     let console = &visitor.site.console;
+    let joins = people::find_link(console, &token).await.is_ok_and(|(link, _)| link.kind == "join");
     match people::use_link(console, &visitor.who, &token, fields.secret("new_password")).await {
-        Ok(receipt) => Ok(done("/sign-in", Action::JoinOrganisation, receipt)),
+        Ok(receipt) => {
+            Ok(done("/sign-in", if joins { Action::JoinOrganisation } else { Action::ChangePassword }, receipt))
+        }
         Err(error) => {
             let form = fields.again(error, &["new_password"])?;
             let (link, person) = people::find_link(console, &token).await?;
@@ -172,7 +193,11 @@ async fn people_page(signed: &Signed, form: &Form) -> Result<String, Error> {
             .filter_map(|row| {
                 let role = Role::from_code(&row.role)?;
                 Some(match &row.project_id {
-                    Some(id) => format!("{role} of {}", projects.iter().find(|project| project.id == *id)?.name),
+                    Some(id) => {
+                        let project = projects.iter().find(|project| project.id == *id)?;
+                        let seen = catalog::sees(console, &signed.caller, project);
+                        format!("{role} of {}", if seen { project.name.as_str() } else { "a private project" })
+                    }
                     None => role.to_string(),
                 })
             })
@@ -241,7 +266,9 @@ pub async fn person(signed: Signed, Path(id): Path<String>, Query(query): Query<
     for row in store::roles_of(&mut db, &id, now, key).await? {
         let Some(role) = Role::from_code(&row.role) else { continue };
         let scope = match &row.project_id {
-            Some(project) => catalog::store::find_project(&mut db, project).await?.map(|project| project.name),
+            Some(project) => catalog::store::find_project(&mut db, project).await?.map(|project| {
+                if catalog::sees(console, &signed.caller, &project) { project.name } else { "a private project".into() }
+            }),
             None => None,
         };
         let given_by = match &row.given_by {
@@ -271,7 +298,8 @@ pub async fn person(signed: Signed, Path(id): Path<String>, Query(query): Query<
         ("Open requests", requests::store::open_of(&mut db, &id, now, key).await?.len()),
     ];
     let projects = catalog::store::projects(&mut db).await?;
-    let projects = projects.into_iter().map(|project| (project.id, format!("the project {}", project.name))).collect();
+    let projects = projects.into_iter().filter(|project| catalog::sees(console, &signed.caller, project));
+    let projects = projects.map(|project| (project.id, format!("the project {}", project.name))).collect();
     let all_teams = store::teams(&mut db).await?.into_iter().map(|team| (team.id, team.name)).collect();
     let would = |action| console.would(&signed.caller, action, None, Default::default());
     let view = page::Person {

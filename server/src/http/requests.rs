@@ -118,6 +118,10 @@ async fn ask_page(signed: &Signed, secrets: &[String], form: &Form) -> Result<St
         };
         let mut names = Names::default();
         for row in roles.iter().filter(holds) {
+            let person = crate::people::store::find(&mut db, &row.person_id, console.seal_key()).await?;
+            if !person.is_some_and(|person| person.is_active()) {
+                continue;
+            }
             let name = names.person(&mut db, signed.site(), &row.person_id).await?;
             if !deciders.contains(&name) {
                 deciders.push(name);

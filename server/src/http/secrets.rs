@@ -16,8 +16,8 @@ use app::{
         model::warning,
         page::{self, Column, Reader, SecretView, VersionLine},
     },
-    error::Error,
-    policies::model::{Class, Right},
+    error::{Error, Refusal},
+    policies::model::{Class, Right, copy_only},
     ui::{Band, Form},
 };
 use axum::{
@@ -196,6 +196,15 @@ pub async fn copy(signed: Signed, Path(id): Path<String>, fields: Fields) -> Ans
 }
 
 async fn take(signed: Signed, id: String, fields: Fields, take: Take) -> Answer {
+    if !signed.visitor.wants_json {
+        // Without the island there is no clipboard: the answer would show what may only be copied.
+        let console = signed.console();
+        let located = Located::visible(console, &mut console.read().await?, &signed.caller, &id).await?;
+        if copy_only(located.environment.tier(), located.secret.class()) {
+            let event = crate::audit::event::Event::new(Action::CopySecret).on(located.subject());
+            return Err(console.ledger.refuse(&signed.caller.who, event, Refusal::CopyOnly).await.into());
+        }
+    }
     let taken = vault::take_value(signed.console(), &signed.caller, &id, take, fields.get("purpose")).await?;
     let values: Vec<(String, String)> =
         taken.payload.fields().map(|(name, value)| (name.to_owned(), as_text(value).0.to_string())).collect();
@@ -260,7 +269,7 @@ pub async fn write(signed: Signed, Path(id): Path<String>, fields: Fields) -> An
             .map(|(name, value)| (name, zeroize::Zeroizing::new(value.replace("\r\n", "\n"))))
             .collect();
         let payload = vault::payload(located.secret.kind(), typed)?;
-        let expected = fields.number("expected")? as i32;
+        let expected = fields.version("expected")?;
         vault::write_version(console, &signed.caller, &id, expected, payload, Source::Typed).await
     };
     match written.await {
@@ -277,7 +286,7 @@ pub async fn generate(signed: Signed, Path(id): Path<String>, fields: Fields) ->
     let located = Located::visible(console, &mut console.read().await?, &signed.caller, &id).await?;
     let name = located.secret.kind().fields().first().copied().unwrap_or("value").to_owned();
     let payload = vault::payload(located.secret.kind(), vec![(name, vault::generate(40)?)])?;
-    let expected = fields.number("expected")? as i32;
+    let expected = fields.version("expected")?;
     let (_, receipt) = vault::write_version(console, &signed.caller, &id, expected, payload, Source::Generated).await?;
     Ok(done(&format!("/secrets/{id}"), Action::WriteVersion, receipt))
 }

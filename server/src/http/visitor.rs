@@ -246,6 +246,11 @@ impl Fields {
         self.get(name).parse().map_err(|_| Error::invalid(name, "This is not a number."))
     }
 
+    /// A version or a generation.
+    pub fn version(&self, name: &'static str) -> Result<i32, Error> {
+        i32::try_from(self.number(name)?).map_err(|_| Error::invalid(name, "There is no such version."))
+    }
+
     pub fn secret(&self, name: &str) -> Zeroizing<String> {
         Zeroizing::new(self.get(name).to_owned())
     }
@@ -303,14 +308,22 @@ pub fn set_theme(theme: Theme, headers: &HeaderMap, base_url: &str) -> Response 
     let cookie = format!("{THEME}={}; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=31536000", theme.code());
     let back =
         headers.get(header::REFERER).and_then(|value| value.to_str().ok()).and_then(|from| from.strip_prefix(base_url));
-    let mut response = Redirect::to(back.filter(|path| path.starts_with('/')).unwrap_or("/")).into_response();
+    let mut response = Redirect::to(local(back.unwrap_or("/"))).into_response();
     response.headers_mut().append(header::SET_COOKIE, cookie.parse().unwrap_or(HeaderValue::from_static("")));
     response
 }
 
 /// A path of this site, never another site's.
 pub fn local(next: &str) -> &str {
-    if next.starts_with('/') && !next.starts_with("//") && !next.contains(['\\', '\r', '\n']) { next } else { "/" }
+    if next.starts_with('/')
+        && !next.starts_with("//")
+        && !next.contains('\\')
+        && next.bytes().all(|byte| byte.is_ascii_graphic())
+    {
+        next
+    } else {
+        "/"
+    }
 }
 
 /// Names by id, each looked up once.

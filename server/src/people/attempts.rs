@@ -41,6 +41,18 @@ impl Attempts {
     }
 }
 
+impl Attempts {
+    /// Takes one count back: the attempt was a good one.
+    pub fn forgive(&self, account: &str, source: &str) {
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for key in [account_key(account), source_key(source)] {
+            if let Some(count) = counts.get_mut(&key) {
+                count.1 = count.1.saturating_sub(1);
+            }
+        }
+    }
+}
+
 fn account_key(account: &str) -> String {
     format!("account {account}")
 }

@@ -7,10 +7,9 @@ use super::{
 use crate::{
     audit::{
         event::{Event, Who},
-        ledger::Receipt,
+        ledger::{Receipt, Tx},
     },
     console::Console,
-    db::Sql,
     grants, notifications,
     policies::Situation,
     requests,
@@ -109,7 +108,8 @@ pub async fn enable_person(console: &Console, caller: &Caller, id: &str) -> Resu
     tx.commit(vec![event]).await
 }
 
-async fn is_last_administrator(console: &Console, db: &mut impl Sql, id: &str) -> Result<bool, Error> {
+async fn is_last_administrator(console: &Console, db: &mut Tx, id: &str) -> Result<bool, Error> {
+    store::lock_administrators(db).await?;
     let mut others = 0;
     let mut is_one = false;
     for role in store::roles(db, console.now(), console.seal_key()).await? {

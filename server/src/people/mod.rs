@@ -47,6 +47,16 @@ impl Caller {
         Ok(Self { who, person, session, roles, teams: teams.into_iter().map(|row| row.team_id).collect() })
     }
 
+    /// Is the account still active, and the session that brought it here still open?
+    pub async fn still_in(&self, db: &mut impl Sql, now: Moment, key: &Secret) -> Result<bool, Error> {
+        let active = store::find(db, &self.person.id, key).await?.is_some_and(|person| person.is_active());
+        let open = match &self.session {
+            Some(session) => store::find_session_by_id(db, &session.id, key).await?.is_some_and(|row| row.is_open(now)),
+            None => true,
+        };
+        Ok(active && open)
+    }
+
     pub fn id(&self) -> &str {
         &self.person.id
     }

@@ -32,14 +32,13 @@ const LINK_LIFE: TimeDelta = TimeDelta::hours(72);
 /// The prefixes of bearer secrets that people handle.
 const LINK_PREFIX: &str = "csl";
 
-/// Checks a password and opens a session for this browser. Unknown names answer like wrong passwords.
-pub async fn sign_in(
+/// Whose name and password these are. Unknown names answer like wrong passwords.
+pub async fn check_password(
     console: &Console,
     origin: &Who,
     login: &str,
     password: Zeroizing<String>,
-    browser: Vec<u8>,
-) -> Result<(Session, Receipt), Error> {
+) -> Result<Person, Error> {
     let now = console.now();
     let source = origin.address.clone().unwrap_or_default();
     let account = model::login(login).unwrap_or_default();
@@ -49,11 +48,15 @@ pub async fn sign_in(
     }
     let found = store::find_by_login(&mut console.read().await?, &account, console.seal_key()).await?;
     let stored = found.as_ref().filter(|person| person.is_active()).and_then(|person| person.password_hash.clone());
+    // Counted before the slow check, so that many at once are not many free guesses; taken back when it fits.
+    console.attempts.failed(&account, &source, now);
     let fits = console.hasher.verify(password, stored).await?;
     match found {
-        Some(person) if fits => open_session(console, origin, &person, "password", browser).await,
+        Some(person) if fits => {
+            console.attempts.forgive(&account, &source);
+            Ok(person)
+        }
         found => {
-            console.attempts.failed(&account, &source, now);
             let subject = found.as_ref().map(about).unwrap_or_default();
             Err(console.ledger.refuse(origin, attempted.on(subject), Refusal::WrongCredentials).await)
         }
@@ -87,6 +90,11 @@ pub async fn open_session(
         row_mac: Vec::new(),
     };
     let mut tx = console.ledger.begin(&who).await?;
+    // While the password was checked, the account may have ended or got another password.
+    let now_is = store::lock(&mut tx, &person.id, console.seal_key()).await?;
+    if !now_is.is_some_and(|now_is| now_is.is_active() && now_is.password_hash == person.password_hash) {
+        return Err(tx.refuse(Event::new(Action::SignIn).on(about(person)), Refusal::WrongCredentials).await);
+    }
     store::insert_session(&mut tx, &session).await?;
     tx.seal(&session)?;
     let subject = Subject { row: Some(session.id.clone()), ..about(person) };
@@ -185,13 +193,28 @@ pub async fn change_password(
     let hash = console.hasher.hash(new).await?;
     let (mut tx, event) = console.begin(caller, Action::ChangePassword, about(&caller.person), own(true)).await?;
     let person = store::lock(&mut tx, caller.id(), console.seal_key()).await?.ok_or(Error::NotFound)?;
+    if person.password_hash != caller.person.password_hash {
+        return Err(tx.refuse(event, Refusal::WrongCredentials).await);
+    }
     let person = Person { password_hash: Some(hash), ..person };
     store::save(&mut tx, &person).await?;
     tx.seal(&person)?;
+    close_links(console, &mut tx, &person.id, None).await?;
     let mut events = vec![event];
     let current = caller.session.as_ref().map(|session| session.id.as_str());
     events.extend(close_sessions(console, &mut tx, &person.id, current).await?);
     tx.commit(events).await
+}
+
+/// Ends every link of a person that was not used: there is never more than one that works.
+async fn close_links(console: &Console, tx: &mut Tx, person: &str, except: Option<&str>) -> Result<(), Error> {
+    let now = console.now();
+    for link in store::open_links(tx, person, console.seal_key()).await? {
+        if except != Some(link.id.as_str()) && store::use_link(tx, &link.id, now).await? > 0 {
+            tx.seal(&Link { used_at: Some(now), ..link })?;
+        }
+    }
+    Ok(())
 }
 
 /// Makes a one-time link for a person within a change. The text is shown once; only its hash is kept.
@@ -216,6 +239,7 @@ pub(super) async fn make_link(
         event_seq: 0,
         row_mac: Vec::new(),
     };
+    close_links(console, tx, person, None).await?;
     store::insert_link(tx, &link).await?;
     tx.seal(&link)?;
     Ok(text)
@@ -261,6 +285,7 @@ async fn finish_link(console: &Console, origin: &Who, mut link: Link, hash: Opti
     };
     link.used_at = Some(now);
     tx.seal(&link)?;
+    close_links(console, &mut tx, &person.id, Some(&link.id)).await?;
     let person = Person { password_hash: hash, joined_at: person.joined_at.or(Some(now)), ..person };
     store::save(&mut tx, &person).await?;
     tx.seal(&person)?;

@@ -106,6 +106,12 @@ pub struct Session {
 }
 sealed_row!(Session, "session_bindings", SESSION);
 
+impl Session {
+    pub fn is_open(&self, now: Moment) -> bool {
+        self.revoked_at.is_none() && now < self.expires_at
+    }
+}
+
 const PERSON: &str = "SELECT id, login, name, password_hash, created_at, joined_at, disabled_at, set_up_by, set_up_at, \
                       event_seq, row_mac FROM people";
 const ROLE: &str =
@@ -212,6 +218,15 @@ pub async fn find_role(db: &mut impl Sql, id: &str, key: &Secret) -> Result<Opti
     Ok(row.and_then(|row| check(row, key)))
 }
 
+/// Keeps every administrator's role for this change, so that two cannot remove each other at once.
+pub async fn lock_administrators(tx: &mut Tx) -> Result<()> {
+    let _: Vec<(String,)> = tx
+        .lock("SELECT id FROM roles WHERE role = 'admin' AND project_id IS NULL AND valid_to IS NULL ORDER BY id")
+        .all()
+        .await?;
+    Ok(())
+}
+
 pub async fn insert_role(tx: &mut impl Sql, role: &RoleRow) -> Result<u64> {
     tx.sql(
         "INSERT INTO roles (id, person_id, project_id, role, given_by, valid_from, valid_to, event_seq, row_mac) \
@@ -308,6 +323,16 @@ pub async fn insert_team(tx: &mut impl Sql, team: &Team) -> Result<u64> {
 pub async fn find_link(db: &mut impl Sql, hash: &[u8], key: &Secret) -> Result<Option<Link>> {
     let row = db.sql(select(LINK, " WHERE token_hash = $1")).bind(hash.to_vec()).optional().await?;
     Ok(row.and_then(|row| check(row, key)))
+}
+
+/// Links of a person that were not used yet.
+pub async fn open_links(db: &mut impl Sql, person: &str, key: &Secret) -> Result<Vec<Link>> {
+    let rows: Vec<Link> = db
+        .sql(select(LINK, " WHERE person_id = $1 AND used_at IS NULL ORDER BY id"))
+        .bind(person.to_owned())
+        .all()
+        .await?;
+    Ok(rows.into_iter().filter_map(|row| check(row, key)).collect())
 }
 
 pub async fn insert_link(tx: &mut impl Sql, link: &Link) -> Result<u64> {

@@ -99,11 +99,17 @@ const MOST_KEPT: usize = 20_000;
 impl Engine {
     /// Is this input not known to be stored?
     pub fn is_new(&self, decision: &Decision) -> bool {
+        let kept = self.0.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        decision.deciding.input.as_ref().is_some_and(|digest| !kept.contains(digest))
+    }
+
+    /// This input is stored.
+    pub fn kept(&self, decision: &Decision) {
         let mut kept = self.0.kept.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.len() >= MOST_KEPT {
             kept.clear();
         }
-        decision.deciding.input.as_ref().is_some_and(|digest| kept.insert(digest.clone()))
+        kept.extend(decision.deciding.input.clone());
     }
 
     /// Loads the built-in policies, checked against their schema.

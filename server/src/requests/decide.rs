@@ -127,7 +127,15 @@ async fn sit_down(
 async fn still_stands(console: &Console, tx: &mut Tx, request: &Request) -> Result<bool, Error> {
     let located = super::located(console, tx, request).await?;
     let class = located.iter().map(|located| located.secret.class()).max();
-    Ok(located.len() == request.secret_ids().len()
+    let key = console.seal_key();
+    let requester = crate::people::store::find(tx, &request.requester_id, key).await?;
+    let workload = match &request.workload_id {
+        Some(id) => crate::workloads::store::find(tx, id, key).await?.is_some_and(|row| row.disabled_at.is_none()),
+        None => true,
+    };
+    Ok(requester.is_some_and(|person| person.is_active())
+        && workload
+        && located.len() == request.secret_ids().len()
         && located.iter().all(|located| located.secret.archived_at.is_none())
         && located.iter().all(|located| located.environment.tier() == request.tier())
         && class == Some(request.class()))

@@ -68,19 +68,19 @@ pub async fn may_decide(
         })
         .filter_map(|row| Some((Role::from_code(&row.role)?, row.valid_from)))
         .collect();
-    let requester = people::store::find(db, &request.requester_id, key).await?;
     let theirs = people::store::roles_of(db, &request.requester_id, now, key).await?;
     let mut linked = Vec::new();
-    if person.set_up_by.as_deref() == Some(&request.requester_id) {
-        linked.extend(person.set_up_at);
-    }
-    if let Some(requester) = requester.filter(|requester| requester.set_up_by.as_deref() == Some(&person.id)) {
-        linked.extend(requester.set_up_at);
+    let signers: Vec<&str> = decisions.iter().map(|decision| decision.person_id.as_str()).collect();
+    for other in signers.iter().copied().chain([request.requester_id.as_str()]).filter(|other| *other != person.id) {
+        if let Some(other) = people::store::find(db, other, key).await? {
+            linked.extend(linked_by_set_up(person, &other));
+        }
     }
     let given = |rows: &[people::store::RoleRow], by: &str| -> Vec<Moment> {
         rows.iter().filter(|row| row.given_by.as_deref() == Some(by)).map(|row| row.valid_from).collect()
     };
     linked.extend(given(&rows, &request.requester_id));
+    linked.extend(signers.iter().flat_map(|signer| given(&rows, signer)));
     linked.extend(given(&theirs, &person.id));
     let benefits = match &request.workload_id {
         Some(workload) => {
@@ -90,20 +90,34 @@ pub async fn may_decide(
         }
         None => false,
     };
-    let signed: Vec<&str> = decisions.iter().map(|decision| decision.person_id.as_str()).collect();
     let seat = Seat {
         tier: request.tier(),
         wanted: wanted(request, decisions, now),
         requester: &request.requester_id,
         decider: &person.id,
         roles: &roles,
-        account_since: person.joined_at.unwrap_or(person.created_at),
-        signed: &signed,
+        // A factor that somebody else made possible to set anew counts as a new account.
+        account_since: person.joined_at.unwrap_or(person.created_at).max(person.set_up_at.unwrap_or(person.created_at)),
+        signed: &signers,
         benefits,
         linked_at: linked.into_iter().max(),
         mutual_at: store::last_decision_between(db, &request.requester_id, &person.id).await?,
     };
     Ok(may_sit(&seat, now))
+}
+
+/// When one of two people last set up the other's account, or a third one set both anew.
+fn linked_by_set_up(one: &Person, other: &Person) -> Option<Moment> {
+    if one.set_up_by.as_deref() == Some(&other.id) {
+        return one.set_up_at;
+    }
+    if other.set_up_by.as_deref() == Some(&one.id) {
+        return other.set_up_at;
+    }
+    // Set anew after having joined: whoever did it to both could be both.
+    let anew = |person: &Person| person.set_up_at.filter(|at| person.joined_at.is_some_and(|joined| *at > joined));
+    let same = one.set_up_by.is_some() && one.set_up_by == other.set_up_by;
+    anew(one).zip(anew(other)).filter(|_| same).map(|(a, b)| a.min(b))
 }
 
 /// Everybody who holds the next seat's role, and whether they may take it now.
@@ -242,7 +256,7 @@ pub async fn void_requests_for(
 /// Records that requests expired which nobody decided in time.
 pub async fn expire_requests(console: &Console) -> Result<usize, Error> {
     let due = store::overdue(&mut console.read().await?, console.now(), 100).await?;
-    let count = due.len();
+    let mut ended = 0;
     for id in due {
         let mut tx = console.ledger.begin(&Who::system("expire-requests")).await?;
         let Some(request) = store::lock(&mut tx, &id, console.seal_key()).await? else { continue };
@@ -252,8 +266,9 @@ pub async fn expire_requests(console: &Console) -> Result<usize, Error> {
         let request = end(console, &mut tx, request, Outcome::Expired, None).await?;
         notifications::tell(console, &mut tx, [request.requester_id.as_str()], "request.expired", &id).await?;
         tx.commit(vec![Event::new(Action::ExpireRequest).on(subject(&request))]).await?;
+        ended += 1;
     }
-    Ok(count)
+    Ok(ended)
 }
 
 /// The secrets of a request with their places, as they are now.

@@ -1,8 +1,13 @@
 //! Asking.
 use super::{candidates, end, store, store::Request, subject};
 use crate::{
-    audit::ledger::Receipt, catalog::Located, console::Console, grants, notifications, people::Caller,
-    policies::Situation, workloads,
+    audit::ledger::{Receipt, Tx},
+    catalog::Located,
+    console::Console,
+    grants, notifications,
+    people::Caller,
+    policies::Situation,
+    workloads,
 };
 use app::{
     audit::action::Action,
@@ -61,18 +66,19 @@ pub async fn submit_request(
         ));
     }
     let mut db = console.read().await?;
+    let mut wanted = ask.secrets.clone();
+    wanted.sort_unstable();
+    wanted.dedup();
+    if wanted.len() > 100 {
+        return Err(Error::invalid("secrets", "At most 100 secrets in one request."));
+    }
     let mut located: Vec<Located> = Vec::new();
-    for id in &ask.secrets {
+    for id in &wanted {
         located.push(Located::visible(console, &mut db, caller, id).await?);
     }
-    located.sort_by(|a, b| a.secret.id.cmp(&b.secret.id));
-    located.dedup_by(|a, b| a.secret.id == b.secret.id);
     let Some(first) = located.first().cloned() else {
         return Err(Error::invalid("secrets", "Choose at least one secret."));
     };
-    if located.len() > 100 {
-        return Err(Error::invalid("secrets", "At most 100 secrets in one request."));
-    }
     if located.iter().any(|other| other.environment.id != first.environment.id) {
         return Err(Error::invalid("secrets", "One request stays in one environment."));
     }
@@ -139,8 +145,7 @@ pub async fn submit_request(
         Situation { open: first.project.is_open, tier: Some(tier), class: Some(class), ..Situation::default() };
     let (mut tx, event) = console.begin(caller, Action::SubmitRequest, subject(&request), situation).await?;
     if store::insert(&mut tx, &request).await? == 0 {
-        drop(tx);
-        return sent_before(console, caller, ask.form).await;
+        return sent_before(console, &mut tx, &request).await;
     }
     tx.seal(&request)?;
     let paths: Vec<&str> = located.iter().map(|located| located.secret.path.as_str()).collect();
@@ -167,10 +172,17 @@ pub async fn submit_request(
 }
 
 /// The same form twice shows the first result.
-async fn sent_before(console: &Console, caller: &Caller, form: &str) -> Result<(String, Action, Receipt), Error> {
-    let request = store::find_by_form(&mut console.read().await?, form, console.seal_key()).await?;
-    let request = request.filter(|request| request.requester_id == caller.id());
-    let request = request.ok_or(Error::Conflict(Conflict::AlreadyDone))?;
+async fn sent_before(console: &Console, tx: &mut Tx, again: &Request) -> Result<(String, Action, Receipt), Error> {
+    // Within the change: the first one may not be committed yet.
+    let request = store::find_by_form(tx, &again.form_id, console.seal_key()).await?;
+    let same = |first: &Request| {
+        first.requester_id == again.requester_id
+            && first.secrets == again.secrets
+            && first.access_right == again.access_right
+            && first.minutes == again.minutes
+            && first.reason == again.reason
+    };
+    let request = request.filter(same).ok_or(Error::Conflict(Conflict::AlreadyDone))?;
     let receipt = Receipt { seq: request.event_seq as u64, at: request.submitted_at };
     Ok((request.id, Action::SubmitRequest, receipt))
 }

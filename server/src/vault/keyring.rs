@@ -136,6 +136,7 @@ pub async fn destroy_key(console: &Console, caller: &Caller, id: &str, generatio
     let environment = environment(console, id).await?;
     let situation = catalog::environment_situation(&environment);
     let (mut tx, event) = console.begin(caller, Action::DestroyKey, about(&environment), situation).await?;
+    store::lock_key(&mut tx, id, generation).await?;
     if store::count_sealed_with(&mut tx, id, generation).await? > 0 {
         return Err(Error::Conflict(Conflict::StillInUse));
     }

@@ -1,6 +1,9 @@
 //! SQL of versions, environment keys, knowledge and stashes.
 use super::envelope::Stored;
-use crate::db::{Result, Sql, Statement};
+use crate::{
+    audit::ledger::Tx,
+    db::{Result, Sql, Statement},
+};
 use app::time::Moment;
 
 /// A version without its value.
@@ -182,6 +185,17 @@ pub async fn keys(db: &mut impl Sql, environment: &str) -> Result<Vec<Environmen
     .bind(environment.to_owned())
     .all()
     .await
+}
+
+/// Keeps a key for this change; says whether it still exists.
+pub async fn lock_key(tx: &mut Tx, environment: &str, generation: i32) -> Result<bool> {
+    let row: Option<(String,)> = tx
+        .lock("SELECT state FROM environment_keys WHERE environment_id = $1 AND generation = $2")
+        .bind(environment.to_owned())
+        .bind(generation)
+        .optional()
+        .await?;
+    Ok(row.is_some_and(|(state,)| state != DESTROYED))
 }
 
 pub async fn insert_key(tx: &mut impl Sql, environment: &str, key: &EnvironmentKey) -> Result<u64> {

@@ -15,7 +15,8 @@ use crate::{
 };
 use app::{
     audit::action::Action,
-    error::{Error, Refusal},
+    error::{Conflict, Error, Refusal},
+    grants::model::State,
     people::model,
     policies::model::Right,
 };
@@ -81,6 +82,21 @@ pub async fn take_value(
         begun => begun?,
     };
     let event = event.private("path", located.secret.path.clone()).private("purpose", purpose);
+    // What was read before the change began may have ended meanwhile: the grant and the secret are asked once more, kept.
+    let held = match &grant {
+        Some(grant) => grants::store::lock(&mut tx, &grant.id, key)
+            .await?
+            .is_some_and(|grant| grant.state(console.now()) == State::Active),
+        None => false,
+    };
+    let same =
+        catalog::store::lock(&mut tx, secret, key).await?.is_some_and(|row| row.event_seq == located.secret.event_seq);
+    if !held {
+        return Err(tx.refuse(event, Refusal::GrantEnded).await);
+    }
+    if !same {
+        return Err(Error::Conflict(Conflict::EditedMeanwhile));
+    }
     let payload = match opened? {
         Some(payload) => payload,
         None => return Err(tx.refuse(event, Refusal::NoSuchVersion).await),

@@ -13,13 +13,15 @@ use crate::{
     },
     catalog::{self, Located, store::Secret},
     console::Console,
+    grants::{self, Holder},
     people::Caller,
     policies::Situation,
 };
 use app::{
     audit::action::Action,
     catalog::model::{DESTRUCTION_WAIT, may_destroy},
-    error::{Conflict, Error},
+    error::{Conflict, Error, Refusal},
+    grants::model::State,
     policies::model::{Right, Tier},
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -66,6 +68,19 @@ pub async fn write_version(
     if locked.latest_version != expected || locked.path != located.secret.path {
         return Err(Error::Conflict(Conflict::StaleVersion));
     }
+    if located.environment.tier() == Tier::Production {
+        let (now, key) = (console.now(), console.seal_key());
+        let held = grants::effective(&mut tx, Holder::Person(caller.id()), secret, Right::Write, now, key).await?;
+        let held = match held {
+            Some(grant) => grants::store::lock(&mut tx, &grant.id, key)
+                .await?
+                .is_some_and(|grant| grant.state(now) == State::Active),
+            None => false,
+        };
+        if !held {
+            return Err(tx.refuse(event, Refusal::GrantEnded).await);
+        }
+    }
     let event = put_version(console, &mut tx, caller, locked, version, &payload, sealed, source, event).await?;
     Ok((version, tx.commit(vec![event]).await?))
 }
@@ -110,6 +125,10 @@ pub(crate) async fn put_version(
         destroy_by: None,
         destroyed_at: None,
     };
+    // The key may have been destroyed since the value was sealed with it.
+    if !store::lock_key(tx, &secret.environment_id, row.key_generation).await? {
+        return Err(Error::Conflict(Conflict::StaleVersion));
+    }
     store::insert(tx, &row, &sealed).await?;
     if source != Source::Generated {
         store::learn(tx, &secret.id, version, caller.id(), source.code(), now).await?;

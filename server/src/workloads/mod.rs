@@ -131,10 +131,11 @@ pub async fn revoke_credential(console: &Console, caller: &Caller, id: &str) -> 
     let about = Subject { row: Some(row.id.clone()), ..subject(&workload) };
     let (mut tx, event) = console.begin(caller, Action::RevokeCredential, about, situation(caller, &workload)).await?;
     store::lock(&mut tx, &workload.id, console.seal_key()).await?;
-    if store::revoke_credential(&mut tx, id, console.now()).await? == 0 {
+    let now = console.now();
+    if store::revoke_credential(&mut tx, id, now).await? == 0 {
         return Err(Error::Conflict(Conflict::AlreadyDone));
     }
-    tx.seal(&Credential { revoked_at: Some(console.now()), ..row })?;
+    tx.seal(&Credential { revoked_at: Some(now), ..row })?;
     let mut events = vec![event];
     events.extend(revoke_tokens(console, &mut tx, &workload, Some(id)).await?);
     Ok((tx.commit(events).await?, workload.id))
@@ -196,7 +197,7 @@ pub async fn issue_token(console: &Console, origin: &Who, client_secret: &str) -
     let (now, key) = (console.now(), console.seal_key());
     let attempted = Event::new(Action::IssueToken);
     let source = origin.address.clone().unwrap_or_default();
-    if !console.attempts.may_try("", &source, now) {
+    if !console.attempts.may_try(&format!("workload {source}"), &source, now) {
         return Err(console.ledger.refuse(origin, attempted, Refusal::TooManyAttempts).await);
     }
     let mut db = console.read().await?;
@@ -234,6 +235,12 @@ pub async fn issue_token(console: &Console, origin: &Who, client_secret: &str) -
     let tx = console.ledger.begin(&who).await?;
     let principal = Principal::workload(&workload.id);
     let (mut tx, event) = console.allow(tx, &principal, Action::IssueToken, about, situation).await?;
+    let workload = store::lock(&mut tx, &workload.id, key).await?.filter(|row| row.disabled_at.is_none());
+    let credential =
+        store::find_credential(&mut tx, &row.credential_id, key).await?.filter(|credential| credential.works(now));
+    if workload.is_none() || credential.is_none() {
+        return Err(tx.refuse(event, Refusal::BadToken).await);
+    }
     store::insert_token(&mut tx, &row).await?;
     tx.seal(&row)?;
     let receipt = tx.commit(vec![event]).await?;

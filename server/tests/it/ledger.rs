@@ -52,7 +52,7 @@ story!(events_have_consecutive_places_and_verify, |world| {
     assert_eq!((report.verified.size, report.verified.signed, report.undisclosed), (21, Some(21), 0));
     let first = store::find(&mut world.instance.db.read().await.unwrap(), 0).await.unwrap().unwrap();
     let leaf = Leaf::decode(&first.leaf).unwrap();
-    assert_eq!((leaf.action.as_str(), leaf.at), ("log.created", start()));
+    assert_eq!((leaf.action.as_str(), leaf.at.timestamp()), ("log.created", start().timestamp()));
     assert_eq!(leaf.detail["key"], key(&world).to_string());
 });
 
@@ -334,4 +334,15 @@ story!(a_wrong_root_key_is_refused, |world| {
     assert!(refused.err().unwrap().to_string().contains("root key is not the one"));
     let again = instance::create(&world.instance.db, &world.files, world.clock.clone(), false).await;
     assert!(again.is_err(), "init never replaces an installation");
+});
+
+story!(a_changed_epoch_or_kind_of_installation_is_refused, |world| {
+    observe(&world, 3).await;
+    let attach = || Instance::attach(world.instance.db.clone(), &world.files, world.clock.clone(), Default::default());
+    for change in ["UPDATE store_identity SET epoch = 1", "UPDATE store_identity SET epoch = 0, demo = NOT demo"] {
+        world.as_database_owner(&[change]).await;
+        assert!(attach().await.err().unwrap().to_string().contains("identity was changed"), "{change}");
+    }
+    world.as_database_owner(&["UPDATE store_identity SET demo = NOT demo"]).await;
+    assert!(attach().await.is_ok());
 });

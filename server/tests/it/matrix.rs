@@ -8,7 +8,7 @@ use server::policies::{Engine, Principal, Situation, codes};
 use std::{collections::BTreeSet, fmt::Write, fs, path::Path};
 
 /// Principals by name: roles in the organisation, roles in the project.
-const PRINCIPALS: [(&str, &[Role], &[Role]); 8] = [
+const PRINCIPALS: [(&str, &[Role], &[Role]); 9] = [
     ("member", &[Role::Member], &[]),
     ("member-here", &[Role::Member], &[Role::Member]),
     ("lead-here", &[Role::Member], &[Role::Lead]),
@@ -16,6 +16,7 @@ const PRINCIPALS: [(&str, &[Role], &[Role]); 8] = [
     ("auditor", &[Role::Member, Role::Auditor], &[]),
     ("admin", &[Role::Member, Role::Admin], &[]),
     ("auditor-and-lead", &[Role::Member, Role::Auditor], &[Role::Lead]),
+    ("auditor-here", &[Role::Member], &[Role::Auditor]),
     ("workload", &[], &[]),
 ];
 

@@ -23,7 +23,8 @@ fn origin() -> Who {
 }
 
 async fn sign_in(cast: &Cast, login: &str, password: &str, browser: u8) -> Result<store::Session, Error> {
-    people::sign_in(&cast.console, &origin(), login, secret(password), vec![browser; 32])
+    let person = people::check_password(&cast.console, &origin(), login, secret(password)).await?;
+    people::open_session(&cast.console, &origin(), &person, "password", vec![browser; 32])
         .await
         .map(|(session, _)| session)
 }
@@ -128,7 +129,10 @@ story!(a_reset_link_ends_sessions_and_dies_with_the_account, |world| {
     assert!(is_in(&cast, 1).await, "a link alone changes nothing");
     people::use_link(&cast.console, &origin(), &link, secret("yet another four words")).await.unwrap();
     assert!(!is_in(&cast, 1).await);
+    let (former, _) = people::reset_password(&cast.console, &anna, cast.id("lucia")).await.unwrap();
     let (link, _) = people::reset_password(&cast.console, &anna, cast.id("lucia")).await.unwrap();
+    let older = people::use_link(&cast.console, &origin(), &former, secret(PASSWORD)).await;
+    assert_eq!(older.err(), Some(Error::Refused(Refusal::LinkUsed)), "a new link ends the former one");
     people::disable_person(&cast.console, &anna, cast.id("lucia")).await.unwrap();
     let disabled = people::use_link(&cast.console, &origin(), &link, secret(PASSWORD)).await;
     assert_eq!(disabled.err(), Some(Error::Refused(Refusal::LinkUsed)));

@@ -254,3 +254,62 @@ story!(what_does_not_fit_is_said_at_its_field, |world| {
     let unknown = Ask { secrets: vec!["sec_01m846kxs0e8kbcf2tpy8vep2a".into()], ..good() };
     assert_eq!(requests::submit_request(&cast.console, &jonas, unknown).await.err(), Some(Error::NotFound));
 });
+
+story!(whoever_resets_two_accounts_cannot_play_both, |world| {
+    let cast = Cast::new(world).await;
+    let secret = cast.secret("a", Tier::Production, Class::Critical).await;
+    let anna = cast.caller("anna").await;
+    let reset = async |login: &str| {
+        let (link, _) = people::reset_password(&cast.console, &anna, cast.id(login)).await.unwrap();
+        let password = zeroize::Zeroizing::new("words that only anna knows".to_owned());
+        people::use_link(&cast.console, &server::audit::event::Who::anonymous(), &link, password).await.unwrap();
+    };
+    for login in ["jonas", "iris", "mara"] {
+        reset(login).await;
+    }
+    let request = cast.ask("jonas", &secret, Right::Read, 60).await.unwrap();
+    assert_eq!(cast.approve("iris", &request).await.err(), Some(refused(Refusal::LinkedAccounts)), "one set both anew");
+    cast.approve("teodor", &request).await.unwrap();
+    assert_eq!(cast.approve("mara", &request).await.err(), Some(refused(Refusal::LinkedAccounts)));
+    cast.approve("ewa", &request).await.unwrap();
+});
+
+story!(a_lead_alone_does_not_lower_the_class_in_production, |world| {
+    let cast = Cast::new(world).await;
+    let secret = cast.secret("a", Tier::Production, Class::Critical).await;
+    let seen = async || {
+        let mut db = cast.console.read().await.unwrap();
+        catalog::store::find(&mut db, &secret, cast.console.seal_key()).await.unwrap().unwrap().event_seq
+    };
+    let iris = cast.caller("iris").await;
+    let lowered = catalog::edit_secret(&cast.console, &iris, &secret, seen().await, "", Class::Normal).await;
+    assert_eq!(lowered.err(), Some(refused(Refusal::Loosening)));
+    catalog::edit_secret(&cast.console, &iris, &secret, seen().await, "described", Class::Critical).await.unwrap();
+});
+
+story!(a_double_click_is_one_request_and_no_error, |world| {
+    let cast = std::sync::Arc::new(Cast::new(world).await);
+    let secret = cast.secret("a", Tier::Production, Class::Normal).await;
+    let form = cast.console.id::<CorrelationId>().unwrap().to_string();
+    let mut tasks = Vec::new();
+    for _ in 0..8 {
+        let (cast, secret, form) = (cast.clone(), secret.clone(), form.clone());
+        tasks.push(tokio::spawn(async move {
+            let jonas = cast.caller("jonas").await;
+            let ask = Ask {
+                secrets: vec![secret],
+                right: Right::Read,
+                minutes: 60,
+                reason: "T-1",
+                workload: None,
+                form: &form,
+            };
+            requests::submit_request(&cast.console, &jonas, ask).await.unwrap().0
+        }));
+    }
+    let mut ids = std::collections::BTreeSet::new();
+    for task in tasks {
+        ids.insert(task.await.unwrap());
+    }
+    assert_eq!(ids.len(), 1);
+});

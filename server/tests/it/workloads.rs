@@ -130,6 +130,8 @@ story!(every_end_works_on_the_next_request, |world| {
     workloads::disable_workload(&cast.console, &cast.caller("mara").await, &worker.id).await.unwrap();
     assert_eq!(fetch(&cast, &bearer, "production", "a").await.err(), bad, "the workload is disabled");
     assert_eq!(token(&cast, &worker).await.err(), bad);
+    let state = server::audit::state::check(cast.console.db(), cast.console.seal_key()).await.unwrap();
+    assert_eq!(state.wrong, Vec::<String>::new(), "every end left its rows sealed");
 });
 
 story!(wrong_bearers_get_one_answer, |world| {
