@@ -15,6 +15,7 @@ use std::time::Duration;
 pub async fn run_due(console: &Console) -> Result<(), Error> {
     while requests::expire_requests(console).await? > 0 {}
     while grants::note_ends(console).await? > 0 {}
+    grants::remind(console).await?;
     console.ledger.flush_repeats(false).await;
     Ok(())
 }

@@ -6,6 +6,7 @@ pub mod clock;
 pub mod command;
 pub mod config;
 pub mod console;
+pub mod crash;
 pub mod db;
 pub mod demo;
 pub mod grants;

@@ -14,6 +14,8 @@ fn words(kind: &str, subject: &str) -> (&'static str, String) {
     let request = format!("/requests/{subject}");
     match kind {
         "request.submitted" => ("A request waits for your decision", request),
+        "request.locked" => ("A request is locked: nobody can decide it now", request),
+        "grant.ends_soon" => ("Access of yours ends within the hour", request),
         "request.signed" => ("One seat of your request was signed", request),
         "request.approved" => ("Your request was approved: access began", request),
         "request.denied" => ("Your request was denied", request),

@@ -46,7 +46,7 @@ pub fn id(text: &str) -> AnyView {
 pub fn middle(href: String, text: &str) -> AnyView {
     let cut = text.char_indices().rev().nth(5).map_or(0, |(at, _)| at);
     let (head, tail) = text.split_at(cut);
-    view! { <a class="mid path" href=href title=text.to_owned()><span>{head.to_owned()}</span><span>{tail.to_owned()}</span></a> }
+    view! { <a class="mid path" href=href title=text.to_owned() aria-label=text.to_owned()><span>{head.to_owned()}</span><span>{tail.to_owned()}</span></a> }
         .into_any()
 }
 

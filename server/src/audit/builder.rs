@@ -127,6 +127,7 @@ impl Builder {
             tracing::error!(size, "the stored events contradict the checkpoint that was signed for them");
             return Err(self.stop());
         }
+        crate::crash::at("builder.signed");
         self.anchors.write(&note).await;
         let signed = Signed { size, note, forked: false };
         self.signed.send_replace(signed.clone());

@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     clock::Clock,
+    crash,
     db::{self, Db, OPERATIONAL, Query, Sql, Statement, Transaction},
     keys::{self, Keys, Secret},
 };
@@ -167,13 +168,17 @@ impl Tx {
         }
         let count = events.len();
         let first = store::take_places(&mut self.inner, count).await?;
+        crash::at("commit.placed");
         let at = self.ledger.0.clock.now();
         for seal in std::mem::take(&mut self.seals) {
             seal.write(&mut self.inner, &self.ledger.0.keys.row_seal, first).await?;
         }
+        crash::at("commit.sealed");
         let batch = events.into_iter().map(|event| (&self.who, event));
         append(&mut self.inner, &self.ledger.0.pseudonyms, first, at, batch).await?;
+        crash::at("commit.appended");
         self.inner.commit().await?;
+        crash::at("commit.committed");
         self.ledger.0.grown.notify_one();
         Ok(Receipt { seq: first, at })
     }
@@ -233,9 +238,12 @@ async fn record_observations(ledger: std::sync::Weak<Shared>, mut inbox: mpsc::R
 async fn write_observations(ledger: &Shared, events: Vec<(Who, Event)>) -> Result<Receipt, Error> {
     let mut tx = ledger.db.begin().await?;
     let first = store::take_places(&mut tx, events.len()).await?;
+    crash::at("observe.placed");
     let at = ledger.clock.now();
     append(&mut tx, &ledger.pseudonyms, first, at, events.iter().map(|(who, event)| (who, event.clone()))).await?;
+    crash::at("observe.appended");
     tx.commit().await?;
+    crash::at("observe.committed");
     ledger.grown.notify_one();
     Ok(Receipt { seq: first, at })
 }

@@ -21,7 +21,7 @@ use app::{
     audit::{action::Action, leaf::Subject},
     error::{Conflict, Error},
     grants::model::State,
-    id::GrantId,
+    id::{GrantId, NoticeId},
     policies::model::Right,
     time::Moment,
 };
@@ -162,6 +162,29 @@ async fn revoke_all(console: &Console, tx: &mut Tx, mut grants: Vec<Grant>, by: 
         }
     }
     Ok(events)
+}
+
+/// Reminds people whose access ends within the hour, once; not those who got it within that hour.
+pub async fn remind(console: &Console) -> Result<usize, Error> {
+    let (now, hour) = (console.now(), TimeDelta::hours(1));
+    let mut db = console.read().await?;
+    let mut due = Vec::new();
+    for (person, request) in store::ending(&mut db, now, now + hour, now - hour).await? {
+        if !notifications::store::has(&mut db, &person, "grant.ends_soon", &request).await? {
+            due.push((person, request));
+        }
+    }
+    drop(db);
+    let count = due.len();
+    if count > 0 {
+        let mut tx = console.ledger.housekeeping().await?;
+        for (person, request) in due {
+            let id = console.id::<NoticeId>()?.to_string();
+            notifications::store::insert(&mut tx, &id, &person, "grant.ends_soon", &request, now).await?;
+        }
+        tx.finish().await?;
+    }
+    Ok(count)
 }
 
 /// Records and tells the end of grants whose time is over. They opened nothing since: expiry is computed at every use.

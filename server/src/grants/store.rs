@@ -208,6 +208,19 @@ pub async fn ended_unnoted(db: &mut impl Sql, now: Moment, limit: u32) -> Result
     Ok(rows.into_iter().map(|(id,)| id).collect())
 }
 
+/// Grants of people that end before `soon` and began before `began`: `(person, request)`.
+pub async fn ending(db: &mut impl Sql, now: Moment, soon: Moment, began: Moment) -> Result<Vec<(String, String)>> {
+    db.sql(
+        "SELECT person_id, request_id FROM grants WHERE person_id IS NOT NULL AND expires_at > $1 AND expires_at <= $2 \
+         AND starts_at <= $3 AND revoked_at IS NULL AND given_back_at IS NULL ORDER BY expires_at LIMIT 1000",
+    )
+    .bind(now)
+    .bind(soon)
+    .bind(began)
+    .all()
+    .await
+}
+
 pub async fn note_end(tx: &mut impl Sql, id: &str, now: Moment) -> Result<u64> {
     tx.sql("UPDATE grants SET end_noted_at = $1 WHERE id = $2 AND end_noted_at IS NULL")
         .bind(now)

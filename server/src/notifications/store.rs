@@ -31,6 +31,18 @@ pub async fn list(db: &mut impl Sql, person: &str, limit: u32) -> Result<Vec<Not
         .await
 }
 
+/// Was this person told this already?
+pub async fn has(db: &mut impl Sql, person: &str, kind: &str, subject: &str) -> Result<bool> {
+    let row: Option<(String,)> = db
+        .sql("SELECT id FROM notices WHERE person_id = $1 AND kind = $2 AND subject = $3 LIMIT 1")
+        .bind(person.to_owned())
+        .bind(kind.to_owned())
+        .bind(subject.to_owned())
+        .optional()
+        .await?;
+    Ok(row.is_some())
+}
+
 pub async fn count_unread(db: &mut impl Sql, person: &str) -> Result<i64> {
     let (count,): (i64,) = db
         .sql("SELECT COUNT(*) FROM notices WHERE person_id = $1 AND read_at IS NULL")

@@ -107,6 +107,13 @@ pub fn roles_here(roles: &[RoleRow], project: Option<&str>) -> Vec<Role> {
         .collect()
 }
 
+/// Who holds a role in the whole organisation.
+pub async fn holders(console: &Console, db: &mut impl Sql, role: Role) -> Result<Vec<String>, Error> {
+    let roles = store::roles(db, console.now(), console.seal_key()).await?;
+    let held = roles.into_iter().filter(|row| row.project_id.is_none() && row.role == role.code());
+    Ok(held.map(|row| row.person_id).collect())
+}
+
 /// How many people could decide on access: active, with a deciding role anywhere.
 pub async fn deciders(db: &mut impl Sql, now: Moment, key: &Secret) -> Result<u32, Error> {
     let roles = store::roles(db, now, key).await?;

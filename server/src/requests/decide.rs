@@ -26,6 +26,7 @@ pub async fn approve_request(
 ) -> Result<Receipt, Error> {
     let mut sitting = sit_down(console, caller, id, digest, Action::ApproveRequest, comment).await?;
     let (decision, request) = (sitting.sign(console, caller, APPROVED).await?, sitting.request.clone());
+    crate::crash::at("approve.signed");
     let mut events = vec![sitting.event];
     let tx = &mut sitting.tx;
     let mut decisions = sitting.decisions;
@@ -33,6 +34,7 @@ pub async fn approve_request(
     match request.state(&decisions, console.now()) {
         State::InReview { taken, seats } if taken >= seats => {
             let (grant, issued) = grants::issue(console, tx, &request).await?;
+            crate::crash::at("approve.issued");
             let request = end(console, tx, request, Outcome::Approved, Some(grant.id)).await?;
             notifications::tell(console, tx, [request.requester_id.as_str()], "request.approved", id).await?;
             events.push(issued);

@@ -4,7 +4,9 @@ use crate::{
     audit::ledger::{Receipt, Tx},
     catalog::Located,
     console::Console,
-    grants, notifications,
+    db::Sql,
+    grants::{self, Holder},
+    notifications,
     people::Caller,
     policies::Situation,
     workloads,
@@ -14,9 +16,11 @@ use app::{
     error::{Conflict, Error, Refusal},
     id::RequestId,
     people::model,
-    policies::model::{Class, Right, Tier, approval_policy, seats},
+    policies::model::{Class, Right, Role, Tier, approval_policy, seats},
     requests::model::{Outcome, WAITS},
+    time::Moment,
 };
+use chrono::TimeDelta;
 
 /// What is asked for.
 #[derive(Clone, Debug)]
@@ -113,6 +117,20 @@ pub async fn submit_request(
             format!("At most {} here.", app::time::span(tier.longest_for(workload.is_some()))),
         ));
     }
+    let holder = match &workload {
+        Some(id) => Holder::Workload(id),
+        None => Holder::Person(caller.id()),
+    };
+    if let Some(since) = held_since(console, &mut db, holder, &located, ask.right).await? {
+        let most = tier.longest_for(workload.is_some()) * 2;
+        if console.now() + TimeDelta::minutes(ask.minutes) > since + most {
+            let most = app::time::span(most);
+            return Err(Error::invalid(
+                "minutes",
+                format!("With the access that is held already this would be longer than {most} in one piece."),
+            ));
+        }
+    }
     drop(db);
     let ids: Vec<&str> = located.iter().map(|located| located.secret.id.as_str()).collect();
     let now = console.now();
@@ -165,10 +183,36 @@ pub async fn submit_request(
         done = Action::IssueGrant;
     } else {
         let able = candidates(console, &mut tx, &request, &[]).await?;
+        if !able.iter().any(|(_, may)| may.is_ok()) {
+            // Locked: nobody can decide now. It is said at once to whoever asked and to those who could change it.
+            let mut told = able.iter().map(|(person, _)| person.id.clone()).collect::<Vec<_>>();
+            told.extend(crate::people::holders(console, &mut tx, Role::Security).await?);
+            told.push(caller.id().to_owned());
+            told.sort_unstable();
+            told.dedup();
+            notifications::tell(console, &mut tx, told.iter().map(String::as_str), "request.locked", &request.id)
+                .await?;
+        }
         let able = able.iter().filter(|(_, may)| may.is_ok()).map(|(person, _)| person.id.as_str());
         notifications::tell(console, &mut tx, able.collect::<Vec<_>>(), "request.submitted", &request.id).await?;
     }
     Ok((request.id, done, tx.commit(events).await?))
+}
+
+/// Since when a holder holds one of these secrets in one piece with now.
+async fn held_since(
+    console: &Console,
+    db: &mut impl Sql,
+    holder: Holder<'_>,
+    located: &[Located],
+    right: Right,
+) -> Result<Option<Moment>, Error> {
+    let mut since = None;
+    for at in located {
+        let grant = grants::effective(db, holder, &at.secret.id, right, console.now(), console.seal_key()).await?;
+        since = [since, grant.map(|grant| grant.starts_at)].into_iter().flatten().min();
+    }
+    Ok(since)
 }
 
 /// The same form twice shows the first result.

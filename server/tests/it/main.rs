@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod cast;
+mod crash;
 mod support;
 
 mod grants;

@@ -313,3 +313,51 @@ story!(a_double_click_is_one_request_and_no_error, |world| {
     }
     assert_eq!(ids.len(), 1);
 });
+
+story!(access_in_one_piece_is_at_most_twice_the_longest, |world| {
+    let cast = Cast::new(world).await;
+    let secret = cast.filled("a", Tier::Production, Class::Normal).await;
+    cast.granted("jonas", &secret, 480).await;
+    cast.world.clock.advance(TimeDelta::hours(7));
+    cast.granted("jonas", &secret, 480).await;
+    cast.world.clock.advance(TimeDelta::minutes(59));
+    assert!(matches!(cast.ask("jonas", &secret, Right::Read, 482).await.err(), Some(Error::Invalid(_))));
+    cast.ask("jonas", &secret, Right::Read, 60).await.unwrap();
+    cast.world.clock.advance(TimeDelta::hours(8));
+    assert!(cast.ask("jonas", &secret, Right::Read, 480).await.is_ok(), "after an end it is a new piece");
+});
+
+story!(a_request_that_nobody_can_decide_is_said_to_be_locked, |world| {
+    let cast = Cast::new(world).await;
+    let secret = cast.secret("a", Tier::Production, Class::Normal).await;
+    let anna = cast.caller("anna").await;
+    for login in ["iris", "teodor"] {
+        people::disable_person(&cast.console, &anna, cast.id(login)).await.unwrap();
+    }
+    let request = cast.ask("jonas", &secret, Right::Read, 60).await.unwrap();
+    let mut db = cast.console.read().await.unwrap();
+    for login in ["jonas", "mara", "ewa"] {
+        assert!(
+            notifications::store::has(&mut db, cast.id(login), "request.locked", &request).await.unwrap(),
+            "{login}"
+        );
+    }
+    assert!(!cast.holds("jonas", &secret).await, "locked is never open");
+});
+
+story!(holders_are_reminded_once_before_the_end, |world| {
+    let cast = Cast::new(world).await;
+    let secret = cast.filled("a", Tier::Production, Class::Normal).await;
+    cast.granted("jonas", &secret, 240).await;
+    let told = async || {
+        let notices =
+            notifications::store::list(&mut cast.console.read().await.unwrap(), cast.id("jonas"), 50).await.unwrap();
+        notices.iter().filter(|notice| notice.kind == "grant.ends_soon").count()
+    };
+    jobs::run_due(&cast.console).await.unwrap();
+    assert_eq!(told().await, 0);
+    cast.world.clock.advance(TimeDelta::minutes(185));
+    jobs::run_due(&cast.console).await.unwrap();
+    jobs::run_due(&cast.console).await.unwrap();
+    assert_eq!(told().await, 1);
+});
