@@ -272,10 +272,7 @@ pub struct Effect {
 /// Everything on the decision screen.
 pub struct RequestView {
     pub line: Line,
-    pub requester_href: String,
-    pub project_slug: String,
     pub environment: String,
-    pub submitted_at: Moment,
     pub secrets: Vec<(String, String, Class)>,
     pub people_now: usize,
     pub workloads_now: usize,

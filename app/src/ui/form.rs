@@ -14,10 +14,6 @@ impl Form {
         self.values.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone()).unwrap_or_default()
     }
 
-    pub fn values_of(&self, name: &str) -> Vec<&str> {
-        self.values.iter().filter(|(known, _)| known == name).map(|(_, value)| value.as_str()).collect()
-    }
-
     pub fn error(&self, name: &str) -> Option<String> {
         self.errors.iter().find(|error| error.field == name).map(|error| error.message.clone())
     }

@@ -220,13 +220,9 @@ async fn request_page(signed: &Signed, id: &str, form: &Form) -> Result<String, 
         (Ok(()), None) => Err(Refusal::NotOpen),
     };
     let history = history(signed, &mut db, &mut names, &request, &decisions).await?;
-    let project = catalog::store::find_project(&mut db, &request.project_id).await?.ok_or(Error::NotFound)?;
     let environment = catalog::store::find_environment(&mut db, &request.environment_id, console.seal_key()).await?;
     let view = RequestView {
-        requester_href: format!("/people/{}", request.requester_id),
-        project_slug: project.slug,
         environment: environment.ok_or(Error::NotFound)?.slug,
-        submitted_at: request.submitted_at,
         secrets: located.iter().map(|at| (at.secret.id.clone(), at.secret.path.clone(), at.secret.class())).collect(),
         people_now: impact.0,
         workloads_now: impact.1,

@@ -14,9 +14,3 @@ pub async fn keep_input(db: &mut impl Sql, decision: &Decision, now: Moment) -> 
         .await?;
     Ok(())
 }
-
-pub async fn find_input(db: &mut impl Sql, digest: &str) -> Result<Option<String>> {
-    let row: Option<(String,)> =
-        db.sql("SELECT input FROM policy_inputs WHERE digest = $1").bind(digest.to_owned()).optional().await?;
-    Ok(row.map(|(input,)| input))
-}
