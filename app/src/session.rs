@@ -121,7 +121,6 @@ pub struct Shell {
     pub theme: Theme,
     pub flash: Option<Flash>,
     pub assets: Arc<Assets>,
-    pub demo: bool,
     /// The path of the rail's entry that this page belongs to.
     pub here: &'static str,
     pub now: Moment,

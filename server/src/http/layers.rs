@@ -77,7 +77,6 @@ fn write(site: &Site, error: &Error, correlation: &str, json: bool, theme: app::
         theme,
         flash: None,
         assets: site.assets.clone(),
-        demo: site.console.demo,
         here: "",
         now: site.console.now(),
     };

@@ -95,7 +95,6 @@ impl Visitor {
             theme: self.theme,
             flash: self.flash.clone(),
             assets: self.site.assets.clone(),
-            demo: self.site.console.demo,
             here: "",
             now: self.site.console.now(),
         }
