@@ -13,6 +13,8 @@ pub enum Error {
     Invalid(Vec<FieldError>),
     /// 409: the world changed since the page was drawn.
     Conflict(Conflict),
+    /// 405: the address exists and is used in another way.
+    WrongMethod,
     /// 413: more than is ever needed.
     TooLarge,
     /// 500 and 503: not the user's fault; the correlation id finds it in the log.
@@ -42,6 +44,7 @@ impl fmt::Display for Error {
                 f.write_str(&messages.join(" "))
             }
             Self::Conflict(conflict) => conflict.fmt(f),
+            Self::WrongMethod => f.write_str("This address is not used in that way."),
             Self::TooLarge => f.write_str("That is more than this page accepts."),
             Self::Unavailable => f.write_str("Countersign could not do this now. Nothing was changed."),
         }
@@ -84,6 +87,8 @@ sentences! {
         LinkUsed = "link_used", "This link was used already, or is no longer valid.";
         NoGrant = "no_grant", "You hold no access to this secret. Ask for it.";
         GrantEnded = "grant_ended", "Your access to this secret has ended. Ask for it again.";
+        GrantEarly = "grant_early", "Your access to this secret begins later.";
+        GrantSuspended = "grant_suspended", "Your access to this secret is suspended until somebody else confirms it.";
         GrantRight = "grant_right", "Your access does not include this use.";
         CopyOnly = "copy_only", "Critical production secrets are copied, never shown.";
         OnePersonMode = "one_person_mode", "Production values stay closed until two people can decide.";
@@ -94,6 +99,7 @@ sentences! {
         MutualApproval = "mutual_approval", "You and the requester decided on each other's requests within 24 hours: somebody else decides.";
         LinkedAccounts = "linked_accounts", "You and the requester count as one person for seven days, because one of you set up the other's account or role.";
         NewcomerDecides = "newcomer_decides", "Your account or role is younger than 24 hours: it decides nothing in production yet.";
+        ChangedTrust = "changed_trust", "You made this workload, or issued a client secret for it, within seven days: somebody else decides.";
         NotOpen = "not_open", "This request is no longer open.";
         WorldChanged = "world_changed", "The request changed since you opened it. Look at it again, then decide.";
         NotYours = "not_yours", "This belongs to somebody else.";
@@ -115,6 +121,7 @@ sentences! {
         StaleVersion = "stale_version", "Somebody wrote a newer value. Look at it before you write yours.";
         AlreadyDone = "already_done", "This was done already.";
         EditedMeanwhile = "edited_meanwhile", "Somebody changed this since you opened it. Look at it again.";
+        TooLate = "too_late", "This request had ended before your answer came. The answer is kept beside it, without effect.";
         StillInUse = "still_in_use", "Values are still sealed with this key. Wrap them with the new one first.";
         Archived = "archived", "This secret is archived.";
     }

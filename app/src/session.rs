@@ -104,6 +104,7 @@ impl Flash {
             Action::ApproveRequest => "Approved. The requester has been told.",
             Action::DenyRequest => "Denied. The requester has been told.",
             Action::WithdrawRequest => "Withdrawn. Nobody is asked any more.",
+            Action::ResumeGrant => "Confirmed. It goes on until the end that it always had.",
             Action::RevokeGrant => "Revoked. It fails on the next use, everywhere.",
             Action::GiveBackGrant => "Given back. You can no longer read it here.",
             Action::WriteVersion => "The new value is current.",

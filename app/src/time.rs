@@ -3,6 +3,11 @@ use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 
 pub type Moment = DateTime<Utc>;
 
+/// Reads what `<input type="datetime-local">` sends, as UTC: `2026-04-30T14:00`.
+pub fn parse_minute(text: &str) -> Option<Moment> {
+    chrono::NaiveDateTime::parse_from_str(text, "%Y-%m-%dT%H:%M").ok().map(|at| at.and_utc())
+}
+
 /// Cuts a moment to the microsecond: what both databases and the ledger keep.
 pub fn micros(moment: Moment) -> Moment {
     moment.trunc_subsecs(6)

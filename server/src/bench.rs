@@ -152,6 +152,7 @@ async fn ground(db: Db) -> Result<Ground, Failure> {
         minutes: 60 * 24 * 30,
         reason: "bench",
         workload: Some(&workload),
+        starts_at: None,
         form: &form,
     };
     let (request, ..) = requests::submit_request(&console, &lead, ask).await?;

@@ -17,6 +17,7 @@ use crate::{
     policies::{self, Engine, Principal, Situation, store as inputs},
     space::Space,
     vault::Keyring,
+    workloads::Prepared,
 };
 use app::{
     audit::{action::Action, leaf::Subject},
@@ -34,6 +35,7 @@ pub struct Inner {
     pub builder: Builder,
     pub engine: Engine,
     pub keyring: Keyring,
+    pub prepared: Prepared,
     pub space: Space,
     pub hasher: Hasher,
     pub attempts: Attempts,
@@ -56,6 +58,7 @@ impl Console {
             builder: instance.builder.clone(),
             engine: Engine::built_in()?,
             keyring: Keyring::default(),
+            prepared: Prepared::default(),
             space: Space::of(instance.folder.clone()),
             hasher: Hasher::default(),
             attempts: Attempts::default(),

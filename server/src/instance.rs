@@ -11,7 +11,9 @@ use crate::{
     clock::Clock,
     config::Config,
     db::{self, Db},
+    grants,
     keys::{self, KeyFiles, Keys, restrict},
+    people, workloads,
 };
 use aes_gcm::{Aes256Gcm, KeyInit, aead::Aead};
 use app::{
@@ -154,7 +156,8 @@ impl Instance {
     }
 }
 
-/// Resumes after an older state of the database was restored: opens the next epoch and records for ever what was lost.
+/// Resumes after an older state of the database was restored: opens the next epoch, records for ever what was lost, ends
+/// sessions and tokens and suspends every grant until somebody confirms it.
 /// Refused where no anchor says that anything is missing.
 pub async fn recover(config: &Config, clock: Clock, reason: &str) -> Result<RolledBack, Error> {
     let _lock = lock(&config.data)?;
@@ -183,7 +186,13 @@ pub async fn recover(config: &Config, clock: Clock, reason: &str) -> Result<Roll
         .detail("lost_size", lost.size)
         .detail("lost_root", root)
         .private("reason", reason);
-    tx.commit(vec![restored]).await.map_err(|_| Error::Ledger)?;
+    // What ended after the backup is open again in it: nothing that opens survives a restore by itself.
+    let (now, key) = (clock.now(), &instance.keys.row_seal);
+    let mut events = vec![restored];
+    events.extend(people::revoke_every_session(&mut tx, now, key).await.map_err(|_| Error::Ledger)?);
+    events.extend(workloads::revoke_every_token(&mut tx, now, key).await.map_err(|_| Error::Ledger)?);
+    events.extend(grants::suspend_every(&mut tx, now, "restored", key).await.map_err(|_| Error::Ledger)?);
+    tx.commit(events).await.map_err(|_| Error::Ledger)?;
     // The first checkpoint of the new epoch takes the place of the lost one at every anchor.
     let reopened = Instance::attach(db, &files, clock, Anchors::default()).await?;
     let log_key = files.log_key(origin(&Identity { epoch: identity.epoch + 1, ..identity }));

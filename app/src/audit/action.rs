@@ -47,6 +47,7 @@ actions! {
     JoinOrganisation = "person.joined", "Joined";
     ChangePassword = "person.password_changed", "Changed the password";
     ResetPassword = "person.reset_issued", "Issued a link to set a new password";
+    CloseLink = "person.link_closed", "A link that was not used ended";
     DisablePerson = "person.disabled", "Disabled a person";
     EnablePerson = "person.enabled", "Enabled a person";
     CreateTeam = "team.created", "Created a team";
@@ -82,10 +83,13 @@ actions! {
     WithdrawRequest = "request.withdrawn", "Withdrew a request";
     ExpireRequest = "request.expired", "Request expired";
     VoidRequest = "request.voided", "Request lost its effect";
+    DecideLate = "request.decided_late", "Answered a request that had ended";
     ViewRequest = "request.read", "Read a request";
     IssueGrant = "grant.issued", "Access began";
     RevokeGrant = "grant.revoked", "Revoked access";
     GiveBackGrant = "grant.given_back", "Gave access back";
+    SuspendGrant = "grant.suspended", "Access suspended";
+    ResumeGrant = "grant.resumed", "Confirmed suspended access";
     EndGrant = "grant.ended", "Access ended";
 
     CreateWorkload = "workload.created", "Created a workload";
@@ -107,6 +111,7 @@ impl Action {
             self,
             SignOut
                 | EndSession
+                | CloseLink
                 | DisablePerson
                 | RemoveMember
                 | RemoveRole
@@ -116,6 +121,8 @@ impl Action {
                 | WithdrawRequest
                 | RevokeGrant
                 | GiveBackGrant
+                | SuspendGrant
+                | DecideLate
                 | DisableWorkload
                 | RevokeCredential
                 | ExpireRequest

@@ -31,6 +31,13 @@ pub struct Terms<'a> {
     pub minutes: u64,
     pub reason: &'a str,
     pub policy: &'a str,
+    /// When access begins, if later than its approval. Absent terms leave the digest of before.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "written")]
+    pub starts_at: Option<Moment>,
+}
+
+fn written<S: serde::Serializer>(at: &Option<Moment>, serializer: S) -> Result<S::Ok, S::Error> {
+    at.map(crate::time::rfc3339).serialize(serializer)
 }
 
 impl Terms<'_> {
@@ -99,6 +106,35 @@ pub fn state(outcome: Option<Outcome>, expires_at: Moment, taken: usize, seats: 
     }
 }
 
+/// The longest that access may be asked for ahead of its beginning.
+pub const AHEAD: TimeDelta = WAITS;
+
+/// What an approver leaves of a request: never more than it asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Less {
+    pub secrets: Vec<String>,
+    pub minutes: i64,
+}
+
+impl Less {
+    /// Is this a true part of what was asked for? Says at which field it is not.
+    pub fn of(self, secrets: &[&str], minutes: i64) -> Result<Self, (&'static str, &'static str)> {
+        if self.secrets.is_empty() {
+            return Err(("secrets", "Keep at least one secret, or deny the request."));
+        }
+        if self.secrets.iter().any(|id| !secrets.contains(&id.as_str())) {
+            return Err(("secrets", "This is more than was asked for."));
+        }
+        if self.minutes < 1 || self.minutes > minutes {
+            return Err(("minutes", "No longer than was asked for."));
+        }
+        if self.minutes == minutes && self.secrets.len() == secrets.len() {
+            return Err(("minutes", "This is all that was asked for: approve it as it is, or choose less."));
+        }
+        Ok(self)
+    }
+}
+
 /// What the separation-of-duty rules look at. Facts, loaded by the server.
 #[derive(Clone, Debug)]
 pub struct Seat<'a> {
@@ -114,6 +150,8 @@ pub struct Seat<'a> {
     pub signed: &'a [&'a str],
     /// The decider belongs to the team of the workload that would benefit.
     pub benefits: bool,
+    /// When the decider last made, or issued a client secret for, the workload that would benefit.
+    pub trust_changed_at: Option<Moment>,
     /// When one of the two last set up the other's account or gave the other a role.
     pub linked_at: Option<Moment>,
     /// When the requester last decided on a request of the decider.
@@ -127,6 +165,9 @@ pub fn may_sit(seat: &Seat<'_>, now: Moment) -> Result<(), Refusal> {
     }
     if seat.benefits {
         return Err(Refusal::OwnBenefit);
+    }
+    if seat.tier == Tier::Production && seat.trust_changed_at.is_some_and(|at| now - at < LINKED) {
+        return Err(Refusal::ChangedTrust);
     }
     if seat.signed.contains(&seat.decider) {
         return Err(Refusal::SeatTaken);
@@ -164,6 +205,7 @@ mod tests {
             minutes: 240,
             reason: "PAY-2291: totals differ",
             policy: "production-critical",
+            starts_at: None,
         }
     }
 
@@ -185,9 +227,29 @@ mod tests {
             Terms { minutes: 241, ..terms() },
             Terms { reason: "PAY-2291: totals differ.", ..terms() },
             Terms { policy: "production", ..terms() },
+            Terms { starts_at: Some(Moment::default()), ..terms() },
             Terms { beneficiary: "wkl_01m846kxs0e8kbcf2tpy8vep2a", ..terms() },
         ];
         assert!(changed.iter().all(|changed| changed.digest() != digest));
+    }
+
+    #[test]
+    fn less_is_never_more() {
+        let asked = ["a", "b"];
+        let less =
+            |secrets: &[&str], minutes| Less { secrets: secrets.iter().map(ToString::to_string).collect(), minutes };
+        for good in [less(&["a"], 60), less(&["a", "b"], 59), less(&["b"], 1)] {
+            assert_eq!(good.clone().of(&asked, 60), Ok(good));
+        }
+        for (bad, field) in [
+            (less(&[], 60), "secrets"),
+            (less(&["a", "c"], 60), "secrets"),
+            (less(&["a"], 61), "minutes"),
+            (less(&["a"], 0), "minutes"),
+            (less(&["a", "b"], 60), "minutes"),
+        ] {
+            assert_eq!(bad.of(&asked, 60).map_err(|(field, _)| field), Err(field));
+        }
     }
 
     #[test]
@@ -216,6 +278,7 @@ mod tests {
             account_since: ago(500),
             signed: &[],
             benefits: false,
+            trust_changed_at: None,
             linked_at: None,
             mutual_at: None,
         };
@@ -224,6 +287,7 @@ mod tests {
         let cases = [
             (Seat { decider: "jonas", ..good.clone() }, Refusal::OwnRequest),
             (Seat { benefits: true, ..good.clone() }, Refusal::OwnBenefit),
+            (Seat { trust_changed_at: Some(ago(167)), ..good.clone() }, Refusal::ChangedTrust),
             (Seat { signed: &["iris"], ..good.clone() }, Refusal::SeatTaken),
             (Seat { wanted: Some(Role::Security), ..good.clone() }, Refusal::NotAnApprover),
             (Seat { wanted: None, ..good.clone() }, Refusal::NotOpen),

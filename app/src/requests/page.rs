@@ -21,6 +21,8 @@ pub struct Line {
     pub project: String,
     pub tier: Tier,
     pub minutes: i64,
+    /// When access begins, if later than its approval.
+    pub starts_at: Option<Moment>,
     pub reason: String,
     pub state: State,
     pub expires_at: Moment,
@@ -233,6 +235,7 @@ pub fn ask(shell: &Shell, view: Ask, form: &Form) -> String {
                 {ui::pick(form, "right", "To", "", rights)}
                 {for_whom}
                 {ui::pick(form, "minutes", "For how long", "Shorter is decided faster.", offers)}
+                {ui::input(form, "starts_at", "Begins (UTC)", "datetime-local", "Empty: with its approval. At most seven days ahead.")}
                 {ui::text_area(form, "reason", "Why", "A ticket and what you will do. Never a value: many people read this.")}
                 {decide}
                 <div class="actions"><button class="button primary" type="submit">"Send for review"</button>
@@ -301,6 +304,10 @@ pub fn request(shell: &Shell, view: RequestView, form: &Form) -> String {
     );
     let band = Band { project: line.project.clone(), environment: view.environment.clone(), tier: line.tier };
     ui::page(shell, &title, Some(band), || {
+        let begins = match line.starts_at {
+            Some(at) => format!(" from {} UTC, or from approval if that is later.", time::long(at)),
+            None => " from approval.".to_owned(),
+        };
         let length = time::span(TimeDelta::minutes(line.minutes));
         let open = matches!(line.state, State::InReview { .. });
         let now = shell.now;
@@ -313,7 +320,7 @@ pub fn request(shell: &Shell, view: RequestView, form: &Form) -> String {
                 None => view! { " asks to "<b>{verb}" "{what(&line.paths)}</b> }.into_any(),
             };
             view! {
-                <h1 class="sentence"><b>{line.requester.clone()}</b>{wish}" in "<b>{line.project.clone()}</b>" "{ui::env(line.tier)}" for "<b>{length.clone()}</b>" from approval."</h1>
+                <h1 class="sentence"><b>{line.requester.clone()}</b>{wish}" in "<b>{line.project.clone()}</b>" "{ui::env(line.tier)}" for "<b>{length.clone()}</b>{begins.clone()}</h1>
             }
         };
         let said = (!line.reason.is_empty()).then(|| view! {
@@ -421,6 +428,7 @@ fn decide_part(view: &RequestView, form: &Form, length: &str, verb: &str) -> Any
         }
     };
     let count = line.paths.len();
+    let less = less(view, form);
     let values = if count == 1 { "the value".to_owned() } else { format!("{count} values") };
     view! {
         <form method="post" action=format!("/requests/{}/decide", line.id)>
@@ -433,9 +441,39 @@ fn decide_part(view: &RequestView, form: &Form, length: &str, verb: &str) -> Any
                         <button class="answer yes" type="submit" name="answer" value="approve"><span class="ic done" aria-hidden="true"></span><b>"Approve"</b><span>{format!("{} may {verb} {values} for {length}", line.beneficiary.clone().unwrap_or(line.requester.clone()))}</span></button>
                         <button class="answer no" type="submit" name="answer" value="deny"><span class="ic stop" aria-hidden="true"></span><b>"Deny"</b><span>"Ends the request"</span></button>
                     </div>
+                    {less}
                 </div>
             </section>
         </form>
+    }
+    .into_any()
+}
+
+/// Approving a part: fewer secrets, a shorter time. Offered where there is less to give.
+fn less(view: &RequestView, form: &Form) -> AnyView {
+    let asked = view.line.minutes;
+    let mut lengths: Vec<i64> = [15, 30, 60, 120, 240, 480, 1440, 4320, 10_080, 43_200, 129_600].into();
+    lengths.retain(|minutes| *minutes < asked);
+    lengths.push(asked);
+    lengths.reverse();
+    if lengths.len() == 1 && view.secrets.len() == 1 {
+        return ().into_any();
+    }
+    let lengths = lengths.into_iter().map(|minutes| (minutes.to_string(), time::span(TimeDelta::minutes(minutes))));
+    let secrets = view.secrets.iter().map(|(id, path, class)| view! {
+        <label class="check"><input type="checkbox" name="secret" value=id.clone() checked /><span><code>{path.clone()}</code>" "<small class="muted">{class.words()}</small></span></label>
+    }).collect_view();
+    let mistake = form.error("secrets").map(|why| view! { <p class="wrong" role="alert">{why}</p> });
+    let open = form.error("secrets").is_some() || form.error("minutes").is_some();
+    view! {
+        <details class="less" open=open><summary>"Approve less than was asked for"</summary>
+            <div class="stacked">
+                <p class="hint">"What you leave becomes a new revision, signed by you; earlier signatures no longer count."</p>
+                <fieldset><legend class="label">"Secrets"</legend>{secrets}{mistake}</fieldset>
+                {ui::pick(form, "minutes", "For how long", "", lengths.collect())}
+                <div class="actions"><button class="button" type="submit" name="answer" value="less">"Approve this part"</button></div>
+            </div>
+        </details>
     }
     .into_any()
 }

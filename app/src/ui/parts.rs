@@ -176,6 +176,7 @@ pub fn problem(error: &Error, correlation: &str) -> AnyView {
         Error::Refused(_) => "You may not",
         Error::Invalid(_) => "That does not fit",
         Error::Conflict(_) => "The world changed",
+        Error::WrongMethod => "Not used in that way",
         Error::TooLarge => "Too large",
         Error::Unavailable => "Not now",
     };

@@ -52,7 +52,22 @@ struct Shared {
 struct Observed {
     who: Who,
     event: Event,
-    recorded: oneshot::Sender<Result<Receipt, Error>>,
+    basis: Vec<Basis>,
+    recorded: oneshot::Sender<Result<Option<Receipt>, Error>>,
+}
+
+/// A row that an observation rests on, as a certain event left it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Basis {
+    pub(super) table: &'static str,
+    pub(super) id: String,
+    pub(super) seq: i64,
+}
+
+impl Basis {
+    pub fn of<R: SealedRow>(row: &R) -> Self {
+        Self { table: R::TABLE, id: row.id().into(), seq: row.seal().0 }
+    }
 }
 
 impl Ledger {
@@ -93,9 +108,15 @@ impl Ledger {
 
     /// Records an event that changes nothing; durable when this returns.
     pub async fn observe(&self, who: &Who, event: Event) -> Result<Receipt, Error> {
+        self.observe_while(who, event, Vec::new()).await?.ok_or(Error::Unavailable)
+    }
+
+    /// Records an event that rests on rows which were read before: it is written only if each of them is, at the event's
+    /// place in the trail, still what was read. `None`: one of them changed, and nothing was recorded.
+    pub async fn observe_while(&self, who: &Who, event: Event, basis: Vec<Basis>) -> Result<Option<Receipt>, Error> {
         // The waiter exists before the event is handed over, so that no wake-up is lost.
         let (recorded, receipt) = oneshot::channel();
-        let observed = Observed { who: who.clone(), event, recorded };
+        let observed = Observed { who: who.clone(), event, basis, recorded };
         self.0.observed.send(observed).await.map_err(|_| Error::Unavailable)?;
         receipt.await.map_err(|_| Error::Unavailable)?
     }
@@ -223,29 +244,46 @@ async fn record_observations(ledger: std::sync::Weak<Shared>, mut inbox: mpsc::R
     while inbox.recv_many(&mut batch, BATCH).await > 0 {
         let Some(ledger) = ledger.upgrade() else { return };
         let (mut events, mut waiters) = (Vec::with_capacity(batch.len()), Vec::with_capacity(batch.len()));
-        for Observed { who, event, recorded } in batch.drain(..) {
-            events.push((who, event));
+        for Observed { who, event, basis, recorded } in batch.drain(..) {
+            events.push((who, event, basis));
             waiters.push(recorded);
         }
-        let written = write_observations(&ledger, events).await;
-        for (place, waiter) in (0_u64..).zip(waiters) {
-            let answer = written.as_ref().map(|first| Receipt { seq: first.seq + place, at: first.at });
-            let _ = waiter.send(answer.map_err(Clone::clone));
+        match write_observations(&ledger, events).await {
+            Ok(receipts) => waiters.into_iter().zip(receipts).for_each(|(waiter, receipt)| {
+                let _ = waiter.send(Ok(receipt));
+            }),
+            Err(error) => waiters.into_iter().for_each(|waiter| {
+                let _ = waiter.send(Err(error.clone()));
+            }),
         }
     }
 }
 
-async fn write_observations(ledger: &Shared, events: Vec<(Who, Event)>) -> Result<Receipt, Error> {
+/// One receipt for each event in order; none for those whose basis is gone.
+async fn write_observations(
+    ledger: &Shared,
+    events: Vec<(Who, Event, Vec<Basis>)>,
+) -> Result<Vec<Option<Receipt>>, Error> {
     let mut tx = ledger.db.begin().await?;
-    let first = store::take_places(&mut tx, events.len()).await?;
+    let gone = store::gone(&mut tx, events.iter().flat_map(|(_, _, basis)| basis)).await?;
+    let stands: Vec<bool> = events.iter().map(|(_, _, basis)| !basis.iter().any(|row| gone.contains(row))).collect();
+    let count = stands.iter().filter(|stands| **stands).count();
+    if count == 0 {
+        return Ok(vec![None; stands.len()]);
+    }
+    let first = store::take_places(&mut tx, count).await?;
     crash::at("observe.placed");
     let at = ledger.clock.now();
-    append(&mut tx, &ledger.pseudonyms, first, at, events.iter().map(|(who, event)| (who, event.clone()))).await?;
+    let standing = events.iter().zip(&stands).filter(|(_, stands)| **stands);
+    let batch = standing.map(|((who, event, _), _)| (who, event.clone()));
+    append(&mut tx, &ledger.pseudonyms, first, at, batch).await?;
     crash::at("observe.appended");
     tx.commit().await?;
     crash::at("observe.committed");
     ledger.grown.notify_one();
-    Ok(Receipt { seq: first, at })
+    let mut places = first..;
+    let receipt = |stands| if stands { places.next().map(|seq| Receipt { seq, at }) } else { None };
+    Ok(stands.into_iter().map(receipt).collect())
 }
 
 /// Inserts the leaves and their disclosures at the places that were taken.

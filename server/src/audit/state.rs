@@ -36,12 +36,17 @@ pub struct Checked {
 type Writes = HashMap<(&'static str, String), (u64, Moment)>;
 
 /// Which rows an event writes: the table and the id.
-fn written(action: Action, subject: &Subject) -> Vec<(&'static str, &String)> {
+fn written<'a>(action: Action, subject: &'a Subject) -> Vec<(&'static str, &'a String)> {
     use Action::*;
+    let both = |one: (&'static str, &'a Option<String>), other: (&'static str, &'a Option<String>)| {
+        [one, other].into_iter().filter_map(|(table, id)| Some((table, id.as_ref()?))).collect()
+    };
     let (table, id) = match action {
-        InvitePerson | JoinOrganisation | ChangePassword | ResetPassword | DisablePerson | EnablePerson => {
-            ("people", &subject.person)
+        InvitePerson | JoinOrganisation | ChangePassword | ResetPassword => {
+            return both(("people", &subject.person), ("links", &subject.row));
         }
+        CloseLink => ("links", &subject.row),
+        DisablePerson | EnablePerson => ("people", &subject.person),
         AssignRole | RemoveRole => ("roles", &subject.row),
         AddMember | RemoveMember => ("memberships", &subject.row),
         SignIn | SignOut | EndSession => ("session_bindings", &subject.row),
@@ -49,20 +54,10 @@ fn written(action: Action, subject: &Subject) -> Vec<(&'static str, &String)> {
         CreateSecret | EditSecret | MoveSecret | ArchiveSecret | WriteVersion | DeleteVersion | UndeleteVersion
         | ScheduleDestruction | DestroyVersion => ("secrets", &subject.secret),
         SubmitRequest | WithdrawRequest | ExpireRequest | VoidRequest => ("access_requests", &subject.request),
-        ApproveRequest => ("decisions", &subject.row),
-        DenyRequest => {
-            return [("decisions", &subject.row), ("access_requests", &subject.request)]
-                .into_iter()
-                .filter_map(|(table, id)| Some((table, id.as_ref()?)))
-                .collect();
-        }
-        IssueGrant => {
-            return [("grants", &subject.grant), ("access_requests", &subject.request)]
-                .into_iter()
-                .filter_map(|(table, id)| Some((table, id.as_ref()?)))
-                .collect();
-        }
-        RevokeGrant | GiveBackGrant => ("grants", &subject.grant),
+        ApproveRequest | DecideLate => ("decisions", &subject.row),
+        DenyRequest => return both(("decisions", &subject.row), ("access_requests", &subject.request)),
+        IssueGrant => return both(("grants", &subject.grant), ("access_requests", &subject.request)),
+        RevokeGrant | GiveBackGrant | SuspendGrant | ResumeGrant => ("grants", &subject.grant),
         CreateWorkload | DisableWorkload => ("workloads", &subject.workload),
         IssueCredential | RevokeCredential => ("credentials", &subject.row),
         IssueToken | RevokeToken => ("tokens", &subject.row),

@@ -1,6 +1,8 @@
 //! The ledger's SQL.
+use super::ledger::Basis;
 use crate::db::{Result, Sql, Statement, Transaction};
 use app::{audit::tree::Hash, time::Moment};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 /// A leaf with the columns that are searched.
 pub struct Row {
@@ -31,6 +33,35 @@ pub async fn take_places(tx: &mut Transaction, count: usize) -> Result<u64> {
     let (size,): (i64,) =
         tx.sql("UPDATE ledger_head SET size = size + $1 WHERE id = 1 RETURNING size").bind(count as i64).one().await?;
     Ok(size as u64 - count as u64)
+}
+
+/// Which of these rows are no longer as they were read. Keeps the head locked from here on, so that what changes them
+/// later also stands later in the trail.
+pub async fn gone<'a>(tx: &mut Transaction, basis: impl Iterator<Item = &'a Basis>) -> Result<HashSet<Basis>> {
+    let mut asked: BTreeMap<&'static str, BTreeSet<&str>> = BTreeMap::new();
+    let basis: HashSet<&Basis> = basis.collect();
+    for row in &basis {
+        asked.entry(row.table).or_default().insert(&row.id);
+    }
+    if !asked.is_empty() {
+        take_places(tx, 0).await?;
+    }
+    let mut found = HashSet::new();
+    for (table, ids) in asked {
+        let mut ids = ids.into_iter().peekable();
+        while ids.peek().is_some() {
+            let chunk = CHUNKS.into_iter().find(|size| *size <= ids.len()).unwrap_or(1);
+            let mut statement = Statement::from("SELECT id, event_seq FROM ");
+            statement.push(table).push(" WHERE id IN ").rows(1, chunk);
+            let mut query = tx.sql(statement);
+            for id in ids.by_ref().take(chunk) {
+                query = query.bind(id.to_owned());
+            }
+            let rows: Vec<(String, i64)> = query.all().await?;
+            found.extend(rows.into_iter().map(|(id, seq)| Basis { table, id, seq }));
+        }
+    }
+    Ok(basis.into_iter().filter(|row| !found.contains(*row)).cloned().collect())
 }
 
 /// How many rows one statement carries: few shapes, so that each stays prepared.

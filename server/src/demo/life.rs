@@ -318,7 +318,7 @@ impl Life {
     ) -> Result<String, Error> {
         let caller = self.caller(login).await?;
         let form = self.console.id::<CorrelationId>()?.to_string();
-        let ask = Ask { secrets, right, minutes, reason, workload, form: &form };
+        let ask = Ask { secrets, right, minutes, reason, workload, starts_at: None, form: &form };
         let (id, _, _) = requests::submit_request(&self.console, &caller, ask).await?;
         self.last_event = self.clock.now();
         Ok(id)

@@ -2,7 +2,7 @@
 //! States and invariants are in `app/src/grants`.
 pub mod store;
 
-pub use store::{Holder, ever_held};
+pub use store::Holder;
 
 use crate::{
     audit::{
@@ -19,7 +19,7 @@ use crate::{
 };
 use app::{
     audit::{action::Action, leaf::Subject},
-    error::{Conflict, Error},
+    error::{Conflict, Error, Refusal},
     grants::model::State,
     id::{GrantId, NoticeId},
     policies::model::Right,
@@ -39,6 +39,24 @@ pub async fn effective(
 ) -> Result<Option<Grant>, Error> {
     let grants = store::active_on(db, holder, secret, now, key).await?;
     Ok(grants.into_iter().find(|grant| grant.right() == Some(right)))
+}
+
+/// Why a person who holds no effective grant holds none: it begins later, is suspended, has ended, never was.
+pub async fn why_none(
+    db: &mut impl Sql,
+    person: &str,
+    secret: &str,
+    right: Right,
+    now: Moment,
+    key: &Key,
+) -> Result<Refusal, Error> {
+    let last = store::last_on(db, person, secret, right, key).await?;
+    Ok(match last.map(|grant| grant.state(now)) {
+        Some(State::Scheduled) => Refusal::GrantEarly,
+        Some(State::Suspended) => Refusal::GrantSuspended,
+        Some(_) => Refusal::GrantEnded,
+        None => Refusal::NoGrant,
+    })
 }
 
 /// Does a holder hold anything in a project now?
@@ -64,9 +82,10 @@ fn subject(grant: &Grant) -> Subject {
     }
 }
 
-/// Gives what a request asked for, within the change that approved it. The clock starts now.
+/// Gives what a request asked for, within the change that approved it. The clock starts now, or at the start that was asked for.
 pub async fn issue(console: &Console, tx: &mut Tx, request: &Request) -> Result<(Grant, Event), Error> {
     let now = console.now();
+    let starts = request.starts_at.filter(|at| *at > now).unwrap_or(now);
     let grant = Grant {
         id: console.id::<GrantId>()?.to_string(),
         request_id: request.id.clone(),
@@ -76,11 +95,13 @@ pub async fn issue(console: &Console, tx: &mut Tx, request: &Request) -> Result<
         environment_id: request.environment_id.clone(),
         access_right: request.access_right.clone(),
         secrets: request.secrets.clone(),
-        starts_at: now,
-        expires_at: now + TimeDelta::minutes(request.minutes),
+        starts_at: starts,
+        expires_at: starts + TimeDelta::minutes(request.minutes),
         revoked_at: None,
         revoked_by: None,
         given_back_at: None,
+        suspended_at: None,
+        suspended_for: None,
         event_seq: 0,
         row_mac: Vec::new(),
     };
@@ -109,7 +130,7 @@ pub async fn revoke_grant(console: &Console, caller: &Caller, id: &str) -> Resul
     let grant = store::find(&mut console.read().await?, id, console.seal_key()).await?.ok_or(Error::NotFound)?;
     let (mut tx, event) = console.begin(caller, Action::RevokeGrant, subject(&grant), Situation::default()).await?;
     let grant = store::lock(&mut tx, id, console.seal_key()).await?.ok_or(Error::NotFound)?;
-    if !matches!(grant.state(console.now()), State::Active | State::Scheduled) {
+    if !grant.state(console.now()).is_open() {
         return Err(Error::Conflict(Conflict::AlreadyDone));
     }
     let revoked = revoke(console, &mut tx, grant.clone(), caller.id()).await?;
@@ -124,7 +145,7 @@ pub async fn give_back_grant(console: &Console, caller: &Caller, id: &str) -> Re
     let situation = Situation { own, ..Situation::default() };
     let (mut tx, event) = console.begin(caller, Action::GiveBackGrant, subject(&grant), situation).await?;
     let grant = store::lock(&mut tx, id, console.seal_key()).await?.ok_or(Error::NotFound)?;
-    if !matches!(grant.state(console.now()), State::Active | State::Scheduled) {
+    if !grant.state(console.now()).is_open() {
         return Err(Error::Conflict(Conflict::AlreadyDone));
     }
     let grant = Grant { given_back_at: Some(console.now()), ..grant };
@@ -133,20 +154,20 @@ pub async fn give_back_grant(console: &Console, caller: &Caller, id: &str) -> Re
     tx.commit(vec![event]).await
 }
 
-/// Ends every active grant of a holder within a change; an event for each.
+/// Ends every grant of a holder within a change; an event for each.
 pub async fn revoke_grants_of(
     console: &Console,
     tx: &mut Tx,
     holder: Holder<'_>,
     by: &str,
 ) -> Result<Vec<Event>, Error> {
-    let grants = store::active_of(tx, holder, console.now(), console.seal_key()).await?;
+    let grants = store::open_of(tx, holder, console.now(), console.seal_key()).await?;
     revoke_all(console, tx, grants, by).await
 }
 
-/// Ends every active grant on a secret that covers nothing else; wider ones stay, the secret itself is closed.
+/// Ends every grant on a secret that covers nothing else; wider ones stay, the secret itself is closed.
 pub async fn revoke_grants_on(console: &Console, tx: &mut Tx, secret: &str, by: &str) -> Result<Vec<Event>, Error> {
-    let mut grants = store::active_for(tx, secret, console.now(), console.seal_key()).await?;
+    let mut grants = store::open_for(tx, secret, console.now(), console.seal_key()).await?;
     grants.retain(|grant| grant.secrets == secret);
     revoke_all(console, tx, grants, by).await
 }
@@ -156,7 +177,7 @@ async fn revoke_all(console: &Console, tx: &mut Tx, mut grants: Vec<Grant>, by: 
     let mut events = Vec::new();
     for grant in grants {
         if let Some(grant) = store::lock(tx, &grant.id, console.seal_key()).await?
-            && matches!(grant.state(console.now()), State::Active | State::Scheduled)
+            && grant.state(console.now()).is_open()
         {
             events.push(revoke(console, tx, grant, by).await?);
         }
@@ -164,23 +185,68 @@ async fn revoke_all(console: &Console, tx: &mut Tx, mut grants: Vec<Grant>, by: 
     Ok(events)
 }
 
-/// Reminds people whose access ends within the hour, once; not those who got it within that hour.
+/// Suspends a grant within a change: it opens nothing until somebody else confirms it.
+pub async fn suspend(tx: &mut Tx, grant: Grant, now: Moment, why: &'static str) -> Result<Event, Error> {
+    let grant = Grant { suspended_at: Some(now), suspended_for: Some(why.into()), ..grant };
+    store::save_end(tx, &grant).await?;
+    tx.seal(&grant)?;
+    Ok(Event::new(Action::SuspendGrant).on(subject(&grant)).detail("why", why))
+}
+
+/// Suspends every grant that has not ended, within a change: for a restored database, which may be older than their ends.
+pub async fn suspend_every(tx: &mut Tx, now: Moment, why: &'static str, key: &Key) -> Result<Vec<Event>, Error> {
+    let mut events = Vec::new();
+    for grant in store::open(tx, now, key).await? {
+        if grant.suspended_at.is_none() {
+            events.push(suspend(tx, grant, now, why).await?);
+        }
+    }
+    Ok(events)
+}
+
+/// Lets a suspended grant go on, until the end that it always had. Never by its holder.
+pub async fn resume_grant(console: &Console, caller: &Caller, id: &str) -> Result<(Receipt, Grant), Error> {
+    let grant = store::find(&mut console.read().await?, id, console.seal_key()).await?.ok_or(Error::NotFound)?;
+    let (mut tx, event) = console.begin(caller, Action::ResumeGrant, subject(&grant), Situation::default()).await?;
+    let grant = store::lock(&mut tx, id, console.seal_key()).await?.ok_or(Error::NotFound)?;
+    if grant.person_id.as_deref() == Some(caller.id()) {
+        return Err(tx.refuse(event, Refusal::OwnRequest).await);
+    }
+    if grant.state(console.now()) != State::Suspended {
+        return Err(Error::Conflict(Conflict::AlreadyDone));
+    }
+    let grant = Grant { suspended_at: None, suspended_for: None, ..grant };
+    store::save_end(&mut tx, &grant).await?;
+    tx.seal(&grant)?;
+    if let Some(holder) = &grant.person_id {
+        notifications::tell(console, &mut tx, [holder.as_str()], "grant.resumed", &grant.request_id).await?;
+    }
+    Ok((tx.commit(vec![event]).await?, grant))
+}
+
+/// When people are reminded that their access ends, and the notice. Not those who got it within that time.
+const REMINDERS: [(TimeDelta, &str); 2] =
+    [(TimeDelta::hours(1), "grant.ends_soon"), (TimeDelta::hours(24), "grant.ends_tomorrow")];
+
+/// Reminds people whose access ends soon: once a day before, once an hour before.
 pub async fn remind(console: &Console) -> Result<usize, Error> {
-    let (now, hour) = (console.now(), TimeDelta::hours(1));
+    let now = console.now();
     let mut db = console.read().await?;
     let mut due = Vec::new();
-    for (person, request) in store::ending(&mut db, now, now + hour, now - hour).await? {
-        if !notifications::store::has(&mut db, &person, "grant.ends_soon", &request).await? {
-            due.push((person, request));
+    for (ahead, kind) in REMINDERS {
+        for (person, request) in store::ending(&mut db, now, now + ahead, now - ahead).await? {
+            if !notifications::store::has(&mut db, &person, kind, &request).await? {
+                due.push((person, request, kind));
+            }
         }
     }
     drop(db);
     let count = due.len();
     if count > 0 {
         let mut tx = console.ledger.housekeeping().await?;
-        for (person, request) in due {
+        for (person, request, kind) in due {
             let id = console.id::<NoticeId>()?.to_string();
-            notifications::store::insert(&mut tx, &id, &person, "grant.ends_soon", &request, now).await?;
+            notifications::store::insert(&mut tx, &id, &person, kind, &request, now).await?;
         }
         tx.finish().await?;
     }

@@ -28,6 +28,8 @@ pub struct Grant {
     pub revoked_at: Option<Moment>,
     pub revoked_by: Option<String>,
     pub given_back_at: Option<Moment>,
+    pub suspended_at: Option<Moment>,
+    pub suspended_for: Option<String>,
     #[serde(skip)]
     pub event_seq: i64,
     #[serde(skip)]
@@ -42,6 +44,7 @@ impl Grant {
             expires_at: self.expires_at,
             revoked_at: self.revoked_at,
             given_back_at: self.given_back_at,
+            suspended_at: self.suspended_at,
         };
         effective_state(span, now)
     }
@@ -57,7 +60,7 @@ impl Grant {
 
 const GRANT: &str = "SELECT g.id, g.request_id, g.person_id, g.workload_id, g.project_id, g.environment_id, \
                      g.access_right, g.secrets, g.starts_at, g.expires_at, g.revoked_at, g.revoked_by, \
-                     g.given_back_at, g.event_seq, g.row_mac FROM grants g";
+                     g.given_back_at, g.suspended_at, g.suspended_for, g.event_seq, g.row_mac FROM grants g";
 
 /// Whose grants.
 #[derive(Clone, Copy, Debug)]
@@ -75,7 +78,10 @@ impl<'a> Holder<'a> {
 }
 
 /// Active at `$1`: the one predicate, equal to `effective_state`.
-const ACTIVE: &str = " g.starts_at <= $1 AND g.expires_at > $1 AND g.revoked_at IS NULL AND g.given_back_at IS NULL";
+const ACTIVE: &str = " g.starts_at <= $1 AND g.expires_at > $1 AND g.revoked_at IS NULL AND g.given_back_at IS NULL \
+                      AND g.suspended_at IS NULL";
+/// Not ended at `$1`: active, still to begin, or suspended. Equal to `State::is_open`.
+const OPEN: &str = " g.expires_at > $1 AND g.revoked_at IS NULL AND g.given_back_at IS NULL";
 
 fn active(select: &'static str, join: &'static str, rest: &'static str) -> Statement {
     let mut statement = Statement::from(select);
@@ -118,6 +124,36 @@ pub async fn active_of(db: &mut impl Sql, holder: Holder<'_>, now: Moment, key: 
     );
     let rows: Vec<Grant> = db.sql(active(GRANT, "", rest)).bind(now).bind(holder.id().to_owned()).all().await?;
     Ok(rows.into_iter().filter_map(|row| check(row, key)).collect())
+}
+
+/// Grants of a holder that have not ended: what an end of the holder has to end.
+pub async fn open_of(db: &mut impl Sql, holder: Holder<'_>, now: Moment, key: &Key) -> Result<Vec<Grant>> {
+    let rest = whose(
+        holder,
+        " AND g.person_id = $2 ORDER BY g.expires_at, g.id",
+        " AND g.workload_id = $2 ORDER BY g.expires_at, g.id",
+    );
+    let mut statement = Statement::from(GRANT);
+    statement.push(" WHERE").push(OPEN).push(rest);
+    let rows: Vec<Grant> = db.sql(statement).bind(now).bind(holder.id().to_owned()).all().await?;
+    Ok(rows.into_iter().filter_map(|row| check(row, key)).collect())
+}
+
+/// Everybody's grants that have not ended.
+pub async fn open(db: &mut impl Sql, now: Moment, key: &Key) -> Result<Vec<Grant>> {
+    let mut statement = Statement::from(GRANT);
+    statement.push(" WHERE").push(OPEN).push(" ORDER BY g.id");
+    let rows: Vec<Grant> = db.sql(statement).bind(now).all().await?;
+    Ok(rows.into_iter().filter_map(|row| check(row, key)).collect())
+}
+
+/// Everybody's grants on one secret that have not ended.
+pub async fn open_for(db: &mut impl Sql, secret: &str, now: Moment, key: &Key) -> Result<Vec<Grant>> {
+    let mut statement = Statement::from(GRANT);
+    statement.push(" JOIN grant_secrets s ON s.grant_id = g.id WHERE").push(OPEN);
+    statement.push(" AND s.secret_id = $2 ORDER BY g.id");
+    let rows: Vec<Grant> = db.sql(statement).bind(now).bind(secret.to_owned()).all().await?;
+    Ok(rows.into_iter().filter_map(|row| check(row, key)).filter(|grant| grant.covers(secret)).collect())
 }
 
 /// Everybody's active grants on one secret.
@@ -183,15 +219,20 @@ pub async fn insert(tx: &mut impl Sql, grant: &Grant) -> Result<()> {
     Ok(())
 }
 
-/// Writes an end; rows are closed, never changed otherwise.
+/// Writes an end or a suspension; a grant is never changed otherwise.
 pub async fn save_end(tx: &mut impl Sql, grant: &Grant) -> Result<u64> {
-    tx.sql("UPDATE grants SET revoked_at = $1, revoked_by = $2, given_back_at = $3 WHERE id = $4")
-        .bind(grant.revoked_at)
-        .bind(grant.revoked_by.clone())
-        .bind(grant.given_back_at)
-        .bind(grant.id.clone())
-        .execute()
-        .await
+    tx.sql(
+        "UPDATE grants SET revoked_at = $1, revoked_by = $2, given_back_at = $3, suspended_at = $4, suspended_for = $5 \
+         WHERE id = $6",
+    )
+    .bind(grant.revoked_at)
+    .bind(grant.revoked_by.clone())
+    .bind(grant.given_back_at)
+    .bind(grant.suspended_at)
+    .bind(grant.suspended_for.clone())
+    .bind(grant.id.clone())
+    .execute()
+    .await
 }
 
 /// Grants whose time is over and whose end nobody was told of yet.
@@ -229,19 +270,14 @@ pub async fn note_end(tx: &mut impl Sql, id: &str, now: Moment) -> Result<u64> {
         .await
 }
 
-/// Did this person ever hold this right on this secret?
-pub async fn ever_held(db: &mut impl Sql, person: &str, secret: &str, right: Right) -> Result<bool> {
-    let row: Option<(String,)> = db
-        .sql(
-            "SELECT g.id FROM grants g JOIN grant_secrets s ON s.grant_id = g.id \
-             WHERE s.secret_id = $1 AND g.person_id = $2 AND g.access_right = $3 LIMIT 1",
-        )
-        .bind(secret.to_owned())
-        .bind(person.to_owned())
-        .bind(right.code())
-        .optional()
-        .await?;
-    Ok(row.is_some())
+/// The grant of this right on this secret that a person holds last, whatever became of it.
+pub async fn last_on(db: &mut impl Sql, person: &str, secret: &str, right: Right, key: &Key) -> Result<Option<Grant>> {
+    let mut statement = Statement::from(GRANT);
+    statement.push(" JOIN grant_secrets s ON s.grant_id = g.id WHERE s.secret_id = $1 AND g.person_id = $2");
+    statement.push(" AND g.access_right = $3 ORDER BY g.expires_at DESC LIMIT 1");
+    let query = db.sql(statement).bind(secret.to_owned()).bind(person.to_owned()).bind(right.code());
+    let row: Option<Grant> = query.optional().await?;
+    Ok(row.and_then(|row| check(row, key)).filter(|grant| grant.covers(secret)))
 }
 
 pub async fn count_active(db: &mut impl Sql, person: &str, now: Moment) -> Result<i64> {

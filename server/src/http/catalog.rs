@@ -99,11 +99,15 @@ pub struct MatrixQuery {
 }
 
 pub async fn matrix(signed: Signed, Path(slug): Path<String>, Query(query): Query<MatrixQuery>) -> Answer {
+    Ok(shown(matrix_page(&signed, &slug, query, &Form::default()).await?))
+}
+
+async fn matrix_page(signed: &Signed, slug: &str, query: MatrixQuery, form: &Form) -> Result<String, Error> {
     let console = signed.console();
     let shell = signed.shell("/projects").await?;
     let (now, key) = (console.now(), console.seal_key());
     let mut db = console.read().await?;
-    let project = catalog::visible_project(console, &mut db, &signed.caller, &slug).await?;
+    let project = catalog::visible_project(console, &mut db, &signed.caller, slug).await?;
     let environments = store::environments(&mut db, &project.id, key).await?;
     let columns: Vec<Column> = environments
         .iter()
@@ -148,7 +152,7 @@ pub async fn matrix(signed: Signed, Path(slug): Path<String>, Query(query): Quer
         query: query.q,
         all,
     };
-    Ok(shown(page::matrix(&shell, view)))
+    Ok(page::matrix(&shell, view, form))
 }
 
 /// Words of the path, and `is:missing`, `is:old`, `is:known`; all of them must fit.
@@ -226,8 +230,13 @@ pub async fn create_environment(signed: Signed, Path(slug): Path<String>, fields
     let project = catalog::visible_project(console, &mut console.read().await?, &signed.caller, &slug).await?;
     let tier =
         Tier::from_code(fields.get("tier")).ok_or_else(|| Error::invalid("tier", "Choose a protection level."))?;
-    let (_, receipt) = catalog::create_environment(console, &signed.caller, &project, fields.get("slug"), tier).await?;
-    Ok(done(&format!("/projects/{slug}"), Action::CreateEnvironment, receipt))
+    match catalog::create_environment(console, &signed.caller, &project, fields.get("slug"), tier).await {
+        Ok((_, receipt)) => Ok(done(&format!("/projects/{slug}"), Action::CreateEnvironment, receipt)),
+        Err(error) => {
+            let form = fields.again(error, &[])?;
+            Ok(mistaken(matrix_page(&signed, &slug, MatrixQuery::default(), &form).await?))
+        }
+    }
 }
 
 pub async fn import_page(signed: Signed, Path(slug): Path<String>) -> Answer {

@@ -42,6 +42,7 @@ pub fn status(error: &Error) -> StatusCode {
         Error::Refused(_) => StatusCode::FORBIDDEN,
         Error::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
         Error::Conflict(_) => StatusCode::CONFLICT,
+        Error::WrongMethod => StatusCode::METHOD_NOT_ALLOWED,
         Error::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         Error::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
     }
@@ -55,6 +56,7 @@ pub fn code(error: &Error) -> &'static str {
         Error::Refused(refusal) => refusal.code(),
         Error::Invalid(_) => "invalid",
         Error::Conflict(conflict) => conflict.code(),
+        Error::WrongMethod => "wrong_method",
         Error::TooLarge => "too_large",
         Error::Unavailable => "unavailable",
     }
@@ -79,4 +81,9 @@ pub fn problem_json(error: &Error, correlation: &str) -> serde_json::Value {
 
 pub async fn unmatched() -> Problem {
     Problem(Error::NotFound)
+}
+
+/// The path is known, the method is not: axum adds which are (RFC 9110, 15.5.6).
+pub async fn wrong_method() -> Problem {
+    Problem(Error::WrongMethod)
 }

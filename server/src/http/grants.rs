@@ -66,6 +66,11 @@ pub async fn give_back(signed: Signed, Path(id): Path<String>) -> Answer {
     Ok(done("/access", Action::GiveBackGrant, receipt))
 }
 
+pub async fn resume(signed: Signed, Path(id): Path<String>) -> Answer {
+    let (receipt, grant) = grants::resume_grant(signed.console(), &signed.caller, &id).await?;
+    Ok(done(&format!("/requests/{}", grant.request_id), Action::ResumeGrant, receipt))
+}
+
 pub async fn revoke(signed: Signed, Path(id): Path<String>) -> Answer {
     let (receipt, grant) = grants::revoke_grant(signed.console(), &signed.caller, &id).await?;
     Ok(done(&format!("/requests/{}", grant.request_id), Action::RevokeGrant, receipt))

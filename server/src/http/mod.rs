@@ -75,7 +75,7 @@ pub fn router(site: Site) -> Router {
     }
     router
         .fallback(error::unmatched)
-        .method_not_allowed_fallback(error::unmatched)
+        .method_not_allowed_fallback(error::wrong_method)
         .layer(session::layer(site.console.clone()))
         .layer(middleware::from_fn_with_state(site.clone(), layers::same_origin))
         .layer(DefaultBodyLimit::max(LONGEST_BODY))

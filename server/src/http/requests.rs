@@ -18,7 +18,7 @@ use app::{
     id::CorrelationId,
     policies::model::{Class, Right, seats},
     requests::{
-        model::{Outcome, State},
+        model::{Less, Outcome, State},
         page::{self, Effect, Event, Line, RequestView, SeatView, verb},
     },
     ui::Form,
@@ -51,6 +51,7 @@ pub(super) async fn line(
         project: project.map_or_else(String::new, |project| project.name),
         tier: request.tier(),
         minutes: request.minutes,
+        starts_at: request.starts_at,
         reason: request.reason.clone(),
         state: request.state(decisions, site.console.now()),
         expires_at: request.expires_at,
@@ -165,6 +166,13 @@ pub async fn submit(signed: Signed, fields: Fields) -> Answer {
             minutes: fields.number("minutes")?,
             reason: fields.get("reason"),
             workload: Some(fields.get("workload")).filter(|workload| !workload.is_empty()),
+            starts_at: match fields.get("starts_at") {
+                "" => None,
+                text => Some(
+                    app::time::parse_minute(text)
+                        .ok_or_else(|| Error::invalid("starts_at", "A date and a time, as in 2026-04-30T14:00."))?,
+                ),
+            },
             form,
         };
         requests::submit_request(signed.console(), &signed.caller, ask).await
@@ -194,8 +202,7 @@ async fn request_page(signed: &Signed, id: &str, form: &Form) -> Result<String, 
     let risks = risks(signed, &mut db, &mut names, &request, &located, impact.2).await?;
     let candidates = requests::candidates(console, &mut db, &request, &decisions).await?;
     let mut seat_views = Vec::new();
-    let approvals: Vec<&Decision> =
-        decisions.iter().filter(|decision| decision.verdict == requests::store::APPROVED).collect();
+    let approvals: Vec<&Decision> = request.standing(&decisions).collect();
     for (n, role) in request.seats().iter().enumerate() {
         let signed_by = match approvals.get(n) {
             Some(decision) => {
@@ -280,7 +287,8 @@ async fn impact(
     };
     let already =
         held.iter().any(|grant| grant.person_id.as_deref() == Some(id) || grant.workload_id.as_deref() == Some(id));
-    let end = now + chrono::TimeDelta::minutes(request.minutes);
+    let begin = request.starts_at.map_or(now, |at| at.max(now));
+    let end = begin + chrono::TimeDelta::minutes(request.minutes);
     let mut effects = vec![Effect {
         name,
         href,
@@ -392,7 +400,12 @@ async fn history(
     });
     for decision in decisions {
         let name = names.person(db, site, &decision.person_id).await?;
-        let words = format!("{name} {}", decision.verdict);
+        let words = match decision.verdict.as_str() {
+            requests::store::APPROVED if decision.digest != request.digest => {
+                format!("{name} approved other terms: without effect")
+            }
+            verdict => format!("{name} {verdict}"),
+        };
         events.push(Event { at: decision.decided_at, words, quote: decision.comment.clone(), ink: true });
     }
     match request.state(decisions, now) {
@@ -428,6 +441,12 @@ pub async fn decide(signed: Signed, Path(id): Path<String>, fields: Fields) -> A
         "approve" => requests::approve_request(console, caller, &id, digest, comment)
             .await
             .map(|receipt| (Action::ApproveRequest, receipt)),
+        "less" => {
+            let less = Less { secrets: fields.all("secret"), minutes: fields.number("minutes")? };
+            requests::approve_less(console, caller, &id, digest, less, comment)
+                .await
+                .map(|receipt| (Action::ApproveRequest, receipt))
+        }
         "deny" => requests::deny_request(console, caller, &id, digest, comment)
             .await
             .map(|receipt| (Action::DenyRequest, receipt)),

@@ -69,6 +69,7 @@ pub fn table() -> Vec<Route> {
         get("/access", Own, grants::access),
         post("/grants/{id}/give-back", Person(GiveBackGrant), grants::give_back),
         post("/grants/{id}/revoke", Person(RevokeGrant), grants::revoke),
+        post("/grants/{id}/resume", Person(ResumeGrant), grants::resume),
         get("/projects", Person(ViewCatalog), catalog::projects),
         get("/projects/new", Person(CreateProject), catalog::new_project),
         post("/projects", Person(CreateProject), catalog::create_project),

@@ -74,7 +74,7 @@ async fn secret_page(signed: &Signed, id: &str, form: &Form) -> Result<String, E
         });
     }
     let mut readers = Vec::new();
-    for grant in grants::store::active_for(&mut db, id, now, key).await? {
+    for grant in grants::store::open_for(&mut db, id, now, key).await? {
         let (name, href) = match (&grant.person_id, &grant.workload_id) {
             (Some(person), _) => (names.person(&mut db, signed.site(), person).await?, format!("/people/{person}")),
             (None, Some(workload)) => {
@@ -92,6 +92,7 @@ async fn secret_page(signed: &Signed, id: &str, form: &Form) -> Result<String, E
             request: grant.request_id.clone(),
             grant: grant.id.clone(),
             until: grant.expires_at,
+            state: grant.state(now),
         });
     }
     let knowing = vault::store::knowing(&mut db, id).await?;
@@ -158,6 +159,7 @@ async fn secret_page(signed: &Signed, id: &str, form: &Form) -> Result<String, E
         take,
         write: console.would(&signed.caller, Action::WriteVersion, project, situation),
         edit: console.would(&signed.caller, Action::EditSecret, project, situation),
+        resume: console.would(&signed.caller, Action::ResumeGrant, project, Default::default()),
         revoke: console.would(&signed.caller, Action::RevokeGrant, project, Default::default()),
     };
     Ok(page::secret(&shell, view, form))

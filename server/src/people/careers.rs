@@ -52,8 +52,9 @@ pub async fn invite_person(
     }
     tx.seal(&person)?;
     let link = make_link(console, &mut tx, &person.id, "join", Some(caller.id())).await?;
+    let event = event.on(Subject { row: Some(link.id), ..about(&person) });
     let receipt = tx.commit(vec![event.private("login", login).private("name", name)]).await?;
-    Ok((person.id, link, receipt))
+    Ok((person.id, link.text, receipt))
 }
 
 /// A link by which a person sets a new password. Administrators never see or set one.
@@ -69,7 +70,9 @@ pub async fn reset_password(
     store::save(&mut tx, &person).await?;
     tx.seal(&person)?;
     let link = make_link(console, &mut tx, &person.id, "reset", Some(caller.id())).await?;
-    Ok((link, tx.commit(vec![event]).await?))
+    let mut events = vec![event.on(Subject { row: Some(link.id), ..about(&person) })];
+    events.extend(link.closed);
+    Ok((link.text, tx.commit(events).await?))
 }
 
 /// Closes an account and everything that hangs on it, in one change: sessions, grants, open requests.
@@ -268,6 +271,9 @@ pub async fn reset_from_host(console: &Console, who: &Who, login: &str) -> Resul
     let link = make_link(console, &mut tx, &person.id, "reset", None).await?;
     // Its seal names this event from now on, as after every event about a person.
     tx.seal(&person)?;
-    tx.commit(vec![Event::new(Action::ResetPassword).on(about(&person)).detail("from", "host")]).await?;
-    Ok(link)
+    let subject = Subject { row: Some(link.id), ..about(&person) };
+    let mut events = vec![Event::new(Action::ResetPassword).on(subject).detail("from", "host")];
+    events.extend(link.closed);
+    tx.commit(events).await?;
+    Ok(link.text)
 }

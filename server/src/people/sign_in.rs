@@ -10,6 +10,7 @@ use crate::{
         ledger::{Receipt, Tx},
     },
     console::Console,
+    keys::Secret as Key,
 };
 use app::{
     audit::{action::Action, leaf::Subject},
@@ -175,6 +176,19 @@ pub(super) async fn close_sessions(
     Ok(events)
 }
 
+/// Ends every open session within a change: for a restored database, which may be older than their ends.
+pub async fn revoke_every_session(tx: &mut Tx, now: Moment, key: &Key) -> Result<Vec<Event>, Error> {
+    let mut events = Vec::new();
+    for session in store::open_sessions(tx, now, key).await? {
+        let subject =
+            Subject { person: Some(session.person_id.clone()), row: Some(session.id.clone()), ..Subject::default() };
+        if close_session(tx, session, now).await? > 0 {
+            events.push(Event::new(Action::EndSession).on(subject));
+        }
+    }
+    Ok(events)
+}
+
 /// A new password for oneself; every other session ends.
 pub async fn change_password(
     console: &Console,
@@ -199,22 +213,32 @@ pub async fn change_password(
     let person = Person { password_hash: Some(hash), ..person };
     store::save(&mut tx, &person).await?;
     tx.seal(&person)?;
-    close_links(console, &mut tx, &person.id, None).await?;
     let mut events = vec![event];
+    events.extend(close_links(console, &mut tx, &person.id, None).await?);
     let current = caller.session.as_ref().map(|session| session.id.as_str());
     events.extend(close_sessions(console, &mut tx, &person.id, current).await?);
     tx.commit(events).await
 }
 
 /// Ends every link of a person that was not used: there is never more than one that works.
-async fn close_links(console: &Console, tx: &mut Tx, person: &str, except: Option<&str>) -> Result<(), Error> {
+async fn close_links(console: &Console, tx: &mut Tx, person: &str, except: Option<&str>) -> Result<Vec<Event>, Error> {
     let now = console.now();
+    let mut events = Vec::new();
     for link in store::open_links(tx, person, console.seal_key()).await? {
         if except != Some(link.id.as_str()) && store::use_link(tx, &link.id, now).await? > 0 {
+            let subject = Subject { person: Some(person.into()), row: Some(link.id.clone()), ..Subject::default() };
             tx.seal(&Link { used_at: Some(now), ..link })?;
+            events.push(Event::new(Action::CloseLink).on(subject));
         }
     }
-    Ok(())
+    Ok(events)
+}
+
+/// A link that works once: its text, shown once, the row's id, and the ends of those before it.
+pub(super) struct NewLink {
+    pub text: Zeroizing<String>,
+    pub id: String,
+    pub closed: Vec<Event>,
 }
 
 /// Makes a one-time link for a person within a change. The text is shown once; only its hash is kept.
@@ -224,7 +248,7 @@ pub(super) async fn make_link(
     person: &str,
     kind: &str,
     by: Option<&str>,
-) -> Result<Zeroizing<String>, Error> {
+) -> Result<NewLink, Error> {
     let text = bearer(LINK_PREFIX)?;
     let now = console.now();
     let link = Link {
@@ -239,10 +263,10 @@ pub(super) async fn make_link(
         event_seq: 0,
         row_mac: Vec::new(),
     };
-    close_links(console, tx, person, None).await?;
+    let closed = close_links(console, tx, person, None).await?;
     store::insert_link(tx, &link).await?;
     tx.seal(&link)?;
-    Ok(text)
+    Ok(NewLink { text, id: link.id, closed })
 }
 
 /// Whose link this is, while it works.
@@ -278,18 +302,20 @@ async fn finish_link(console: &Console, origin: &Who, mut link: Link, hash: Opti
     let mut tx = console.ledger.begin(&Who::person(&id, "link", None).from(origin)).await?;
     let locked = store::lock(&mut tx, &link.person_id, console.seal_key()).await?.ok_or(Error::NotFound)?;
     let joins = locked.joined_at.is_none();
-    let event = Event::new(if joins { Action::JoinOrganisation } else { Action::ChangePassword }).on(about(&locked));
+    let subject = Subject { row: Some(link.id.clone()), ..about(&locked) };
+    let event = Event::new(if joins { Action::JoinOrganisation } else { Action::ChangePassword }).on(subject);
     let still_open = store::use_link(&mut tx, &link.id, now).await? > 0;
     let Some(person) = Some(locked).filter(|person| still_open && person.disabled_at.is_none()) else {
         return Err(tx.refuse(event, Refusal::LinkUsed).await);
     };
     link.used_at = Some(now);
     tx.seal(&link)?;
-    close_links(console, &mut tx, &person.id, Some(&link.id)).await?;
+    let closed = close_links(console, &mut tx, &person.id, Some(&link.id)).await?;
     let person = Person { password_hash: hash, joined_at: person.joined_at.or(Some(now)), ..person };
     store::save(&mut tx, &person).await?;
     tx.seal(&person)?;
     let mut events = vec![event];
+    events.extend(closed);
     events.extend(close_sessions(console, &mut tx, &person.id, None).await?);
     tx.commit(events).await
 }

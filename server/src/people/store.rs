@@ -384,6 +384,13 @@ pub async fn sessions_of(db: &mut impl Sql, person: &str, now: Moment, key: &Sec
     Ok(rows.into_iter().filter_map(|row| check(row, key)).collect())
 }
 
+/// Every session that is open.
+pub async fn open_sessions(db: &mut impl Sql, now: Moment, key: &Secret) -> Result<Vec<Session>> {
+    let rows: Vec<Session> =
+        db.sql(select(SESSION, " WHERE revoked_at IS NULL AND expires_at > $1 ORDER BY id")).bind(now).all().await?;
+    Ok(rows.into_iter().filter_map(|row| check(row, key)).collect())
+}
+
 pub async fn insert_session(tx: &mut impl Sql, session: &Session) -> Result<u64> {
     tx.sql(
         "INSERT INTO session_bindings (id, hash, person_id, method, agent, address, started_at, expires_at, revoked_at, \

@@ -1,7 +1,10 @@
 //! Deciding: one seat, one person, one digest.
-use super::{candidates, end, may_decide, store, store::Decision, subject, visible_request, void, wanted};
+use super::{candidates, end, may_decide, may_take, store, store::Decision, subject, visible_request, void, wanted};
 use crate::{
-    audit::ledger::{Receipt, Tx},
+    audit::{
+        event::Event,
+        ledger::{Receipt, Tx},
+    },
     console::Console,
     grants, notifications,
     people::Caller,
@@ -9,12 +12,13 @@ use crate::{
 };
 use app::{
     audit::{action::Action, leaf::Subject},
-    error::{Error, Refusal},
+    error::{Conflict, Error, Refusal},
     id::DecisionId,
     people::model,
-    requests::model::{Outcome, State},
+    policies::model::approval_policy,
+    requests::model::{Less, Outcome, State},
 };
-use store::{APPROVED, DENIED, Request};
+use store::{APPROVED, DENIED, LATE, Request};
 
 /// Signs the next seat. With the last one the access begins.
 pub async fn approve_request(
@@ -24,8 +28,64 @@ pub async fn approve_request(
     digest: &str,
     comment: &str,
 ) -> Result<Receipt, Error> {
+    let sitting = sit_down(console, caller, id, digest, Action::ApproveRequest, comment).await?;
+    approve(console, caller, sitting).await
+}
+
+/// Approves only a part: fewer secrets, a shorter time. The part is a new revision, signed by this approver alone.
+pub async fn approve_less(
+    console: &Console,
+    caller: &Caller,
+    id: &str,
+    digest: &str,
+    less: Less,
+    comment: &str,
+) -> Result<Receipt, Error> {
     let mut sitting = sit_down(console, caller, id, digest, Action::ApproveRequest, comment).await?;
+    let asked = &sitting.request;
+    let less = less.of(&asked.secret_ids(), asked.minutes).map_err(|(field, why)| Error::invalid(field, why))?;
+    let located = super::located(console, &mut sitting.tx, asked).await?;
+    let kept = located.iter().filter(|located| less.secrets.contains(&located.secret.id));
+    let class = kept.map(|located| located.secret.class()).max().ok_or(Error::NotFound)?;
+    let mut part = Request {
+        revision: asked.revision + 1,
+        class: class.code().into(),
+        secrets: asked
+            .secret_ids()
+            .into_iter()
+            .filter(|id| less.secrets.iter().any(|kept| kept == id))
+            .collect::<Vec<_>>()
+            .join(" "),
+        minutes: less.minutes,
+        policy: approval_policy(asked.tier(), class).into(),
+        ..asked.clone()
+    };
+    part.digest = part.compute_digest();
+    // The signatures of before were for other terms; whoever makes new ones has to be able to sign them first.
+    let person = crate::people::store::find(&mut sitting.tx, caller.id(), console.seal_key())
+        .await?
+        .ok_or(Error::Unauthenticated)?;
+    if let Err(why) = may_decide(console, &mut sitting.tx, &part, &sitting.decisions, &person).await? {
+        return Err(sitting.tx.refuse(sitting.event, why).await);
+    }
+    store::save_terms(&mut sitting.tx, &part).await?;
+    sitting.tx.seal(&part)?;
+    sitting.event = sitting
+        .event
+        .detail("digest", part.digest.clone())
+        .detail("revision", part.revision)
+        .detail("narrowed_from", asked.digest.clone())
+        .detail("minutes", part.minutes as u64)
+        .detail("secrets", part.secret_ids().len() as u64)
+        .detail("seat", 1);
+    notifications::tell(console, &mut sitting.tx, [part.requester_id.as_str()], "request.narrowed", id).await?;
+    sitting.request = part;
+    approve(console, caller, sitting).await
+}
+
+async fn approve(console: &Console, caller: &Caller, mut sitting: Sitting) -> Result<Receipt, Error> {
     let (decision, request) = (sitting.sign(console, caller, APPROVED).await?, sitting.request.clone());
+    let id = request.id.as_str();
     crate::crash::at("approve.signed");
     let mut events = vec![sitting.event];
     let tx = &mut sitting.tx;
@@ -35,7 +95,7 @@ pub async fn approve_request(
         State::InReview { taken, seats } if taken >= seats => {
             let (grant, issued) = grants::issue(console, tx, &request).await?;
             crate::crash::at("approve.issued");
-            let request = end(console, tx, request, Outcome::Approved, Some(grant.id)).await?;
+            let request = end(console, tx, request.clone(), Outcome::Approved, Some(grant.id)).await?;
             notifications::tell(console, tx, [request.requester_id.as_str()], "request.approved", id).await?;
             events.push(issued);
         }
@@ -70,7 +130,7 @@ pub async fn deny_request(
 
 struct Sitting {
     tx: Tx,
-    event: crate::audit::event::Event,
+    event: Event,
     request: Request,
     decisions: Vec<Decision>,
     comment: String,
@@ -103,7 +163,7 @@ async fn sit_down(
     let event = event.detail("digest", request.digest.clone()).detail("revision", request.revision);
     let decisions = store::decisions(&mut tx, id, console.seal_key()).await?;
     if wanted(&request, &decisions, console.now()).is_none() {
-        return Err(tx.refuse(event, Refusal::NotOpen).await);
+        return Err(keep_late(console, caller, tx, event, &request, &decisions, comment, decision).await?);
     }
     if request.digest != digest || request.compute_digest() != request.digest {
         return Err(tx.refuse(event, Refusal::WorldChanged).await);
@@ -121,8 +181,49 @@ async fn sit_down(
         return Err(tx.refuse(event, why).await);
     }
     let event = if comment.is_empty() { event } else { event.private("comment", comment.clone()) };
-    let event = event.detail("seat", decisions.len() as u64 + 1);
+    let event = event.detail("seat", request.standing(&decisions).count() as u64 + 1);
     Ok(Sitting { tx, event, request, decisions, comment, decision })
+}
+
+/// Keeps what an approver said after the request had ended: shown beside it, without effect.
+#[allow(clippy::too_many_arguments, reason = "everything that a sitting consists of, which this one does not become")]
+async fn keep_late(
+    console: &Console,
+    caller: &Caller,
+    mut tx: Tx,
+    event: Event,
+    request: &Request,
+    decisions: &[Decision],
+    comment: String,
+    decision: String,
+) -> Result<Error, Error> {
+    let answered = decisions.iter().any(|decision| decision.person_id == caller.id());
+    let mut eligible = false;
+    for role in request.seats() {
+        eligible |= may_take(console, &mut tx, request, &[], &caller.person, Some(*role)).await?.is_ok();
+    }
+    if answered || !eligible {
+        return Ok(tx.refuse(event, Refusal::NotOpen).await);
+    }
+    let verdict = LATE[usize::from(event.action == Action::DenyRequest)];
+    let row = Decision {
+        id: decision,
+        request_id: request.id.clone(),
+        person_id: caller.id().into(),
+        requester_id: request.requester_id.clone(),
+        verdict: verdict.into(),
+        seat: 0,
+        comment: comment.clone(),
+        digest: request.digest.clone(),
+        decided_at: console.now(),
+        event_seq: 0,
+        row_mac: Vec::new(),
+    };
+    store::insert_decision(&mut tx, &row).await?;
+    tx.seal(&row)?;
+    let event = Event { action: Action::DecideLate, ..event }.detail("answer", verdict).private("comment", comment);
+    tx.commit(vec![event]).await?;
+    Ok(Error::Conflict(Conflict::TooLate))
 }
 
 /// Are level and class of what was asked for still what the terms say?
@@ -151,7 +252,7 @@ impl Sitting {
             person_id: caller.id().into(),
             requester_id: self.request.requester_id.clone(),
             verdict: verdict.into(),
-            seat: self.decisions.len() as i32 + 1,
+            seat: self.request.standing(&self.decisions).count() as i32 + 1,
             comment: self.comment.clone(),
             digest: self.request.digest.clone(),
             decided_at: console.now(),

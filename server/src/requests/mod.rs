@@ -54,6 +54,18 @@ pub async fn may_decide(
     decisions: &[Decision],
     person: &Person,
 ) -> Result<Result<(), Refusal>, Error> {
+    may_take(console, db, request, decisions, person, wanted(request, decisions, console.now())).await
+}
+
+/// The same for a seat that asks for a certain role.
+async fn may_take(
+    console: &Console,
+    db: &mut impl Sql,
+    request: &Request,
+    decisions: &[Decision],
+    person: &Person,
+    wanted: Option<Role>,
+) -> Result<Result<(), Refusal>, Error> {
     let (now, key) = (console.now(), console.seal_key());
     if !person.is_active() {
         return Ok(Err(Refusal::Disabled));
@@ -70,7 +82,7 @@ pub async fn may_decide(
         .collect();
     let theirs = people::store::roles_of(db, &request.requester_id, now, key).await?;
     let mut linked = Vec::new();
-    let signers: Vec<&str> = decisions.iter().map(|decision| decision.person_id.as_str()).collect();
+    let signers: Vec<&str> = request.standing(decisions).map(|decision| decision.person_id.as_str()).collect();
     for other in signers.iter().copied().chain([request.requester_id.as_str()]).filter(|other| *other != person.id) {
         if let Some(other) = people::store::find(db, other, key).await? {
             linked.extend(linked_by_set_up(person, &other));
@@ -82,17 +94,19 @@ pub async fn may_decide(
     linked.extend(given(&rows, &request.requester_id));
     linked.extend(signers.iter().flat_map(|signer| given(&rows, signer)));
     linked.extend(given(&theirs, &person.id));
-    let benefits = match &request.workload_id {
-        Some(workload) => {
-            let team = workloads::store::find(db, workload, key).await?.map(|workload| workload.team_id);
-            let teams = people::store::memberships(db, Some(&person.id), now, key).await?;
-            teams.iter().any(|row| Some(&row.team_id) == team.as_ref())
-        }
-        None => false,
+    let workload = match &request.workload_id {
+        Some(workload) => workloads::store::find(db, workload, key).await?,
+        None => None,
     };
+    let (mut benefits, mut trust_changed_at) = (false, None);
+    if let Some(workload) = workload {
+        let teams = people::store::memberships(db, Some(&person.id), now, key).await?;
+        benefits = teams.iter().any(|row| row.team_id == workload.team_id);
+        trust_changed_at = workloads::trust_changed_by(console, db, &workload, &person.id).await?;
+    }
     let seat = Seat {
         tier: request.tier(),
-        wanted: wanted(request, decisions, now),
+        wanted,
         requester: &request.requester_id,
         decider: &person.id,
         roles: &roles,
@@ -100,6 +114,7 @@ pub async fn may_decide(
         account_since: person.joined_at.unwrap_or(person.created_at).max(person.set_up_at.unwrap_or(person.created_at)),
         signed: &signers,
         benefits,
+        trust_changed_at,
         linked_at: linked.into_iter().max(),
         mutual_at: store::last_decision_between(db, &request.requester_id, &person.id).await?,
     };

@@ -35,6 +35,8 @@ pub struct Request {
     pub ended_at: Option<Moment>,
     pub outcome: Option<String>,
     pub grant_id: Option<String>,
+    /// When access begins, if later than its approval.
+    pub starts_at: Option<Moment>,
     #[serde(skip)]
     pub event_seq: i64,
     #[serde(skip)]
@@ -78,20 +80,28 @@ impl Request {
             minutes: self.minutes as u64,
             reason: &self.reason,
             policy: &self.policy,
+            starts_at: self.starts_at,
         }
         .digest()
     }
 
+    /// The approvals of exactly these terms.
+    pub fn standing<'a>(&self, decisions: &'a [Decision]) -> impl Iterator<Item = &'a Decision> {
+        let digest = self.digest.clone();
+        decisions.iter().filter(move |decision| decision.verdict == APPROVED && decision.digest == digest)
+    }
+
     /// The state, with the approvals that count.
     pub fn state(&self, decisions: &[Decision], now: Moment) -> State {
-        let taken =
-            decisions.iter().filter(|decision| decision.verdict == APPROVED && decision.digest == self.digest).count();
+        let taken = self.standing(decisions).count();
         state(self.outcome.as_deref().and_then(Outcome::from_code), self.expires_at, taken, self.seats().len(), now)
     }
 }
 
 pub const APPROVED: &str = "approved";
 pub const DENIED: &str = "denied";
+/// Came after the request had ended: kept, without effect.
+pub const LATE: [&str; 2] = ["approved too late", "denied too late"];
 
 #[derive(Clone, Debug, Serialize, sqlx::FromRow)]
 pub struct Decision {
@@ -113,7 +123,7 @@ sealed_row!(Decision, "decisions", DECISION);
 
 const REQUEST: &str = "SELECT id, revision, requester_id, workload_id, project_id, environment_id, tier, class, \
                        access_right, secrets, minutes, reason, policy, digest, form_id, submitted_at, expires_at, \
-                       ended_at, outcome, grant_id, event_seq, row_mac FROM access_requests";
+                       ended_at, outcome, grant_id, starts_at, event_seq, row_mac FROM access_requests";
 const DECISION: &str = "SELECT id, request_id, person_id, requester_id, verdict, seat, comment, digest, decided_at, \
                         event_seq, row_mac FROM decisions";
 
@@ -182,8 +192,8 @@ pub async fn insert(tx: &mut impl Sql, request: &Request) -> Result<u64> {
         .sql(
             "INSERT INTO access_requests (id, revision, requester_id, workload_id, project_id, environment_id, tier, \
              class, access_right, secrets, minutes, reason, policy, digest, form_id, submitted_at, expires_at, ended_at, \
-             outcome, grant_id, event_seq, row_mac) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, \
-             $14, $15, $16, $17, $18, $19, $20, $21, $22) ON CONFLICT DO NOTHING",
+             outcome, grant_id, starts_at, event_seq, row_mac) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, \
+             $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23) ON CONFLICT DO NOTHING",
         )
         .bind(request.id.clone())
         .bind(request.revision)
@@ -205,6 +215,7 @@ pub async fn insert(tx: &mut impl Sql, request: &Request) -> Result<u64> {
         .bind(request.ended_at)
         .bind(request.outcome.clone())
         .bind(request.grant_id.clone())
+        .bind(request.starts_at)
         .bind(request.event_seq)
         .bind(request.row_mac.clone())
         .execute()
@@ -212,6 +223,11 @@ pub async fn insert(tx: &mut impl Sql, request: &Request) -> Result<u64> {
     if written == 0 {
         return Ok(0);
     }
+    insert_secrets(tx, request).await?;
+    Ok(written)
+}
+
+async fn insert_secrets(tx: &mut impl Sql, request: &Request) -> Result<()> {
     for secret in request.secret_ids() {
         tx.sql("INSERT INTO request_secrets (request_id, secret_id) VALUES ($1, $2) ON CONFLICT DO NOTHING")
             .bind(request.id.clone())
@@ -219,7 +235,26 @@ pub async fn insert(tx: &mut impl Sql, request: &Request) -> Result<u64> {
             .execute()
             .await?;
     }
-    Ok(written)
+    Ok(())
+}
+
+/// Writes narrower terms.
+pub async fn save_terms(tx: &mut impl Sql, request: &Request) -> Result<()> {
+    tx.sql(
+        "UPDATE access_requests SET revision = $1, class = $2, secrets = $3, minutes = $4, policy = $5, digest = $6 \
+         WHERE id = $7",
+    )
+    .bind(request.revision)
+    .bind(request.class.clone())
+    .bind(request.secrets.clone())
+    .bind(request.minutes)
+    .bind(request.policy.clone())
+    .bind(request.digest.clone())
+    .bind(request.id.clone())
+    .execute()
+    .await?;
+    tx.sql("DELETE FROM request_secrets WHERE request_id = $1").bind(request.id.clone()).execute().await?;
+    insert_secrets(tx, request).await
 }
 
 pub async fn save_end(tx: &mut impl Sql, request: &Request) -> Result<u64> {
@@ -245,7 +280,8 @@ pub async fn decisions(db: &mut impl Sql, request: &str, key: &Key) -> Result<Ve
 pub async fn last_decision_between(db: &mut impl Sql, person: &str, requester: &str) -> Result<Option<Moment>> {
     let row: Option<(Moment,)> = db
         .sql(
-            "SELECT decided_at FROM decisions WHERE person_id = $1 AND requester_id = $2 ORDER BY decided_at DESC LIMIT 1",
+            "SELECT decided_at FROM decisions WHERE person_id = $1 AND requester_id = $2 AND verdict IN ('approved', \
+             'denied') ORDER BY decided_at DESC LIMIT 1",
         )
         .bind(person.to_owned())
         .bind(requester.to_owned())

@@ -17,7 +17,7 @@ use app::{
     id::RequestId,
     people::model,
     policies::model::{Class, Right, Role, Tier, approval_policy, seats},
-    requests::model::{Outcome, WAITS},
+    requests::model::{AHEAD, Outcome, WAITS},
     time::Moment,
 };
 use chrono::TimeDelta;
@@ -29,6 +29,8 @@ pub struct Ask<'a> {
     pub right: Right,
     pub minutes: i64,
     pub reason: &'a str,
+    /// When access shall begin, if later than its approval.
+    pub starts_at: Option<Moment>,
     /// For a workload of one's team instead of oneself.
     pub workload: Option<&'a str>,
     /// Made once for each form: the same form twice is the same request.
@@ -68,6 +70,11 @@ pub async fn submit_request(
             "reason",
             "This looks like it holds a secret. Reasons are read by many: take it out.",
         ));
+    }
+    if let Some(at) = ask.starts_at
+        && (at <= console.now() || at > console.now() + AHEAD)
+    {
+        return Err(Error::invalid("starts_at", "Between now and seven days from now, or empty."));
     }
     let mut db = console.read().await?;
     let mut wanted = ask.secrets.clone();
@@ -155,6 +162,7 @@ pub async fn submit_request(
         ended_at: None,
         outcome: None,
         grant_id: None,
+        starts_at: ask.starts_at,
         event_seq: 0,
         row_mac: Vec::new(),
     };
@@ -167,6 +175,10 @@ pub async fn submit_request(
     }
     tx.seal(&request)?;
     let paths: Vec<&str> = located.iter().map(|located| located.secret.path.as_str()).collect();
+    let event = match request.starts_at {
+        Some(at) => event.detail("starts_at", app::time::rfc3339(at)),
+        None => event,
+    };
     let event = event
         .detail("right", ask.right.code())
         .detail("minutes", ask.minutes as u64)
@@ -225,6 +237,7 @@ async fn sent_before(console: &Console, tx: &mut Tx, again: &Request) -> Result<
             && first.access_right == again.access_right
             && first.minutes == again.minutes
             && first.reason == again.reason
+            && first.starts_at == again.starts_at
     };
     let request = request.filter(same).ok_or(Error::Conflict(Conflict::AlreadyDone))?;
     let receipt = Receipt { seq: request.event_seq as u64, at: request.submitted_at };

@@ -51,12 +51,22 @@ pub async fn active_key(console: &Console, db: &mut impl Sql, environment: &str)
 
 /// The key of one generation, while it was not destroyed.
 pub async fn key_of(console: &Console, db: &mut impl Sql, environment: &str, generation: u32) -> Result<Key, Error> {
+    find_key(console, db, environment, generation).await?.ok_or(Error::Unavailable)
+}
+
+/// The key of one generation, if it was not destroyed.
+pub async fn find_key(
+    console: &Console,
+    db: &mut impl Sql,
+    environment: &str,
+    generation: u32,
+) -> Result<Option<Key>, Error> {
     if let Some(known) = console.keyring.get(environment, generation) {
-        return Ok(known);
+        return Ok(Some(known));
     }
     let keys = store::keys(db, environment).await?;
     let key = keys.into_iter().find(|key| key.generation as u32 == generation && !key.wrapped.is_empty());
-    unwrap(console, environment, &key.ok_or(Error::Unavailable)?)
+    key.map(|key| unwrap(console, environment, &key)).transpose()
 }
 
 fn unwrap(console: &Console, environment: &str, row: &EnvironmentKey) -> Result<Key, Error> {

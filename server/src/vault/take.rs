@@ -1,17 +1,17 @@
-//! Taking a value out: shown to a person, copied by a person, fetched by a workload. The event is durable before the value
-//! leaves.
+//! Taking a value out: shown to a person, copied by a person. The event is durable before the value leaves. What workloads
+//! fetch is in `workloads/fetch.rs`.
 use super::{
-    envelope::{Payload, open},
-    key_of, place, refused, store, subject,
+    envelope::{Payload, Stored, open},
+    find_key, place, refused, store, subject,
 };
 use crate::{
-    audit::{event::Who, ledger::Receipt},
+    audit::ledger::Receipt,
     catalog::{self, Located},
     console::Console,
     db::Sql,
     grants::{self, Holder},
     people::{self, Caller},
-    policies::{Principal, Situation},
+    policies::Situation,
 };
 use app::{
     audit::action::Action,
@@ -74,11 +74,18 @@ pub async fn take_value(
     let mut about = subject(&located, version);
     about.grant = grant.as_ref().map(|grant| grant.id.clone());
     about.request = grant.as_ref().map(|grant| grant.request_id.clone());
-    let ended = grant.is_none() && grants::ever_held(&mut db, caller.id(), secret, Right::Read).await?;
-    let opened = open_current(console, &mut db, &located).await;
+    let why = match &grant {
+        Some(_) => Refusal::NoGrant,
+        None => grants::why_none(&mut db, caller.id(), secret, Right::Read, now, key).await?,
+    };
+    let sealed = current(&mut db, located.clone()).await?;
     drop(db);
+    let opened = match &sealed {
+        Some(sealed) => open_sealed(console, sealed).await,
+        None => Ok(None),
+    };
     let (mut tx, event) = match console.begin(caller, take.action(), about, situation).await {
-        Err(Error::Refused(Refusal::NoGrant)) if ended => return Err(Error::Refused(Refusal::GrantEnded)),
+        Err(Error::Refused(Refusal::NoGrant)) => return Err(Error::Refused(why)),
         begun => begun?,
     };
     let event = event.private("path", located.secret.path.clone()).private("purpose", purpose);
@@ -106,30 +113,38 @@ pub async fn take_value(
     Ok(Taken { payload, version, receipt, located })
 }
 
-/// Releases the current value to a workload by its grant: one event, no other write.
-pub async fn fetch_value(console: &Console, who: &Who, workload: &str, located: Located) -> Result<Taken, Error> {
-    let mut db = console.read().await?;
-    let (now, key) = (console.now(), console.seal_key());
-    let holder = Holder::Workload(workload);
-    let grant = grants::effective(&mut db, holder, &located.secret.id, Right::Read, now, key).await?;
-    let situation = Situation { grant: grant.is_some(), ..catalog::secret_situation(&located) };
-    let version = located.secret.current_version.unwrap_or(0);
-    let mut about = subject(&located, version);
-    about.grant = grant.as_ref().map(|grant| grant.id.clone());
-    let opened = open_current(console, &mut db, &located).await?;
-    drop(db);
-    let event = console.permit(who, &Principal::workload(workload), Action::FetchSecret, about, situation).await?;
-    let event = event.private("path", located.secret.path.clone());
-    let Some(payload) = opened else { return Err(console.ledger.refuse(who, event, Refusal::NoSuchVersion).await) };
-    let receipt = console.ledger.observe(who, event).await?;
-    Ok(Taken { payload, version, receipt, located })
+/// The current value of a secret, still sealed.
+pub struct Sealed {
+    pub located: Located,
+    pub version: i32,
+    stored: Stored,
 }
 
-async fn open_current(console: &Console, db: &mut impl Sql, located: &Located) -> Result<Option<Payload>, Error> {
+impl Sealed {
+    /// Bytes that it takes in memory, about.
+    pub fn size(&self) -> usize {
+        self.stored.payload.len()
+    }
+}
+
+/// The current value of a secret, if it has one that is there.
+pub async fn current(db: &mut impl Sql, located: Located) -> Result<Option<Sealed>, Error> {
     let secret = &located.secret;
     let Some(version) = secret.current_version.filter(|_| secret.archived_at.is_none()) else { return Ok(None) };
-    let Some(stored) = store::sealed(db, &secret.id, version).await? else { return Ok(None) };
-    let kek = key_of(console, db, &located.environment.id, stored.generation).await?;
-    let payload = open(&place(console, located), version as u32, &kek, &stored);
-    payload.map(Some).map_err(|error| refused(error, secret))
+    let stored = store::sealed(db, &secret.id, version).await?;
+    Ok(stored.map(|stored| Sealed { located, version, stored }))
+}
+
+/// Opens what is sealed; `None` if its key was destroyed since, after the value had been wrapped with a newer one.
+pub async fn open_sealed(console: &Console, sealed: &Sealed) -> Result<Option<Payload>, Error> {
+    let environment = &sealed.located.environment.id;
+    let kek = match console.keyring.get(environment, sealed.stored.generation) {
+        Some(kek) => kek,
+        None => match find_key(console, &mut console.read().await?, environment, sealed.stored.generation).await? {
+            Some(kek) => kek,
+            None => return Ok(None),
+        },
+    };
+    let payload = open(&place(console, &sealed.located), sealed.version as u32, &kek, &sealed.stored);
+    payload.map(Some).map_err(|error| refused(error, &sealed.located.secret))
 }

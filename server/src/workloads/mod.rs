@@ -1,6 +1,9 @@
 //! Workloads: made by leads, signed in with a client secret, served by short-lived tokens.
 //! States and invariants are in `app/src/workloads`.
+mod fetch;
 pub mod store;
+
+pub use fetch::*;
 
 use crate::{
     audit::{
@@ -8,24 +11,25 @@ use crate::{
         ledger::{Receipt, Tx},
     },
     catalog::{
-        self, Located,
+        self,
         store::{Environment, Project},
     },
     console::Console,
+    db::Sql,
     grants::{self, Holder},
+    keys::Secret as Key,
     people::{
         Caller,
         passwords::{bearer, bearer_hash},
     },
     policies::{Principal, Situation},
-    vault::{self, Taken},
 };
 use app::{
     audit::{action::Action, leaf::Subject},
-    catalog::model,
     error::{Conflict, Error, Refusal},
     id::{CredentialId, TokenId, WorkloadId},
     people::model as text,
+    time::Moment,
 };
 use chrono::TimeDelta;
 use store::{Credential, Token, Workload};
@@ -104,6 +108,7 @@ pub async fn issue_credential(
         id: console.id::<CredentialId>()?.to_string(),
         workload_id: id.into(),
         hash: bearer_hash(CLIENT_SECRET, &secret).ok_or(Error::Unavailable)?,
+        issued_by: Some(caller.id().into()),
         created_at: now,
         expires_at: now + life,
         revoked_at: None,
@@ -247,62 +252,28 @@ pub async fn issue_token(console: &Console, origin: &Who, client_secret: &str) -
     Ok(Issued { token, life: tier.token_life(), receipt })
 }
 
-/// Whose token this is, while it works and its workload does.
-pub async fn recognise(console: &Console, origin: &Who, token: &str) -> Result<(Workload, Who), Error> {
-    let (now, key) = (console.now(), console.seal_key());
-    let mut db = console.read().await?;
-    let found = match bearer_hash(TOKEN, token) {
-        Some(hash) => store::find_token(&mut db, &hash, key).await?,
-        None => None,
-    };
-    let found = found.filter(|token| token.revoked_at.is_none() && now < token.expires_at);
-    let workload = match &found {
-        Some(token) => store::find(&mut db, &token.workload_id, key).await?.filter(|row| row.disabled_at.is_none()),
-        None => None,
-    };
-    drop(db);
-    match workload {
-        Some(workload) => {
-            let id: WorkloadId = workload.id.parse().map_err(|_| Error::Unavailable)?;
-            Ok((workload, Who::workload(&id, "token").from(origin)))
-        }
-        None => Err(console.ledger.refuse(origin, Event::new(Action::FetchSecret), Refusal::BadToken).await),
-    }
+/// When somebody last made a workload or issued a client secret for it: they could use it themselves.
+pub async fn trust_changed_by(
+    console: &Console,
+    db: &mut impl Sql,
+    workload: &Workload,
+    person: &str,
+) -> Result<Option<Moment>, Error> {
+    let made = (workload.created_by.as_deref() == Some(person)).then_some(workload.created_at);
+    let credentials = store::credentials(db, &workload.id, console.seal_key()).await?;
+    let issued = credentials.into_iter().filter(|row| row.issued_by.as_deref() == Some(person));
+    Ok(issued.map(|row| row.created_at).chain(made).max())
 }
 
-/// Reads the current value at a place for a workload. What it may not know answers like what does not exist.
-pub async fn fetch_secret(
-    console: &Console,
-    origin: &Who,
-    token: &str,
-    project: &str,
-    environment: &str,
-    path: &str,
-) -> Result<Taken, Error> {
-    let (workload, who) = recognise(console, origin, token).await?;
-    let mut db = console.read().await?;
-    let key = console.seal_key();
-    let place = catalog::store::find_project_by_slug(&mut db, project).await?;
-    let place = match place {
-        Some(place) => {
-            let environments = catalog::store::environments(&mut db, &place.id, key).await?;
-            environments.into_iter().find(|row| row.slug == environment).map(|environment| (place, environment))
-        }
-        None => None,
-    };
-    let attempted = Event::new(Action::FetchSecret).on(subject(&workload)).private("path", path.to_owned());
-    let Some((project, environment)) = place else {
-        console.ledger.refuse(&who, attempted, Refusal::NoGrant).await;
-        return Err(Error::NotFound);
-    };
-    if environment.id != workload.environment_id {
-        return Err(console.ledger.refuse(&who, attempted, Refusal::OtherEnvironment).await);
+/// Ends every token of every workload within a change: for a restored database, which may be older than their ends.
+pub async fn revoke_every_token(tx: &mut Tx, now: Moment, key: &Key) -> Result<Vec<Event>, Error> {
+    let mut events = Vec::new();
+    for token in store::all_open_tokens(tx, now, key).await? {
+        store::revoke_token(tx, &token.id, now).await?;
+        let about =
+            Subject { workload: Some(token.workload_id.clone()), row: Some(token.id.clone()), ..Subject::default() };
+        tx.seal(&Token { revoked_at: Some(now), ..token })?;
+        events.push(Event::new(Action::RevokeToken).on(about));
     }
-    let secret = catalog::store::find_at(&mut db, &environment.id, &model::folded(path), key).await?;
-    drop(db);
-    let Some(secret) = secret.filter(|secret| secret.path == path) else {
-        console.ledger.refuse(&who, attempted, Refusal::NoGrant).await;
-        return Err(Error::NotFound);
-    };
-    vault::fetch_value(console, &who, &workload.id, Located { project, environment, secret }).await
+    Ok(events)
 }

@@ -31,6 +31,7 @@ pub struct Credential {
     pub id: String,
     pub workload_id: String,
     pub hash: Vec<u8>,
+    pub issued_by: Option<String>,
     pub created_at: Moment,
     pub expires_at: Moment,
     pub revoked_at: Option<Moment>,
@@ -66,7 +67,7 @@ sealed_row!(Token, "tokens", TOKEN);
 const WORKLOAD: &str = "SELECT id, slug, name, team_id, project_id, environment_id, created_by, created_at, disabled_at, \
                         event_seq, row_mac FROM workloads";
 const CREDENTIAL: &str =
-    "SELECT id, workload_id, hash, created_at, expires_at, revoked_at, event_seq, row_mac FROM credentials";
+    "SELECT id, workload_id, hash, issued_by, created_at, expires_at, revoked_at, event_seq, row_mac FROM credentials";
 const TOKEN: &str = "SELECT id, workload_id, credential_id, hash, issued_at, expires_at, revoked_at, event_seq, row_mac \
                      FROM tokens";
 
@@ -136,12 +137,13 @@ pub async fn find_credential_by_hash(db: &mut impl Sql, hash: &[u8], key: &Key) 
 
 pub async fn insert_credential(tx: &mut impl Sql, row: &Credential) -> Result<u64> {
     tx.sql(
-        "INSERT INTO credentials (id, workload_id, hash, created_at, expires_at, event_seq, row_mac) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        "INSERT INTO credentials (id, workload_id, hash, issued_by, created_at, expires_at, event_seq, row_mac) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
     )
     .bind(row.id.clone())
     .bind(row.workload_id.clone())
     .bind(row.hash.clone())
+    .bind(row.issued_by.clone())
     .bind(row.created_at)
     .bind(row.expires_at)
     .bind(row.event_seq)
@@ -161,6 +163,13 @@ pub async fn revoke_credential(tx: &mut impl Sql, id: &str, at: Moment) -> Resul
 pub async fn find_token(db: &mut impl Sql, hash: &[u8], key: &Key) -> Result<Option<Token>> {
     let row = db.sql(select(TOKEN, " WHERE hash = $1")).bind(hash.to_vec()).optional().await?;
     Ok(row.and_then(|row| check(row, key)))
+}
+
+/// Every token that works now.
+pub async fn all_open_tokens(db: &mut impl Sql, now: Moment, key: &Key) -> Result<Vec<Token>> {
+    let rest = " WHERE expires_at > $1 AND revoked_at IS NULL ORDER BY id";
+    let rows: Vec<Token> = db.sql(select(TOKEN, rest)).bind(now).all().await?;
+    Ok(rows.into_iter().filter_map(|row| check(row, key)).collect())
 }
 
 /// Tokens that work now: of a workload, or of one of its client secrets.

@@ -160,7 +160,15 @@ impl Cast {
 
     pub async fn ask(&self, login: &str, secret: &str, right: Right, minutes: i64) -> Result<String, Error> {
         let form = self.console.id::<CorrelationId>()?.to_string();
-        let ask = Ask { secrets: vec![secret.into()], right, minutes, reason: "TICKET-1", workload: None, form: &form };
+        let ask = Ask {
+            secrets: vec![secret.into()],
+            right,
+            minutes,
+            reason: "TICKET-1",
+            workload: None,
+            starts_at: None,
+            form: &form,
+        };
         Ok(requests::submit_request(&self.console, &self.caller(login).await, ask).await?.0)
     }
 

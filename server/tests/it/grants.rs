@@ -7,8 +7,9 @@ use app::{
 };
 use chrono::TimeDelta;
 use server::{
+    audit::{event::Who, row_seal::SealedRow},
     catalog,
-    db::Sql,
+    db::{Sql, Statement},
     grants::{self, Holder, store},
     jobs, people,
     vault::Take,
@@ -87,17 +88,17 @@ story!(both_readings_of_a_grants_state_agree, |world| {
     let start = cast.console.now();
     let tick = TimeDelta::microseconds(1);
     let hour = TimeDelta::minutes(60);
-    for (ended, column) in [(false, ""), (true, "revoked_at"), (true, "given_back_at")] {
+    for (ended, column) in [(false, ""), (true, "revoked_at"), (true, "given_back_at"), (true, "suspended_at")] {
         if ended {
             let statement = format!("UPDATE grants SET {column} = starts_at");
             cast.world.as_database_owner(&[&statement]).await;
         }
         for moment in [start - tick, start, start + tick, start + hour - tick, start + hour, start + hour + tick] {
             let mut db = cast.console.read().await.unwrap();
+            let mut statement = Statement::from(<store::Grant as SealedRow>::SELECT);
+            statement.push(" WHERE g.id = $1");
             // Without the seal: the rows were changed behind the service's back on purpose.
-            let row: store::Grant = db
-                .sql("SELECT id, request_id, person_id, workload_id, project_id, environment_id, access_right, secrets, starts_at, expires_at, revoked_at, revoked_by, given_back_at, event_seq, row_mac FROM grants WHERE id = $1")
-                .bind(grant.clone()).one().await.unwrap();
+            let row: store::Grant = db.sql(statement).bind(grant.clone()).one().await.unwrap();
             let counted = store::count_active(&mut db, cast.id("jonas"), moment).await.unwrap();
             assert_eq!(row.state(moment) == State::Active, counted == 1, "{column} {moment}");
         }
@@ -175,4 +176,49 @@ story!(a_full_database_keeps_nothing_half_done, |world| {
     let deep = server::audit::verify::Options { deep: true, ..Default::default() };
     let report = server::audit::verify::run(cast.console.db(), &key, deep, false).await.unwrap();
     assert!(report.is_clean(), "{:?} {:?}", report.verified.tampering, report.mismatches);
+});
+
+story!(suspended_access_opens_nothing_until_somebody_else_confirms_it, |world| {
+    let cast = Cast::new(world).await;
+    let secret = cast.filled("a", Tier::Production, Class::Normal).await;
+    let id = cast.granted("jonas", &secret, 120).await;
+    let mut tx = cast.console.ledger.begin(&Who::system("test")).await.unwrap();
+    let events = grants::suspend_every(&mut tx, cast.console.now(), "restored", cast.console.seal_key()).await.unwrap();
+    assert!(!events.is_empty());
+    tx.commit(events).await.unwrap();
+    assert!(!cast.holds("jonas", &secret).await);
+    let suspended = Some(Error::Refused(Refusal::GrantSuspended));
+    assert_eq!(cast.take("jonas", &secret, Take::Reveal).await.err(), suspended);
+    let resume = |login: &'static str| {
+        let (cast, id) = (&cast, &id);
+        async move { grants::resume_grant(&cast.console, &cast.caller(login).await, id).await.map(|_| ()) }
+    };
+    assert_eq!(resume("jonas").await.err(), Some(Error::Refused(Refusal::NoRule)));
+    assert_eq!(resume("samir").await.err(), Some(Error::Refused(Refusal::NoRule)));
+    resume("iris").await.unwrap();
+    assert!(cast.holds("jonas", &secret).await);
+    assert_eq!(resume("iris").await.err(), Some(Error::Conflict(Conflict::AlreadyDone)));
+    let state = server::audit::state::check(cast.console.db(), cast.console.seal_key()).await.unwrap();
+    assert_eq!(state.wrong, Vec::<String>::new());
+});
+
+story!(holders_are_reminded_a_day_and_an_hour_before, |world| {
+    let cast = Cast::new(world).await;
+    let secret = cast.filled("a", Tier::Staging, Class::Normal).await;
+    cast.granted("jonas", &secret, 72 * 60).await;
+    let told = || async {
+        let mut db = cast.console.read().await.unwrap();
+        let rows = server::notifications::store::list(&mut db, cast.id("jonas"), 50).await.unwrap();
+        rows.into_iter().filter(|row| row.kind.starts_with("grant.ends")).map(|row| row.kind).collect::<Vec<_>>()
+    };
+    grants::remind(&cast.console).await.unwrap();
+    assert!(told().await.is_empty());
+    cast.world.clock.advance(TimeDelta::hours(48));
+    for _ in 0..2 {
+        grants::remind(&cast.console).await.unwrap();
+        assert_eq!(told().await, ["grant.ends_tomorrow"]);
+    }
+    cast.world.clock.advance(TimeDelta::hours(23));
+    grants::remind(&cast.console).await.unwrap();
+    assert_eq!(told().await.len(), 2);
 });

@@ -4,6 +4,7 @@ use app::{
     error::{Conflict, Error, Refusal},
     id::CorrelationId,
     policies::model::{Class, Right, Role, Tier},
+    requests::model::Less,
 };
 use chrono::TimeDelta;
 use server::{
@@ -68,7 +69,7 @@ story!(critical_needs_a_lead_and_security_in_this_order, |world| {
     assert_eq!(cast.take("jonas", &secret, Take::Copy).await.unwrap(), crate::cast::CANARY);
     assert_eq!(
         cast.approve("ewa", &request).await.err(),
-        Some(refused(Refusal::NotOpen)),
+        Some(Error::Conflict(Conflict::TooLate)),
         "late decisions change nothing"
     );
 });
@@ -148,7 +149,15 @@ story!(a_form_sent_twice_is_one_request, |world| {
     let secret = cast.secret("a", Tier::Production, Class::Normal).await;
     let jonas = cast.caller("jonas").await;
     let form = cast.console.id::<CorrelationId>().unwrap().to_string();
-    let ask = |secrets| Ask { secrets, right: Right::Read, minutes: 60, reason: "T-1", workload: None, form: &form };
+    let ask = |secrets| Ask {
+        secrets,
+        right: Right::Read,
+        minutes: 60,
+        reason: "T-1",
+        workload: None,
+        starts_at: None,
+        form: &form,
+    };
     let (one, _, first) = requests::submit_request(&cast.console, &jonas, ask(vec![secret.clone()])).await.unwrap();
     let (two, _, again) = requests::submit_request(&cast.console, &jonas, ask(vec![secret.clone()])).await.unwrap();
     assert_eq!((one, first.seq), (two, again.seq));
@@ -164,7 +173,7 @@ story!(what_nobody_decides_expires_and_is_told, |world| {
     cast.world.clock.advance(TimeDelta::days(7));
     assert_eq!(
         cast.approve("iris", &request).await.err(),
-        Some(refused(Refusal::NotOpen)),
+        Some(Error::Conflict(Conflict::TooLate)),
         "expired before the job ran"
     );
     jobs::run_due(&cast.console).await.unwrap();
@@ -185,7 +194,7 @@ story!(withdrawing_and_denying_end_a_request, |world| {
     assert_eq!(requests::withdraw_request(&cast.console, &lucia, &first).await.err(), Some(Error::NotFound));
     assert_eq!(requests::withdraw_request(&cast.console, &iris, &first).await.err(), Some(refused(Refusal::NotYours)));
     requests::withdraw_request(&cast.console, &jonas, &first).await.unwrap();
-    assert_eq!(cast.approve("iris", &first).await.err(), Some(refused(Refusal::NotOpen)));
+    assert_eq!(cast.approve("iris", &first).await.err(), Some(Error::Conflict(Conflict::TooLate)));
     let second = cast.ask("jonas", &secret, Right::Read, 60).await.unwrap();
     let digest = cast.request(&second).await.digest;
     let silent = requests::deny_request(&cast.console, &iris, &second, &digest, " ").await;
@@ -229,6 +238,7 @@ story!(what_does_not_fit_is_said_at_its_field, |world| {
         minutes: 60,
         reason: "T-1",
         workload: None,
+        starts_at: None,
         form: &form,
     };
     let long = "x".repeat(1001);
@@ -302,6 +312,7 @@ story!(a_double_click_is_one_request_and_no_error, |world| {
                 minutes: 60,
                 reason: "T-1",
                 workload: None,
+                starts_at: None,
                 form: &form,
             };
             requests::submit_request(&cast.console, &jonas, ask).await.unwrap().0
@@ -360,4 +371,159 @@ story!(holders_are_reminded_once_before_the_end, |world| {
     jobs::run_due(&cast.console).await.unwrap();
     jobs::run_due(&cast.console).await.unwrap();
     assert_eq!(told().await, 1);
+});
+
+story!(a_late_answer_is_kept_without_effect, |world| {
+    let cast = Cast::new(world).await;
+    let secret = cast.filled("a", Tier::Production, Class::Normal).await;
+    let request = cast.ask("jonas", &secret, Right::Read, 60).await.unwrap();
+    cast.approve("teodor", &request).await.unwrap();
+    let granted = cast.request(&request).await.grant_id.clone();
+    let digest = cast.request(&request).await.digest;
+    let late = |login: &'static str| {
+        let (cast, request, digest) = (&cast, &request, &digest);
+        async move {
+            requests::deny_request(&cast.console, &cast.caller(login).await, request, digest, "I would not.")
+                .await
+                .err()
+        }
+    };
+    assert_eq!(late("iris").await, Some(Error::Conflict(Conflict::TooLate)));
+    let event = cast.last_event().await;
+    assert_eq!((event.action.as_str(), event.outcome.as_str()), ("request.decided_late", "allowed"));
+    assert_eq!(late("iris").await, Some(Error::Refused(Refusal::NotOpen)), "once");
+    assert_eq!(late("teodor").await, Some(Error::Refused(Refusal::NotOpen)), "who decided has decided");
+    assert_eq!(late("jonas").await, Some(Error::Refused(Refusal::NotAnApprover)));
+    let row = cast.request(&request).await;
+    assert_eq!((row.outcome.as_deref(), row.grant_id), (Some("approved"), granted), "nothing changed");
+    assert!(cast.holds("jonas", &secret).await);
+    let mut db = cast.console.read().await.unwrap();
+    let decisions = requests::store::decisions(&mut db, &request, cast.console.seal_key()).await.unwrap();
+    assert_eq!(decisions.iter().map(|row| row.verdict.as_str()).collect::<Vec<_>>(), ["approved", "denied too late"]);
+    drop(db);
+    let state = server::audit::state::check(cast.console.db(), cast.console.seal_key()).await.unwrap();
+    assert_eq!(state.wrong, Vec::<String>::new());
+});
+
+story!(an_approver_may_give_less_and_never_more, |world| {
+    let cast = Cast::new(world).await;
+    let one = cast.filled("a", Tier::Production, Class::Normal).await;
+    let critical = cast.filled("b", Tier::Production, Class::Critical).await;
+    let form = cast.console.id::<CorrelationId>().unwrap().to_string();
+    let ask = Ask {
+        secrets: vec![one.clone(), critical.clone()],
+        right: Right::Read,
+        minutes: 120,
+        reason: "T-1",
+        workload: None,
+        starts_at: None,
+        form: &form,
+    };
+    let (id, ..) = requests::submit_request(&cast.console, &cast.caller("jonas").await, ask).await.unwrap();
+    let part =
+        |secrets: &[&String], minutes| Less { secrets: secrets.iter().map(ToString::to_string).collect(), minutes };
+    let less = |login: &'static str, less: Less| {
+        let (cast, id) = (&cast, &id);
+        async move {
+            let digest = cast.request(id).await.digest;
+            requests::approve_less(&cast.console, &cast.caller(login).await, id, &digest, less, "").await.map(|_| ())
+        }
+    };
+    for wrong in [part(&[], 60), part(&[&one], 121), part(&[&one, &critical], 120), part(&[&id], 60)] {
+        assert!(matches!(less("iris", wrong).await, Err(Error::Invalid(_))));
+    }
+    // A lead signs all of it; another lead then leaves less: the first signature was for other terms.
+    cast.approve("iris", &id).await.unwrap();
+    assert_eq!(less("mara", part(&[&critical], 60)).await.err(), Some(Error::Refused(Refusal::NotAnApprover)));
+    let before = cast.request(&id).await;
+    assert_eq!(before.revision, 1, "a refused part changes nothing");
+    cast.world.clock.advance(TimeDelta::minutes(1));
+    let second = cast.ask("jonas", &critical, Right::Read, 240).await.unwrap();
+    let digest = cast.request(&second).await.digest;
+    let teodor = cast.caller("teodor").await;
+    let whole = requests::approve_less(
+        &cast.console,
+        &teodor,
+        &second,
+        &digest,
+        part(&[&critical], 30),
+        "half an hour is enough",
+    );
+    whole.await.unwrap();
+    let row = cast.request(&second).await;
+    assert_eq!((row.revision, row.minutes, row.outcome.as_deref()), (2, 30, None), "the second seat is still empty");
+    assert_eq!(row.digest, row.compute_digest());
+    let stale = requests::approve_request(&cast.console, &cast.caller("mara").await, &second, &digest, "").await;
+    assert_eq!(stale.err(), Some(Error::Refused(Refusal::WorldChanged)), "nobody signs what they did not see");
+    cast.approve("mara", &second).await.unwrap();
+    let grant = cast.request(&second).await.grant_id.unwrap();
+    let mut db = cast.console.read().await.unwrap();
+    let grant = server::grants::store::find(&mut db, &grant, cast.console.seal_key()).await.unwrap().unwrap();
+    assert_eq!(grant.expires_at - grant.starts_at, TimeDelta::minutes(30));
+    drop(db);
+    let state = server::audit::state::check(cast.console.db(), cast.console.seal_key()).await.unwrap();
+    assert_eq!(state.wrong, Vec::<String>::new());
+});
+
+story!(without_its_critical_secret_a_request_needs_one_signature, |world| {
+    let cast = Cast::new(world).await;
+    let one = cast.filled("a", Tier::Production, Class::Normal).await;
+    let critical = cast.filled("b", Tier::Production, Class::Critical).await;
+    let form = cast.console.id::<CorrelationId>().unwrap().to_string();
+    let ask = Ask {
+        secrets: vec![one.clone(), critical.clone()],
+        right: Right::Read,
+        minutes: 120,
+        reason: "T-1",
+        workload: None,
+        starts_at: None,
+        form: &form,
+    };
+    let (id, ..) = requests::submit_request(&cast.console, &cast.caller("jonas").await, ask).await.unwrap();
+    let digest = cast.request(&id).await.digest;
+    let less = Less { secrets: vec![one.clone()], minutes: 120 };
+    requests::approve_less(&cast.console, &cast.caller("iris").await, &id, &digest, less, "").await.unwrap();
+    assert!(cast.holds("jonas", &one).await);
+    assert!(!cast.holds("jonas", &critical).await);
+});
+
+story!(access_begins_when_it_was_asked_for, |world| {
+    let cast = Cast::new(world).await;
+    let secret = cast.filled("a", Tier::Production, Class::Normal).await;
+    let ask = |hours: i64| {
+        let cast = &cast;
+        let secret = secret.clone();
+        async move {
+            let form = cast.console.id::<CorrelationId>().unwrap().to_string();
+            let ask = Ask {
+                secrets: vec![secret],
+                right: Right::Read,
+                minutes: 60,
+                reason: "T-1",
+                workload: None,
+                starts_at: Some(cast.console.now() + TimeDelta::hours(hours)),
+                form: &form,
+            };
+            requests::submit_request(&cast.console, &cast.caller("jonas").await, ask).await.map(|(id, ..)| id)
+        }
+    };
+    assert!(matches!(ask(-1).await, Err(Error::Invalid(_))));
+    assert!(matches!(ask(24 * 7 + 1).await, Err(Error::Invalid(_))));
+    let id = ask(3).await.unwrap();
+    cast.approve("teodor", &id).await.unwrap();
+    assert!(!cast.holds("jonas", &secret).await, "not before its time");
+    assert_eq!(
+        cast.take("jonas", &secret, server::vault::Take::Reveal).await.err(),
+        Some(Error::Refused(Refusal::GrantEarly))
+    );
+    cast.world.clock.advance(TimeDelta::hours(3));
+    assert!(cast.holds("jonas", &secret).await);
+    cast.world.clock.advance(TimeDelta::minutes(60));
+    assert!(!cast.holds("jonas", &secret).await, "an hour from its beginning");
+    // Disabling whoever would hold it ends what has not begun, too.
+    let id = ask(3).await.unwrap();
+    cast.approve("teodor", &id).await.unwrap();
+    server::people::disable_person(&cast.console, &cast.caller("anna").await, cast.id("jonas")).await.unwrap();
+    cast.world.clock.advance(TimeDelta::hours(3));
+    assert!(!cast.holds("jonas", &secret).await);
 });

@@ -42,6 +42,7 @@ async fn allow(cast: &Cast, machine: &Machine, secret: &str, minutes: i64) -> St
         minutes,
         reason: "runs",
         workload: Some(&machine.id),
+        starts_at: None,
         form: &form,
     };
     let (request, ..) = requests::submit_request(&cast.console, &cast.caller("jonas").await, ask).await.unwrap();
@@ -98,6 +99,7 @@ story!(environments_are_isolated, |world| {
         minutes: 60,
         reason: "x",
         workload: Some(&worker.id),
+        starts_at: None,
         form: &form,
     };
     let across = requests::submit_request(&cast.console, &cast.caller("jonas").await, across).await;
@@ -149,4 +151,82 @@ story!(wrong_bearers_get_one_answer, |world| {
         let issued = workloads::issue_token(&cast.console, &origin(), wrong).await;
         assert_eq!(issued.err(), Some(Error::Refused(Refusal::BadToken)));
     }
+});
+
+story!(whoever_made_a_client_secret_does_not_decide_for_it, |world| {
+    let cast = Cast::new(world).await;
+    let secret = cast.filled("a", Tier::Production, Class::Normal).await;
+    // Mara is of security and not of the owning team; the lead who makes the workload is taken out of the team.
+    let worker = machine(&cast, "worker", Tier::Production).await;
+    let anna = cast.caller("anna").await;
+    let mut db = cast.console.read().await.unwrap();
+    let rows =
+        server::people::store::memberships(&mut db, Some(cast.id("iris")), cast.console.now(), cast.console.seal_key());
+    let membership = rows.await.unwrap()[0].id.clone();
+    drop(db);
+    server::people::remove_member(&cast.console, &anna, &membership).await.unwrap();
+    let request = allow(&cast, &worker, &secret, 60).await;
+    let refused = cast.approve("iris", &request).await;
+    assert_eq!(refused.err(), Some(Error::Refused(Refusal::ChangedTrust)));
+    cast.world.clock.advance(TimeDelta::days(6));
+    assert_eq!(cast.approve("iris", &request).await.err(), Some(Error::Refused(Refusal::ChangedTrust)));
+    cast.approve("teodor", &request).await.unwrap();
+    cast.world.clock.advance(TimeDelta::days(2));
+    let request = allow(&cast, &worker, &secret, 60).await;
+    cast.approve("iris", &request).await.unwrap();
+});
+
+story!(what_is_kept_between_fetches_never_answers_for_what_changed, |world| {
+    let cast = Cast::new(world).await;
+    let secret = cast.filled("a", Tier::Staging, Class::Normal).await;
+    let worker = machine(&cast, "worker", Tier::Staging).await;
+    let request = allow(&cast, &worker, &secret, 60).await;
+    cast.approve("teodor", &request).await.unwrap();
+    let bearer = token(&cast, &worker).await.unwrap();
+    for _ in 0..2 {
+        assert_eq!(fetch(&cast, &bearer, "staging", "a").await.unwrap(), CANARY);
+    }
+    cast.write("iris", &secret, 1, "newer").await.unwrap();
+    assert_eq!(fetch(&cast, &bearer, "staging", "a").await.unwrap(), "newer", "the value that is current now");
+    let iris = cast.caller("iris").await;
+    server::vault::delete_version(&cast.console, &iris, &secret, 2).await.unwrap();
+    assert_eq!(fetch(&cast, &bearer, "staging", "a").await.unwrap(), CANARY, "the newer one is deleted");
+    server::vault::rotate_key(&cast.console, &cast.caller("mara").await, &cast.environment(Tier::Staging).id)
+        .await
+        .unwrap();
+    assert_eq!(fetch(&cast, &bearer, "staging", "a").await.unwrap(), CANARY);
+    let grant = cast.request(&request).await.grant_id.unwrap();
+    server::grants::revoke_grant(&cast.console, &iris, &grant).await.unwrap();
+    assert_eq!(fetch(&cast, &bearer, "staging", "a").await.err(), Some(Error::Refused(Refusal::NoGrant)));
+});
+
+story!(no_fetch_stands_behind_the_revocation_of_its_grant, |world| {
+    let cast = Cast::new(world).await;
+    let secret = cast.filled("a", Tier::Staging, Class::Normal).await;
+    let worker = machine(&cast, "worker", Tier::Staging).await;
+    let request = allow(&cast, &worker, &secret, 60).await;
+    cast.approve("teodor", &request).await.unwrap();
+    let bearer = std::sync::Arc::new(token(&cast, &worker).await.unwrap());
+    let mut fetches = tokio::task::JoinSet::new();
+    for _ in 0..16 {
+        let (console, bearer) = (cast.console.clone(), bearer.clone());
+        fetches.spawn(async move {
+            let mut seen = Vec::new();
+            while let Ok(taken) =
+                workloads::fetch_secret(&console, &origin(), &bearer, "payments", "staging", "a").await
+            {
+                seen.push(taken.receipt.seq);
+            }
+            seen
+        });
+    }
+    let started = cast.events().await;
+    while cast.events().await < started + 64 {
+        tokio::task::yield_now().await;
+    }
+    let grant = cast.request(&request).await.grant_id.unwrap();
+    let revoked = server::grants::revoke_grant(&cast.console, &cast.caller("iris").await, &grant).await.unwrap().0.seq;
+    let seen: Vec<u64> = fetches.join_all().await.concat();
+    assert!(seen.len() >= 64);
+    assert!(seen.iter().all(|seq| *seq < revoked), "a fetch stands behind the revocation at {revoked}: {seen:?}");
 });
