@@ -47,7 +47,7 @@ pub struct Settings {
     /// Proxy whose X-Forwarded-For header is believed, as ADDRESS/PREFIX
     #[arg(long, env = "COUNTERSIGN_TRUSTED_PROXY", value_name = "CIDR")]
     pub trusted_proxy: Option<String>,
-    /// Where each new checkpoint is also kept: a folder (best on another volume) or "stdout"; may be given more than once
+    /// Where each new checkpoint is also kept: a folder (best on another volume), "stdout", or a URL that it is posted to; may be given more than once
     #[arg(long = "anchor", env = "COUNTERSIGN_ANCHOR", value_delimiter = ',', value_name = "WHERE")]
     pub anchor: Vec<String>,
 }

@@ -92,4 +92,5 @@ pub async fn stopped(console: &Console) {
     if let Err(error) = console.builder.build().await {
         tracing::error!(%error, "no checkpoint at the stop");
     }
+    console.builder.settle().await;
 }

@@ -15,6 +15,7 @@ pub mod instance;
 pub mod jobs;
 pub mod keys;
 pub mod notifications;
+pub mod outbound;
 pub mod people;
 pub mod policies;
 pub mod requests;

@@ -1,11 +1,14 @@
 //! Anchors: the newest checkpoint, kept where a restored or rewritten database cannot reach it.
+use crate::outbound::{self, Reach};
 use app::audit::checkpoint::{Checkpoint, VerifierKey};
 use std::{
     fs::{self, File},
     io::Write,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
+use tokio::sync::watch;
 
 /// The file in an anchor's folder.
 const FILE: &str = "checkpoint";
@@ -16,18 +19,74 @@ pub enum Anchor {
     Folder(PathBuf),
     /// One line of JSON for each checkpoint, for whatever collects the process's output.
     Stdout,
+    /// An address that takes each checkpoint by `POST`, as `text/plain`, and answers with 2xx. What it gets is signed
+    /// already (C2SP signed note), so the receiver verifies it with the log's key.
+    Webhook(String),
 }
 
 impl std::str::FromStr for Anchor {
     type Err = std::convert::Infallible;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Ok(if text == "stdout" { Self::Stdout } else { Self::Folder(text.into()) })
+        Ok(match text {
+            "stdout" => Self::Stdout,
+            url if url.starts_with("https://") || url.starts_with("http://") => Self::Webhook(url.into()),
+            folder => Self::Folder(folder.into()),
+        })
     }
 }
 
 #[derive(Clone, Default)]
-pub struct Anchors(Arc<Vec<Anchor>>);
+pub struct Anchors {
+    list: Arc<Vec<Anchor>>,
+    posts: Arc<Vec<Post>>,
+}
+
+/// How long a webhook that failed is left alone.
+const PAUSE: Duration = Duration::from_secs(5);
+/// How long a stop waits for the newest checkpoint to be taken.
+const LAST: Duration = Duration::from_secs(5);
+
+/// A webhook's task: it always sends the newest checkpoint, and tells which one was taken.
+struct Post {
+    newest: watch::Sender<String>,
+    taken: watch::Receiver<String>,
+}
+
+impl Post {
+    fn start(url: String) -> Self {
+        let (newest, mut wanted) = watch::channel(String::new());
+        let (done, taken) = watch::channel(String::new());
+        tokio::spawn(async move {
+            while wanted.changed().await.is_ok() {
+                loop {
+                    let note = wanted.borrow_and_update().clone();
+                    match send(&url, &note).await {
+                        Ok(()) => {
+                            let _ = done.send(note);
+                            break;
+                        }
+                        Err(why) => {
+                            tracing::error!(why, "a webhook did not take a checkpoint");
+                            tokio::time::sleep(PAUSE).await;
+                        }
+                    }
+                }
+            }
+        });
+        Self { newest, taken }
+    }
+}
+
+async fn send(url: &str, note: &str) -> Result<(), String> {
+    let headers = [("content-type", "text/plain; charset=utf-8".to_owned())];
+    let answer = outbound::post(Reach::Anywhere, url, &headers, note.as_bytes().to_vec()).await;
+    match answer {
+        Ok(answer) if (200..300).contains(&answer.status) => Ok(()),
+        Ok(answer) => Err(format!("it answered {}", answer.status)),
+        Err(failure) => Err(failure.to_string()),
+    }
+}
 
 /// What an anchor said at start that the database denies.
 #[derive(Debug, thiserror::Error)]
@@ -42,17 +101,37 @@ pub enum RolledBack {
 
 impl Anchors {
     pub fn new(anchors: Vec<Anchor>) -> Self {
-        Self(Arc::new(anchors))
+        let urls = anchors.iter().filter_map(|anchor| match anchor {
+            Anchor::Webhook(url) => Some(url.clone()),
+            _ => None,
+        });
+        Self { posts: Arc::new(urls.map(Post::start).collect()), list: Arc::new(anchors) }
     }
 
     pub fn list(&self) -> &[Anchor] {
-        &self.0
+        &self.list
+    }
+
+    /// Waits a little until every webhook has taken the newest checkpoint: for a stop.
+    pub async fn settle(&self) {
+        for post in self.posts.iter() {
+            let newest = post.newest.borrow().clone();
+            let mut taken = post.taken.clone();
+            let waited = tokio::time::timeout(LAST, taken.wait_for(|note| *note == newest)).await;
+            if waited.is_err() {
+                tracing::error!("a webhook did not take the last checkpoint");
+            }
+        }
     }
 
     /// Writes to every anchor; one that fails does not hinder the others.
     pub async fn write(&self, note: &str) {
-        for anchor in self.0.iter() {
+        for post in self.posts.iter() {
+            post.newest.send_replace(note.to_owned());
+        }
+        for anchor in self.list.iter() {
             match anchor {
+                Anchor::Webhook(_) => {}
                 Anchor::Stdout => {
                     let line = serde_json::json!({ "checkpoint": note });
                     let _ = writeln!(std::io::stdout(), "{line}");
@@ -71,7 +150,7 @@ impl Anchors {
     /// The checkpoints that can be read back, with their folders. Ones that this log's key did not sign are reported.
     pub fn read(&self, key: &VerifierKey) -> Vec<(PathBuf, Checkpoint)> {
         let mut found = Vec::new();
-        for anchor in self.0.iter() {
+        for anchor in self.list.iter() {
             let Anchor::Folder(folder) = anchor else { continue };
             let Ok(note) = fs::read_to_string(folder.join(FILE)) else { continue };
             // A checkpoint of an earlier epoch speaks too: a recorded restore replaces it at every anchor.
@@ -97,4 +176,29 @@ fn replace(folder: &Path, note: &str) -> std::io::Result<()> {
     file.sync_all()?;
     fs::rename(&temporary, folder.join(FILE))?;
     File::open(folder)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Mutex;
+
+    #[tokio::test]
+    async fn a_webhook_gets_the_newest_checkpoint_before_a_stop() {
+        let seen: Arc<Mutex<Vec<String>>> = Arc::default();
+        let taker = seen.clone();
+        let take = axum::routing::post(move |body: String| async move {
+            taker.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(body);
+        });
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/checkpoint", listener.local_addr().unwrap());
+        tokio::spawn(async move { axum::serve(listener, axum::Router::new().route("/checkpoint", take)).await });
+        let anchors = Anchors::new(vec![url.parse().unwrap()]);
+        for note in ["one", "two", "three"] {
+            anchors.write(note).await;
+        }
+        anchors.settle().await;
+        assert_eq!(seen.lock().unwrap().last().map(String::as_str), Some("three"));
+        assert!(matches!("/var/anchor".parse(), Ok(Anchor::Folder(_))));
+    }
 }

@@ -42,6 +42,11 @@ struct State {
 }
 
 impl Builder {
+    /// Waits until the anchors that are slow have the newest checkpoint.
+    pub async fn settle(&self) {
+        self.anchors.settle().await;
+    }
+
     pub fn new(ledger: Ledger, key: LogKey, anchors: Anchors) -> Self {
         Self { ledger, key, anchors, state: Arc::default(), signed: watch::Sender::new(Signed::default()) }
     }

@@ -35,11 +35,16 @@ fn free() -> SocketAddr {
 }
 
 fn serve(data: &Path, listen: SocketAddr) -> Child {
+    serve_with(data, listen, &[])
+}
+
+fn serve_with(data: &Path, listen: SocketAddr, more: &[&str]) -> Child {
     let mut child = binary()
         .args(["serve", "--data"])
         .arg(data)
         .args(["--listen", &listen.to_string(), "--anchor"])
         .arg(data.with_extension("anchor"))
+        .args(more)
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
@@ -172,7 +177,7 @@ fn killed_in_the_middle_nothing_acknowledged_is_lost() {
     let text = data.to_str().unwrap().to_owned();
     assert_eq!(run(&["init", "--data", &text]).0, 0);
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let secret = runtime.block_on(with_a_workload(&data));
+    let secret = runtime.block_on(with_a_workload(Settings { data: Some(data.clone()), ..Settings::default() }));
     let mut acknowledged: Vec<u64> = Vec::new();
     for round in 0..4_u64 {
         let listen = free();
@@ -226,11 +231,141 @@ fn killed_in_the_middle_nothing_acknowledged_is_lost() {
     });
 }
 
+/// Exchanges the client secret for a token: the token and the event's number.
+async fn token(listen: SocketAddr, secret: &str) -> Option<(String, u64)> {
+    let body = format!("{{\"client_secret\":\"{secret}\"}}");
+    let request = format!(
+        "POST /api/v1/token HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let (status, body) = ask(listen, request).await?;
+    let answer: serde_json::Value = serde_json::from_str(&body).ok().filter(|_| status == 200)?;
+    Some((answer["token"].as_str()?.to_owned(), answer["event"].as_u64()?))
+}
+
+async fn fetch_status(listen: SocketAddr, token: &str) -> u16 {
+    let request = format!(
+        "GET /api/v1/secrets/p/development/none HTTP/1.1\r\nhost: x\r\nconnection: close\r\nauthorization: Bearer {token}\r\n\r\n"
+    );
+    ask(listen, request).await.unwrap().0
+}
+
+/// Two processes share one PostgreSQL database: what one does counts at the other on the next request, one of them dies
+/// without warning, and the trail is whole.
+#[test]
+fn two_replicas_are_one_service() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let Some(url) = runtime.block_on(crate::support::fresh_postgres()) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let (one, two) = (folder.path().join("one"), folder.path().join("two"));
+    let keys = folder.path().join("one.keys");
+    let text = |path: &Path| path.to_str().unwrap().to_owned();
+    let (code, said) = run(&["init", "--data", &text(&one), "--database", &url]);
+    assert_eq!(code, 0, "{said}");
+    let settings = Settings { data: Some(one.clone()), database: Some(url.clone()), ..Settings::default() };
+    let secret = runtime.block_on(with_a_workload(settings.clone()));
+    let more = ["--database", &url, "--keys", keys.to_str().unwrap()];
+    let (here, there) = (free(), free());
+    let (mut first, mut second) = (serve_with(&one, here, &more), serve_with(&two, there, &more));
+    runtime.block_on(async {
+        let mut tasks = tokio::task::JoinSet::new();
+        for n in 0..8 {
+            let (secret, listen) = (secret.clone(), if n % 2 == 0 { here } else { there });
+            tasks.spawn(async move {
+                let mut seen = Vec::new();
+                for _ in 0..20 {
+                    seen.extend(token(listen, &secret).await.map(|(_, seq)| seq));
+                }
+                seen
+            });
+        }
+        let seen: Vec<u64> = tasks.join_all().await.concat();
+        let unique: std::collections::BTreeSet<u64> = seen.iter().copied().collect();
+        assert_eq!((seen.len(), unique.len()), (160, 160), "each got a place of its own");
+        let (bearer, _) = token(here, &secret).await.unwrap();
+        assert_eq!(fetch_status(here, &bearer).await, 404, "known here, and may read nothing");
+        assert_eq!(fetch_status(there, &bearer).await, 404, "known there");
+        first.kill().unwrap();
+        first.wait().unwrap();
+        assert!(token(there, &secret).await.is_some(), "the other goes on");
+        assert_eq!(fetch_status(there, &bearer).await, 404);
+    });
+    // The operator disables the workload beside the running replica: its tokens end on the next request.
+    runtime.block_on(async {
+        let (bearer, _) = token(there, &secret).await.unwrap();
+        let config = settings.resolve().unwrap();
+        let instance = Instance::open(&config, Clock::Machine).await.unwrap();
+        let console = Console::new(&instance, "Test").unwrap();
+        let mut db = console.read().await.unwrap();
+        let anna = people::store::find_by_login(&mut db, "anna", console.seal_key()).await.unwrap().unwrap();
+        let workload = server::workloads::store::list(&mut db, console.seal_key()).await.unwrap().remove(0);
+        drop(db);
+        let anna = people::Caller::load(&console, anna, None, server::audit::event::Who::anonymous()).await.unwrap();
+        server::workloads::disable_workload(&console, &anna, &workload.id).await.unwrap();
+        assert_eq!(fetch_status(there, &bearer).await, 401);
+        console.db().close().await;
+    });
+    second.kill().unwrap();
+    second.wait().unwrap();
+    let arguments = ["audit", "verify", "--deep", "--state", "--data", &text(&one), "--database", &url];
+    let (code, said) = run(&arguments);
+    assert_eq!(code, 0, "{said}");
+}
+
+/// Nothing is half made where nothing may be written; and data that became read-only stops the start with a reason.
+#[cfg(unix)]
+#[test]
+fn a_folder_that_cannot_be_written_is_named() {
+    use std::os::unix::{fs::PermissionsExt, process::CommandExt};
+    let folder = tempfile::tempdir().unwrap();
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let data = folder.path().join("data");
+    // Root writes anywhere: such a run of the tests lends the child another user.
+    let is_root = fs::metadata("/proc/self").is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) == 0);
+    let run_as = |arguments: &[&str]| {
+        let mut command = binary();
+        command.args(arguments);
+        if is_root {
+            command.uid(65534).gid(65534);
+        }
+        // Where another user may not even run the binary there is nothing to see.
+        let out = command.output().ok()?;
+        let text = format!("{}{}", String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr));
+        Some((out.status.code().unwrap_or(-1), text))
+    };
+    if !is_root {
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o555)).unwrap();
+    }
+    let Some((code, said)) = run_as(&["init", "--data", data.to_str().unwrap()]) else { return };
+    assert!(code == 1 && said.contains("ermission denied"), "{code} {said}");
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "nothing was half made");
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    assert_eq!(run(&["init", "--data", data.to_str().unwrap()]).0, 0);
+    // Everything may be read and nothing written, as on a volume that was mounted anew.
+    for path in [data.clone(), folder.path().join("data.keys")] {
+        for entry in fs::read_dir(&path).unwrap().flatten() {
+            fs::set_permissions(entry.path(), fs::Permissions::from_mode(0o400)).unwrap();
+            if is_root {
+                std::os::unix::fs::chown(entry.path(), Some(65534), Some(65534)).unwrap();
+            }
+        }
+        if is_root {
+            std::os::unix::fs::chown(&path, Some(65534), Some(65534)).unwrap();
+        }
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o500)).unwrap();
+    }
+    let (code, said) = run_as(&["serve", "--data", data.to_str().unwrap(), "--listen", &free().to_string()]).unwrap();
+    assert!(code == 1 && (said.contains("ermission denied") || said.contains("readonly")), "{code} {said}");
+    assert!(said.contains(data.to_str().unwrap()) || said.contains("database"), "the reason names what: {said}");
+    fs::set_permissions(&data, fs::Permissions::from_mode(0o700)).unwrap();
+    fs::set_permissions(folder.path().join("data.keys"), fs::Permissions::from_mode(0o700)).unwrap();
+}
+
 /// A workload with a client secret, made with the real operations.
-async fn with_a_workload(data: &Path) -> String {
+async fn with_a_workload(settings: Settings) -> String {
     use app::policies::model::Role;
     use server::{audit::event::Who, catalog, workloads};
-    let config = Settings { data: Some(data.into()), ..Settings::default() }.resolve().unwrap();
+    let config = settings.resolve().unwrap();
     let instance = Instance::open(&config, Clock::Machine).await.unwrap();
     let console = Console::new(&instance, "Test").unwrap();
     people::make_administrator(&console, &Who::system("test"), "anna", "Anna", None).await.unwrap();

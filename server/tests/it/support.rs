@@ -50,6 +50,17 @@ pub fn start() -> Moment {
     app::time::parse_rfc3339("2026-11-23T08:00:00.000000Z").unwrap()
 }
 
+/// A new, empty database on the private PostgreSQL of the tests, if there is one.
+pub async fn fresh_postgres() -> Option<String> {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let server = std::env::var("COUNTERSIGN_TEST_POSTGRES").ok()?;
+    let name = format!("test_{}_{}", std::process::id(), COUNT.fetch_add(1, Ordering::SeqCst));
+    let mut connection = PgConnection::connect(&server).await.expect("COUNTERSIGN_TEST_POSTGRES is a server");
+    connection.execute(sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"))).await.unwrap();
+    let (base, _) = server.rsplit_once('/').unwrap();
+    Some(format!("{base}/{name}"))
+}
+
 impl World {
     pub async fn sqlite() -> Self {
         let folder = tempfile::tempdir().unwrap();
@@ -59,13 +70,7 @@ impl World {
 
     /// A database of its own on the server that the environment names; without one, no story.
     pub async fn postgres() -> Option<Self> {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let server = std::env::var("COUNTERSIGN_TEST_POSTGRES").ok()?;
-        let name = format!("test_{}_{}", std::process::id(), COUNT.fetch_add(1, Ordering::SeqCst));
-        let mut connection = PgConnection::connect(&server).await.expect("COUNTERSIGN_TEST_POSTGRES is a server");
-        connection.execute(sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"))).await.unwrap();
-        let (base, _) = server.rsplit_once('/').unwrap();
-        let url = format!("{base}/{name}");
+        let url = fresh_postgres().await?;
         let db = Db::postgres(&url).await.unwrap();
         Some(Self::with(db, tempfile::tempdir().unwrap(), Some(url)).await)
     }
