@@ -36,6 +36,38 @@ test("ask, approve, reveal and give back without JavaScript", async ({ browser, 
   await expect(jonas.getByRole("link", { name: "Ask for access" })).toBeVisible();
 });
 
+test("an approver gives less than was asked for, from a later start", async ({ browser, complaints }) => {
+  const jonas = await signIn(browser, "Jonas Weidmann", complaints, off);
+  await jonas.goto("/projects/payments?q=cards/acquirer");
+  await jonas.locator("td[data-l=Staging] a.slot").first().click();
+  const secret = jonas.url();
+  await jonas.getByRole("link", { name: "Ask for access" }).click();
+  await jonas.getByLabel("Why").fill("OPS-2: less is enough");
+  await jonas.getByLabel("For how long").selectOption({ label: "8 hours" });
+  await jonas.getByLabel("Begins").fill("2020-01-01T10:00");
+  await jonas.getByRole("button", { name: "Send for review" }).click();
+  await expect(jonas.getByRole("alert")).toHaveText("Between now and seven days from now, or empty.");
+  const tomorrow = new Date(Date.now() + 24 * 3600 * 1000).toISOString().slice(0, 16);
+  await jonas.getByLabel("Begins").fill(tomorrow);
+  await jonas.getByRole("button", { name: "Send for review" }).click();
+  await expect(flash(jonas)).toContainText("It is not access yet");
+  const request = jonas.url();
+
+  const iris = await signIn(browser, "Iris Okonkwo", complaints, off);
+  await iris.goto(request);
+  await iris.getByText("Approve less than was asked for").click();
+  await iris.getByRole("button", { name: "Approve this part" }).click();
+  await expect(iris.getByRole("alert").first()).toContainText("This is all that was asked for");
+  await iris.getByLabel("For how long").selectOption({ label: "30 minutes" });
+  await iris.getByRole("button", { name: "Approve this part" }).click();
+  await expect(flash(iris)).toContainText("Approved");
+  await expect(iris.getByText("revision 2")).toBeAttached();
+  await jonas.goto(secret);
+  await expect(jonas.getByText("Begins later").first()).toBeVisible();
+  await jonas.goto("/access");
+  await expect(jonas.getByText("Begins later").first()).toBeVisible();
+});
+
 test("the theme is a cookie, painted right on the first byte", async ({ browser, complaints }) => {
   const page = await signIn(browser, "Samir Haddad", complaints, off);
   await page.getByRole("button", { name: "Dark" }).click();

@@ -181,15 +181,22 @@ pub async fn visible_request(console: &Console, caller: &Caller, id: &str) -> Re
     Ok((request, decisions))
 }
 
-/// What this caller can decide now, the first to expire first.
+/// The most that an inbox shows; each of them is judged at every view.
+pub const INBOX: u32 = 100;
+
+/// What this caller can decide now, the first to expire first: out of the first [`INBOX`] that wait where they decide.
 pub async fn inbox(console: &Console, caller: &Caller) -> Result<Vec<(Request, Vec<Decision>)>, Error> {
-    let mut db = console.read().await?;
     let mut found = Vec::new();
-    let decides = caller.roles.iter().any(|row| row.role == Role::Lead.code() || row.role == Role::Security.code());
-    if !decides {
+    let deciding =
+        caller.roles.iter().filter(|row| [Role::Lead.code(), Role::Security.code()].contains(&row.role.as_str()));
+    // `None` among the projects: a role in the whole organisation.
+    let projects: Option<Vec<String>> = deciding.map(|row| row.project_id.clone()).collect();
+    if projects.as_ref().is_some_and(Vec::is_empty) {
         return Ok(found);
     }
-    for request in store::open(&mut db, console.now(), console.seal_key()).await? {
+    let mut db = console.read().await?;
+    let (now, key) = (console.now(), console.seal_key());
+    for request in store::open_in(&mut db, projects.as_deref(), caller.id(), now, INBOX, key).await? {
         let decisions = store::decisions(&mut db, &request.id, console.seal_key()).await?;
         if may_decide(console, &mut db, &request, &decisions, &caller.person).await?.is_ok() {
             found.push((request, decisions));

@@ -154,10 +154,32 @@ pub async fn find_by_form(db: &mut impl Sql, form: &str, key: &Key) -> Result<Op
     Ok(row.and_then(|row| check(row, key)))
 }
 
-/// Requests that wait for an answer, the first to expire first.
-pub async fn open(db: &mut impl Sql, now: Moment, key: &Key) -> Result<Vec<Request>> {
-    let rest = " WHERE ended_at IS NULL AND expires_at > $1 ORDER BY expires_at, id";
-    Ok(checked(db.sql(select(REQUEST, rest)).bind(now).all().await?, key))
+/// Other people's requests that wait for an answer, in these projects or (`None`) in all: the first to expire first.
+pub async fn open_in(
+    db: &mut impl Sql,
+    projects: Option<&[String]>,
+    decider: &str,
+    now: Moment,
+    limit: u32,
+    key: &Key,
+) -> Result<Vec<Request>> {
+    let mut statement = Statement::from(REQUEST);
+    statement.push(" WHERE ended_at IS NULL AND expires_at > ").placeholder();
+    statement.push(" AND requester_id <> ").placeholder();
+    if let Some(projects) = projects {
+        statement.push(" AND project_id IN ").rows(1, projects.len().max(1));
+    }
+    statement.push(" ORDER BY expires_at, id LIMIT ").placeholder();
+    let mut query = db.sql(statement).bind(now).bind(decider.to_owned());
+    if let Some(projects) = projects {
+        for project in projects {
+            query = query.bind(project.clone());
+        }
+        if projects.is_empty() {
+            query = query.bind(String::new());
+        }
+    }
+    Ok(checked(query.bind(i64::from(limit)).all().await?, key))
 }
 
 pub async fn open_of(db: &mut impl Sql, requester: &str, now: Moment, key: &Key) -> Result<Vec<Request>> {

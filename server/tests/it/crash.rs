@@ -51,7 +51,10 @@ async fn child() {
     match work.as_str() {
         "approve" => {
             let mut db = console.read().await.unwrap();
-            let request = requests::store::open(&mut db, console.now(), console.seal_key()).await.unwrap().remove(0);
+            let request = requests::store::open_in(&mut db, None, "", console.now(), 1, console.seal_key())
+                .await
+                .unwrap()
+                .remove(0);
             let person = people::store::find_by_login(&mut db, "teodor", console.seal_key()).await.unwrap().unwrap();
             drop(db);
             let caller = people::Caller::load(&console, person, None, Who::anonymous()).await.unwrap();
