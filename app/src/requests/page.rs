@@ -464,12 +464,16 @@ fn less(view: &RequestView, form: &Form) -> AnyView {
         <label class="check"><input type="checkbox" name="secret" value=id.clone() checked /><span><code>{path.clone()}</code>" "<small class="muted">{class.words()}</small></span></label>
     }).collect_view();
     let mistake = form.error("secrets").map(|why| view! { <p class="wrong" role="alert">{why}</p> });
+    let which = match view.secrets.as_slice() {
+        [(only, ..)] => view! { <input type="hidden" name="secret" value=only.clone() /> }.into_any(),
+        _ => view! { <fieldset><legend class="label">"Secrets"</legend>{secrets}{mistake}</fieldset> }.into_any(),
+    };
     let open = form.error("secrets").is_some() || form.error("minutes").is_some();
     view! {
         <details class="less" open=open><summary>"Approve less than was asked for"</summary>
             <div class="stacked">
                 <p class="hint">"What you leave becomes a new revision, signed by you; earlier signatures no longer count."</p>
-                <fieldset><legend class="label">"Secrets"</legend>{secrets}{mistake}</fieldset>
+                {which}
                 {ui::pick(form, "minutes", "For how long", "", lengths.collect())}
                 <div class="actions"><button class="button" type="submit" name="answer" value="less">"Approve this part"</button></div>
             </div>
