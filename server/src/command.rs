@@ -233,8 +233,7 @@ fn invite_administrator(console: &Console, config: &Config) -> Result<(), Failur
         return Ok(());
     }
     let path = config.data.join("set-up-code");
-    std::fs::write(&path, format!("{}\n", *code))?;
-    crate::keys::restrict(&path, 0o600)?;
+    console.set_up.write_to(&code, &path)?;
     say(format!("Nobody can sign in yet. Open {address} within half an hour; the code is in {}", path.display()));
     Ok(())
 }

@@ -8,7 +8,10 @@ use argon2::{
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::TimeDelta;
 use sha2::{Digest, Sha256};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 use subtle::ConstantTimeEq;
 use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
@@ -98,31 +101,55 @@ fn checksum(body: &str) -> String {
     URL_SAFE_NO_PAD.encode(&Sha256::digest(body.as_bytes())[..3])
 }
 
-/// The code for the first administrator: half an hour, used once, kept only as a hash and only in memory.
+/// The code for the first administrator: half an hour, used once, kept in memory only as a hash. Where there is no terminal
+/// to show it on it lies in a private file, until it was used.
 #[derive(Default)]
-pub struct SetUp(Mutex<Option<(Vec<u8>, Moment)>>);
+pub struct SetUp(Mutex<Option<Code>>);
+
+struct Code {
+    hash: Vec<u8>,
+    until: Moment,
+    file: Option<PathBuf>,
+}
 
 impl SetUp {
     /// Makes a new code and forgets the former one.
     pub fn open(&self, now: Moment) -> Result<Zeroizing<String>, Error> {
         let code = bearer("set")?;
         let hash = Sha256::digest(code.as_bytes()).to_vec();
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((hash, now + TimeDelta::minutes(30)));
+        *self.code() = Some(Code { hash, until: now + TimeDelta::minutes(30), file: None });
         Ok(code)
     }
 
+    /// Writes the code where only the owner of the process reads it.
+    pub fn write_to(&self, code: &str, file: &Path) -> std::io::Result<()> {
+        keys::write_private(file, format!("{code}\n").as_bytes())?;
+        if let Some(held) = self.code().as_mut() {
+            held.file = Some(file.into());
+        }
+        Ok(())
+    }
+
     pub fn is_open(&self, now: Moment) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).as_ref().is_some_and(|(_, until)| now < *until)
+        self.code().as_ref().is_some_and(|held| now < held.until)
     }
 
     pub fn fits(&self, code: &str, now: Moment) -> bool {
-        let held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let hash = Sha256::digest(code.trim().as_bytes());
-        held.as_ref().is_some_and(|(known, until)| now < *until && bool::from(known.as_slice().ct_eq(hash.as_slice())))
+        let fits = |held: &Code| now < held.until && bool::from(held.hash.as_slice().ct_eq(hash.as_slice()));
+        self.code().as_ref().is_some_and(fits)
     }
 
+    /// The code was used: it, and the file with it, are gone.
     pub fn close(&self) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        let file = self.code().take().and_then(|held| held.file);
+        if let Some(Err(error)) = file.map(std::fs::remove_file) {
+            tracing::warn!(%error, "the file with the used set-up code could not be removed; it opens nothing");
+        }
+    }
+
+    fn code(&self) -> MutexGuard<'_, Option<Code>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -150,6 +177,22 @@ mod tests {
         assert_eq!(hasher.verify(secret("four ordinary words there"), Some(stored)).await, Ok(false));
         assert_eq!(hasher.verify(secret("four ordinary words here"), None).await, Ok(false));
         assert!(PasswordHash::new(NOBODY).is_ok());
+    }
+
+    #[test]
+    fn a_used_set_up_code_leaves_no_file() {
+        let (folder, set_up, now) = (tempfile::tempdir().unwrap(), SetUp::default(), Moment::default());
+        let file = folder.path().join("set-up-code");
+        let code = set_up.open(now).unwrap_or_default();
+        for _ in 0..2 {
+            set_up.write_to(&code, &file).unwrap();
+        }
+        #[cfg(unix)]
+        assert_eq!(std::os::unix::fs::MetadataExt::mode(&std::fs::metadata(&file).unwrap()) & 0o777, 0o600);
+        assert!(set_up.fits(&std::fs::read_to_string(&file).unwrap(), now));
+        assert!(!set_up.fits(&code, now + TimeDelta::minutes(30)));
+        set_up.close();
+        assert!(!file.exists() && !set_up.fits(&code, now));
     }
 
     #[test]
