@@ -109,6 +109,7 @@ sentences! {
         TooEarly = "too_early", "It can be destroyed only after the waiting time.";
         SetUpCode = "set_up_code", "That code is not the one that the server printed, or its half hour is over.";
         NotPublic = "not_public", "This is done over loopback or TLS only.";
+        PlanUnconfirmed = "plan_unconfirmed", "In production somebody of security, who did not set the plan, confirms it before values go there.";
         NoSuchVersion = "no_such_version", "This version was deleted or destroyed.";
         OtherEnvironment = "other_environment", "This workload belongs to another environment.";
     }
@@ -121,6 +122,7 @@ sentences! {
         StaleVersion = "stale_version", "Somebody wrote a newer value. Look at it before you write yours.";
         AlreadyDone = "already_done", "This was done already.";
         EditedMeanwhile = "edited_meanwhile", "Somebody changed this since you opened it. Look at it again.";
+        RotationOpen = "rotation_open", "A rotation of this secret is under way. Let it end first.";
         TooLate = "too_late", "This request had ended before your answer came. The answer is kept beside it, without effect.";
         StillInUse = "still_in_use", "Values are still sealed with this key. Wrap them with the new one first.";
         Archived = "archived", "This secret is archived.";

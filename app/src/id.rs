@@ -130,6 +130,9 @@ ids! {
     CredentialId = "crd";
     /// A short-lived token of a workload.
     TokenId = "tok";
+    /// How a secret rotates.
+    PlanId = "pln";
+    RotationId = "rot";
     NoticeId = "ntc";
     /// One HTTP request or job run: what ties events, log lines and error pages together.
     CorrelationId = "cor";

@@ -10,6 +10,7 @@ pub mod notifications;
 pub mod people;
 pub mod policies;
 pub mod requests;
+pub mod rotations;
 pub mod session;
 pub mod time;
 #[cfg(feature = "ssr")]

@@ -41,6 +41,7 @@ pub const OPERATIONAL: &[&str] = &[
     "policy_inputs",
     "notices",
     "stashes",
+    "rotation_leases",
 ];
 
 #[derive(Debug, thiserror::Error)]

@@ -3,7 +3,7 @@
 use crate::{
     audit::event::{Event, Who},
     console::Console,
-    grants, people, requests, vault,
+    grants, people, requests, rotations, vault,
 };
 use app::{
     audit::{action::Action, verify::HEARTBEAT},
@@ -16,6 +16,7 @@ pub async fn run_due(console: &Console) -> Result<(), Error> {
     while requests::expire_requests(console).await? > 0 {}
     while grants::note_ends(console).await? > 0 {}
     grants::remind(console).await?;
+    while rotations::run_due(console).await? > 0 {}
     console.ledger.flush_repeats(false).await;
     Ok(())
 }

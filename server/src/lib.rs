@@ -19,6 +19,7 @@ pub mod outbound;
 pub mod people;
 pub mod policies;
 pub mod requests;
+pub mod rotations;
 pub mod space;
 pub mod vault;
 pub mod workloads;

@@ -47,7 +47,8 @@ pub fn test(arguments: &[String]) -> Done {
                 cargo()
                     .args(["test", "--workspace", "--quiet"])
                     .args(rest)
-                    .env("COUNTERSIGN_TEST_POSTGRES", &postgres.url),
+                    .env("COUNTERSIGN_TEST_POSTGRES", &postgres.url)
+                    .env("COUNTERSIGN_TEST_POSTGRES_TARGET", &postgres.by_password),
                 "The failing tests are named above.",
             )
         })?;

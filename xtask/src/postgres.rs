@@ -1,4 +1,5 @@
-//! A private PostgreSQL for one run of the tests: a cluster in a temporary folder, on a unix socket, gone afterwards.
+//! A private PostgreSQL for one run of the tests: a cluster in a temporary folder, on a unix socket and, by password alone,
+//! on loopback; gone afterwards.
 use crate::machine::{Done, apt_install, is_root, on_path, run, say};
 use std::{
     fs,
@@ -9,7 +10,10 @@ use std::{
 pub struct Postgres {
     folder: PathBuf,
     bin: PathBuf,
+    /// The tests' own way in: the socket, as the cluster's superuser.
     pub url: String,
+    /// Where it takes connections by password alone, as a rotation's target: `host:port`.
+    pub by_password: String,
 }
 
 impl Postgres {
@@ -28,13 +32,24 @@ impl Postgres {
         let data = folder.join("data");
         run(
             as_postgres(&bin.join("initdb"))
-                .args(["--auth=trust", "--encoding=UTF8", "--no-locale", "--username=countersign", "-D"])
+                .args([
+                    "--auth-local=trust",
+                    "--auth-host=scram-sha-256",
+                    "--encoding=UTF8",
+                    "--no-locale",
+                    "--username=countersign",
+                    "-D",
+                ])
                 .arg(&data)
                 .stdout(Stdio::null()),
             "initdb makes the database cluster.",
         )?;
+        let port = std::net::TcpListener::bind("127.0.0.1:0")
+            .and_then(|free| free.local_addr())
+            .map_err(|error| error.to_string())?
+            .port();
         let settings = format!(
-            "-c listen_addresses='' -c unix_socket_directories='{}' -c max_connections=200 -c shared_buffers=128MB",
+            "-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories='{}' -c max_connections=200 -c shared_buffers=128MB",
             folder.display()
         );
         run(
@@ -46,8 +61,8 @@ impl Postgres {
             "See the log in the cluster's folder.",
         )?;
         let socket = folder.display().to_string().replace('/', "%2F");
-        let url = format!("postgres://countersign@{socket}/postgres");
-        Ok(Postgres { folder, bin, url })
+        let url = format!("postgres://countersign@{socket}:{port}/postgres");
+        Ok(Postgres { folder, bin, url, by_password: format!("127.0.0.1:{port}") })
     }
 }
 

@@ -92,6 +92,24 @@ actions! {
     ResumeGrant = "grant.resumed", "Confirmed suspended access";
     EndGrant = "grant.ended", "Access ended";
 
+    ConfigureRotation = "rotation.plan_set", "Set how a secret rotates";
+    ConfirmPlan = "rotation.plan_confirmed", "Confirmed where a secret's values go";
+    StartRotation = "rotation.started", "Started a rotation";
+    CreatePending = "rotation.pending_created", "Made the new value";
+    IntendSet = "rotation.set_intended", "About to set the new value on the target";
+    SetOnTarget = "rotation.set_on_target", "Set the new value on the target";
+    VerifyNew = "rotation.new_verified", "The target takes the new value";
+    PromoteVersion = "rotation.promoted", "The new value is in use";
+    IntendDisable = "rotation.disable_intended", "About to disable the old value";
+    DisableOld = "rotation.old_disabled", "Disabled the old value at the target";
+    ProveDead = "rotation.old_dead", "The old value was shown to be dead";
+    ReopenRotation = "rotation.reopened", "The old value works again";
+    FailStep = "rotation.step_failed", "A step of a rotation failed";
+    AskPerson = "rotation.needs_person", "A rotation needs a person";
+    ResolveRotation = "rotation.resolved", "Decided how a rotation goes on";
+    SupersedeRotation = "rotation.superseded", "A newer value overtook a rotation";
+    CloseRotation = "rotation.closed", "Closed a rotation";
+
     CreateWorkload = "workload.created", "Created a workload";
     DisableWorkload = "workload.disabled", "Disabled a workload";
     IssueCredential = "workload.credential_issued", "Issued a client secret";

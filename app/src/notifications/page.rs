@@ -19,6 +19,10 @@ fn words(kind: &str, subject: &str) -> (&'static str, String) {
         "grant.ends_tomorrow" => ("Access of yours ends within a day", request),
         "grant.resumed" => ("Access of yours was confirmed and goes on", request),
         "request.narrowed" => ("Your request was narrowed: look at what is left of it", request),
+        "rotation.needs_person" => ("A rotation needs you: it stopped", format!("/rotations/{subject}")),
+        "rotation.old_alive" => {
+            ("An old credential works again after it was shown dead", format!("/rotations/{subject}"))
+        }
         "request.signed" => ("One seat of your request was signed", request),
         "request.approved" => ("Your request was approved: access began", request),
         "request.denied" => ("Your request was denied", request),

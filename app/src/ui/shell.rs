@@ -111,7 +111,10 @@ fn rail(shell: &Shell, viewer: &Viewer) -> AnyView {
                     {entry("/notices", "Notices", viewer.notices, true, " unread")}
                 </ul>
                 <h2>"Secrets"</h2>
-                <ul>{entry("/projects", "Projects", 0, false, "")}</ul>
+                <ul>
+                    {entry("/projects", "Projects", 0, false, "")}
+                    {entry("/rotations", "Rotations", 0, false, "")}
+                </ul>
                 {evidence.then(|| view! {
                     <h2>"Evidence"</h2>
                     <ul>{entry("/audit", "Audit trail", 0, false, "")}</ul>

@@ -12,6 +12,7 @@ use crate::{
     keys::Secret as Key,
     people::store::{Link, Membership, Person, RoleRow, Session},
     requests::store::{Decision, Request},
+    rotations::store::{Plan, Rotation},
     workloads::store::{Credential, Token, Workload},
 };
 use app::{
@@ -58,6 +59,12 @@ fn written<'a>(action: Action, subject: &'a Subject) -> Vec<(&'static str, &'a S
         DenyRequest => return both(("decisions", &subject.row), ("access_requests", &subject.request)),
         IssueGrant => return both(("grants", &subject.grant), ("access_requests", &subject.request)),
         RevokeGrant | GiveBackGrant | SuspendGrant | ResumeGrant => ("grants", &subject.grant),
+        ConfigureRotation | ConfirmPlan => ("rotation_plans", &subject.row),
+        CreatePending | PromoteVersion => return both(("rotations", &subject.row), ("secrets", &subject.secret)),
+        StartRotation | IntendSet | SetOnTarget | VerifyNew | IntendDisable | DisableOld | ProveDead
+        | ReopenRotation | FailStep | AskPerson | ResolveRotation | SupersedeRotation | CloseRotation => {
+            ("rotations", &subject.row)
+        }
         CreateWorkload | DisableWorkload => ("workloads", &subject.workload),
         IssueCredential | RevokeCredential => ("credentials", &subject.row),
         IssueToken | RevokeToken => ("tokens", &subject.row),
@@ -102,6 +109,8 @@ pub async fn check(db: &Db, key: &Key) -> crate::db::Result<Checked> {
     table::<Request>(db, key, &mut writes, &times, &mut checked).await?;
     table::<Decision>(db, key, &mut writes, &times, &mut checked).await?;
     table::<Grant>(db, key, &mut writes, &times, &mut checked).await?;
+    table::<Plan>(db, key, &mut writes, &times, &mut checked).await?;
+    table::<Rotation>(db, key, &mut writes, &times, &mut checked).await?;
     table::<Workload>(db, key, &mut writes, &times, &mut checked).await?;
     table::<Credential>(db, key, &mut writes, &times, &mut checked).await?;
     table::<Token>(db, key, &mut writes, &times, &mut checked).await?;

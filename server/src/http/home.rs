@@ -234,6 +234,7 @@ fn pages(caller: &Caller) -> Vec<(&'static str, &'static str)> {
         ("My access", "/access"),
         ("Notices", "/notices"),
         ("Projects", "/projects"),
+        ("Rotations", "/rotations"),
         ("People and teams", "/people"),
         ("Workloads", "/workloads"),
         ("Your account", "/account"),

@@ -15,6 +15,7 @@ mod layers;
 mod log;
 mod people;
 mod requests;
+mod rotations;
 pub mod routes;
 mod secrets;
 mod session;

@@ -1,5 +1,7 @@
 //! Every route, once: method, path, who may come, and what answers.
-use super::{Site, account, api, assets, audit, catalog, grants, home, log, people, requests, secrets, workloads};
+use super::{
+    Site, account, api, assets, audit, catalog, grants, home, log, people, requests, rotations, secrets, workloads,
+};
 use app::audit::action::Action;
 use axum::routing::MethodFilter;
 use axum::{
@@ -87,6 +89,13 @@ pub fn table() -> Vec<Route> {
         get("/secrets/{id}", Person(ViewCatalog), secrets::secret),
         post("/secrets/{id}/reveal", Person(RevealSecret), secrets::reveal),
         post("/secrets/{id}/copy", Person(CopySecret), secrets::copy),
+        get("/secrets/{id}/rotation", Person(ConfigureRotation), rotations::plan),
+        post("/secrets/{id}/rotation", Person(ConfigureRotation), rotations::configure),
+        post("/secrets/{id}/rotation/confirm", Person(ConfirmPlan), rotations::confirm),
+        post("/secrets/{id}/rotate", Person(StartRotation), rotations::start),
+        get("/rotations", Person(ViewCatalog), rotations::list),
+        get("/rotations/{id}", Person(ViewCatalog), rotations::rotation),
+        post("/rotations/{id}/resolve", Person(ResolveRotation), rotations::resolve),
         get("/secrets/{id}/write", Person(WriteVersion), secrets::write_page),
         post("/secrets/{id}/write", Person(WriteVersion), secrets::write),
         post("/secrets/{id}/generate", Person(WriteVersion), secrets::generate),

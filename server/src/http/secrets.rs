@@ -56,6 +56,8 @@ async fn secret_page(signed: &Signed, id: &str, form: &Form) -> Result<String, E
             "deleted"
         } else if secret.current_version == Some(row.version) {
             "current"
+        } else if secret.current_version.is_some_and(|current| row.version > current) {
+            "pending"
         } else if previous == Some(row.version) {
             "previous"
         } else {
@@ -159,6 +161,7 @@ async fn secret_page(signed: &Signed, id: &str, form: &Form) -> Result<String, E
         take,
         write: console.would(&signed.caller, Action::WriteVersion, project, situation),
         edit: console.would(&signed.caller, Action::EditSecret, project, situation),
+        rotation: super::rotations::of_secret(signed, &mut db, &mut names, &located).await?,
         resume: console.would(&signed.caller, Action::ResumeGrant, project, Default::default()),
         revoke: console.would(&signed.caller, Action::RevokeGrant, project, Default::default()),
     };

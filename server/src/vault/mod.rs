@@ -23,7 +23,7 @@ use crate::{
     console::Console,
     keys::Secret as Key,
 };
-use app::{audit::leaf::Subject, error::Error};
+use app::{audit::leaf::Subject, error::Error, rotations::model::ValueRules};
 use envelope::{Payload, Place};
 use std::{
     collections::HashMap,
@@ -90,14 +90,22 @@ pub fn payload(kind: app::catalog::model::Kind, fields: Vec<(String, Zeroizing<S
 
 /// A random value: `length` characters without look-alikes, more than 5.7 bits each.
 pub fn generate(length: usize) -> Result<Zeroizing<String>, Error> {
-    const ALPHABET: &[u8] = b"ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz23456789-_.~";
+    generate_by(&ValueRules { length, ..ValueRules::default() })
+}
+
+/// A random value as rules want it.
+pub fn generate_by(rules: &ValueRules) -> Result<Zeroizing<String>, Error> {
+    let (alphabet, length) = (rules.alphabet(), rules.length);
+    if alphabet.is_empty() {
+        return Err(Error::Unavailable);
+    }
     let mut text = Zeroizing::new(String::with_capacity(length));
     while text.len() < length {
         let bytes: Zeroizing<[u8; 64]> = Zeroizing::new(crate::keys::random().map_err(|_| Error::Unavailable)?);
         // Bytes beyond the last whole multiple are thrown away, so that every character is equally likely.
-        let fair = bytes.iter().filter(|byte| usize::from(**byte) < 256 / ALPHABET.len() * ALPHABET.len());
+        let fair = bytes.iter().filter(|byte| usize::from(**byte) < 256 / alphabet.len() * alphabet.len());
         for byte in fair.take(length - text.len()) {
-            text.push(char::from(ALPHABET[usize::from(*byte) % ALPHABET.len()]));
+            text.push(char::from(alphabet[usize::from(*byte) % alphabet.len()]));
         }
     }
     Ok(text)

@@ -135,6 +135,12 @@ pub async fn current(db: &mut impl Sql, located: Located) -> Result<Option<Seale
     Ok(stored.map(|stored| Sealed { located, version, stored }))
 }
 
+/// One version of a secret, still sealed.
+pub async fn version(db: &mut impl Sql, located: Located, version: i32) -> Result<Option<Sealed>, Error> {
+    let stored = store::sealed(db, &located.secret.id, version).await?;
+    Ok(stored.map(|stored| Sealed { located, version, stored }))
+}
+
 /// Opens what is sealed; `None` if its key was destroyed since, after the value had been wrapped with a newer one.
 pub async fn open_sealed(console: &Console, sealed: &Sealed) -> Result<Option<Payload>, Error> {
     let environment = &sealed.located.environment.id;

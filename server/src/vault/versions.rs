@@ -16,6 +16,7 @@ use crate::{
     grants::{self, Holder},
     people::Caller,
     policies::Situation,
+    rotations,
 };
 use app::{
     audit::action::Action,
@@ -110,7 +111,43 @@ pub(crate) async fn put_version(
     source: Source,
     event: Event,
 ) -> Result<Event, Error> {
-    let now = console.now();
+    let digest = insert(console, tx, &secret, version, payload, &sealed, Some(caller.id())).await?;
+    if source != Source::Generated {
+        store::learn(tx, &secret.id, version, caller.id(), source.code(), console.now()).await?;
+    }
+    let path = secret.path.clone();
+    let secret = Secret { current_version: Some(version), latest_version: version, ..secret };
+    catalog::store::save(tx, &secret).await?;
+    tx.seal(&secret)?;
+    Ok(event.detail("sealed", digest).detail("source", source.code()).private("path", path))
+}
+
+/// Stores a sealed version of a locked secret that is not yet handed out: for a rotation. Returns the digest of what was
+/// sealed.
+pub(crate) async fn put_pending(
+    console: &Console,
+    tx: &mut Tx,
+    secret: Secret,
+    version: i32,
+    payload: &Payload,
+    sealed: super::envelope::Stored,
+) -> Result<String, Error> {
+    let digest = insert(console, tx, &secret, version, payload, &sealed, None).await?;
+    let secret = Secret { latest_version: version, ..secret };
+    catalog::store::save(tx, &secret).await?;
+    tx.seal(&secret)?;
+    Ok(digest)
+}
+
+async fn insert(
+    console: &Console,
+    tx: &mut Tx,
+    secret: &Secret,
+    version: i32,
+    payload: &Payload,
+    sealed: &super::envelope::Stored,
+    by: Option<&str>,
+) -> Result<String, Error> {
     let row = Version {
         secret_id: secret.id.clone(),
         version,
@@ -118,8 +155,8 @@ pub(crate) async fn put_version(
         key_generation: sealed.generation as i32,
         field_names: join_names(&payload.names()),
         length: payload.length() as i32,
-        created_by: Some(caller.id().into()),
-        created_at: now,
+        created_by: by.map(Into::into),
+        created_at: console.now(),
         deleted_at: None,
         destroy_after: None,
         destroy_by: None,
@@ -129,16 +166,9 @@ pub(crate) async fn put_version(
     if !store::lock_key(tx, &secret.environment_id, row.key_generation).await? {
         return Err(Error::Conflict(Conflict::StaleVersion));
     }
-    store::insert(tx, &row, &sealed).await?;
-    if source != Source::Generated {
-        store::learn(tx, &secret.id, version, caller.id(), source.code(), now).await?;
-    }
+    store::insert(tx, &row, sealed).await?;
     let digest = Sha256::new().chain_update(&sealed.data_key).chain_update(&sealed.payload).finalize();
-    let path = secret.path.clone();
-    let secret = Secret { current_version: Some(version), latest_version: version, ..secret };
-    catalog::store::save(tx, &secret).await?;
-    tx.seal(&secret)?;
-    Ok(event.detail("sealed", URL_SAFE_NO_PAD.encode(digest)).detail("source", source.code()).private("path", path))
+    Ok(URL_SAFE_NO_PAD.encode(digest))
 }
 
 struct Held {
@@ -161,6 +191,10 @@ async fn hold(console: &Console, caller: &Caller, action: Action, secret: &str, 
     let version = store::find(&mut tx, &secret.id, version).await?.ok_or(Error::NotFound)?;
     if version.destroyed_at.is_some() {
         return Err(Error::Conflict(Conflict::AlreadyDone));
+    }
+    // A rotation holds on to its two values until it knows which one works.
+    if rotations::store::open_of(&mut tx, &secret.id, console.seal_key()).await?.is_some() {
+        return Err(Error::Conflict(Conflict::RotationOpen));
     }
     let event = event.private("path", secret.path.clone());
     Ok(Held { tx, event, secret, version, tier: located.environment.tier() })

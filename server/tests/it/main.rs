@@ -14,6 +14,7 @@ mod parity;
 mod people;
 mod process;
 mod requests;
+mod rotations;
 mod state;
 mod tidy;
 mod vault;

@@ -33,6 +33,9 @@ fn offenders(folder: &str, is_wrong: impl Fn(&str, &str) -> bool) -> Vec<String>
     sources(folder).into_iter().filter(|(path, text)| is_wrong(path, text)).map(|(path, _)| path).collect()
 }
 
+/// A database that is a rotation's target is not ours.
+const TARGET: &str = "server/src/rotations/postgres.rs";
+
 #[test]
 fn sql_lives_in_stores() {
     let has_sql = |text: &str| {
@@ -40,7 +43,8 @@ fn sql_lives_in_stores() {
     };
     let allowed = |path: &str| path.ends_with("/store.rs") || path == "server/src/db.rs";
     // ledger.rs names the verbs to recognise them, row_seal.rs the one statement that every sealed table shares.
-    let spelled = |path: &str| path.ends_with("audit/ledger.rs") || path.ends_with("audit/row_seal.rs");
+    let spelled =
+        |path: &str| path.ends_with("audit/ledger.rs") || path.ends_with("audit/row_seal.rs") || path == TARGET;
     assert_eq!(
         offenders("server/src", |path, text| has_sql(text) && !allowed(path) && !spelled(path)),
         Vec::<String>::new()
@@ -53,7 +57,8 @@ fn only_the_database_layer_names_a_driver() {
     let names = |text: &str| {
         ["sqlx::Sqlite", "sqlx::Postgres", "SqlitePool", "PgPool", "sqlx::query"].iter().any(|name| text.contains(name))
     };
-    assert_eq!(offenders("server/src", |path, text| names(text) && path != "server/src/db.rs"), Vec::<String>::new());
+    let allowed = |path: &str| path == "server/src/db.rs" || path == TARGET;
+    assert_eq!(offenders("server/src", |path, text| names(text) && !allowed(path)), Vec::<String>::new());
 }
 
 #[test]

@@ -6,6 +6,7 @@ use crate::{
     grants::model::State,
     islands::TakeValue,
     policies::model::{Class, Tier, copy_only},
+    rotations::page::{SecretRotation, part},
     session::Shell,
     time::Moment,
     ui::{self, Band, Form},
@@ -63,9 +64,11 @@ pub struct SecretView {
     /// Why this viewer may not end others' access.
     pub revoke: Option<Refusal>,
     pub resume: Option<Refusal>,
+    pub rotation: SecretRotation,
 }
 
-pub fn secret(shell: &Shell, view: SecretView, form: &Form) -> String {
+pub fn secret(shell: &Shell, mut view: SecretView, form: &Form) -> String {
+    let rotation = std::mem::take(&mut view.rotation);
     let title = view.path.clone();
     let band = Band {
         project: view.project.1.clone(),
@@ -89,6 +92,7 @@ pub fn secret(shell: &Shell, view: SecretView, form: &Form) -> String {
             }
             .into_any(),
         };
+        let rotation = part(&view.id, rotation, now);
         let readers = view
             .readers
             .iter()
@@ -168,6 +172,7 @@ pub fn secret(shell: &Shell, view: SecretView, form: &Form) -> String {
                 if no_knowing { ui::text("Nobody has seen, typed or copied a version of it.") } else { ui::table("Who knows which version", &["Who", "Version", "How", "Since"], knowing) })}
             {ui::clause("h-versions", "Versions", "Immutable and numbered; the newest that is there is current.",
                 if no_versions { ui::text("No value was written yet.") } else { ui::table("Versions, newest first", &["Version", "State", "Written", "By", "Fields", ""], versions) })}
+            {ui::clause("h-rotation", "Rotation", "The old value is shown to be dead, not only replaced.", rotation)}
             {ui::clause("h-requests", "Requests", "", if no_requests { ui::text("Nobody asked for it yet.") } else { ui::table("Requests, newest first", &["What", "State"], requests) })}
             {ui::clause("h-activity", "Activity", "Newest first, UTC", view! { <ol class="timeline">{activity}</ol> }.into_any())}
             {edit}

@@ -1,0 +1,16 @@
+//! Rotations: a new credential takes the place of an old one, and the old one is shown to be dead.
+//!
+//! ```text
+//! queued ─▶ pending_created ─▶ set_unknown ─▶ set_on_target ─▶ verified_new ─▶ overlap ─▶ disabling ─▶ old_disabled ─▶ verified_dead ─▶ closed
+//!                 ▲                │ probe: old works, new does not                                      │                │ the old one works again
+//!                 └────────────────┘                                                                     └──◀─────────────┘
+//! any of them ─▶ needs_person ─▶ where a person sends it · rolled_back · superseded · cancelled
+//! ```
+//!
+//! Invariants: what may change the target is recorded before the target is touched (`set_unknown`, `disabling`); after a
+//! crash only a probe of the target with both candidates says where it stands; no value that may be the working one is ever
+//! discarded; one rotation per secret at a time; *dead* takes an authentication refusal of the old credential and an
+//! acceptance of the new one at every endpoint, within a minute of each other.
+pub mod model;
+#[cfg(feature = "ssr")]
+pub mod page;

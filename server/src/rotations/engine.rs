@@ -1,0 +1,608 @@
+//! The engine: takes each due rotation one step further. What may change a target is recorded first; a step that finds its
+//! intent recorded asks the target before it does anything.
+use super::{
+    consumers, is_confirmed,
+    rotator::{self, Rotator, Sessions, Trouble},
+    store,
+    store::{Plan, Rotation},
+    subject,
+};
+use crate::{
+    audit::{
+        event::{Event, Who},
+        ledger::Tx,
+    },
+    catalog::{self, Located, store::Secret},
+    console::Console,
+    crash, keys, notifications,
+    vault::{self, envelope::Payload},
+};
+use app::{
+    audit::action::Action,
+    error::Error,
+    rotations::model::{
+        ATTEMPTS, Grade, Probe, REPEATS, Resolved, RotatorKind, Standing, Step, Verdict, judge, resolve, wait,
+    },
+};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use chrono::TimeDelta;
+
+/// How long one replica works on a rotation before another may.
+const LEASE: TimeDelta = TimeDelta::seconds(120);
+/// How often it is looked whether everybody has moved.
+const LOOK: TimeDelta = TimeDelta::seconds(30);
+/// Rotations that one round takes.
+const ROUND: u32 = 20;
+
+/// Everything that a step needs, read anew for each.
+struct Work {
+    rotation: Rotation,
+    located: Located,
+    plan: Plan,
+    rotator: Box<dyn Rotator>,
+    old: Payload,
+    new: Option<Payload>,
+    /// What was opened for it: part of each event.
+    opened: Vec<String>,
+}
+
+/// How a step ended.
+enum Outcome {
+    /// Done: go on at once if the next step is due.
+    Done,
+    /// Nothing to do yet, or somebody else did it.
+    Idle,
+}
+
+/// Takes every rotation whose time has come one or more steps further; how many there were.
+pub async fn run_due(console: &Console) -> Result<usize, Error> {
+    let due = store::due(&mut console.read().await?, console.now(), ROUND).await?;
+    let mut worked = 0;
+    for id in due {
+        let holder = URL_SAFE_NO_PAD.encode(keys::random::<16>().map_err(|_| Error::Unavailable)?);
+        let now = console.now();
+        let mut tx = console.ledger.housekeeping().await?;
+        let leased = store::lease(&mut tx, &id, &holder, now, now + LEASE).await?;
+        tx.finish().await?;
+        if !leased {
+            continue;
+        }
+        worked += 1;
+        let advanced = advance(console, &id).await;
+        let mut tx = console.ledger.housekeeping().await?;
+        match advanced {
+            Ok(()) => store::release(&mut tx, &id, &holder).await?,
+            Err(error) => {
+                tracing::error!(%error, rotation = id, "a rotation could not be taken further now");
+                store::postpone(&mut tx, &id, console.now() + LOOK).await?
+            }
+        };
+        tx.finish().await?;
+    }
+    Ok(worked)
+}
+
+/// Steps until something has to be waited for.
+async fn advance(console: &Console, id: &str) -> Result<(), Error> {
+    // Every step moves on or waits; the bound is for a mistake in that.
+    for _ in 0..Step::ALL.len() {
+        match step(console, id).await? {
+            Outcome::Done => {}
+            Outcome::Idle => break,
+        }
+    }
+    Ok(())
+}
+
+async fn step(console: &Console, id: &str) -> Result<Outcome, Error> {
+    let rotation = store::find(&mut console.read().await?, id, console.seal_key()).await?;
+    let due = |row: &Rotation| row.ended_at.is_none() && row.next_at <= console.now();
+    let Some(rotation) = rotation.filter(due) else { return Ok(Outcome::Idle) };
+    let work = match load(console, rotation.clone()).await? {
+        Ok(work) => work,
+        Err(why) => return stop(console, &rotation, why).await,
+    };
+    let done = match rotation.step() {
+        Step::Queued => begin(console, &work).await,
+        Step::PendingCreated => set(console, &work).await,
+        Step::SetUnknown => find_out(console, &work).await,
+        Step::SetOnTarget => verify_new(console, &work).await,
+        Step::VerifiedNew => promote(console, &work).await,
+        Step::Overlap => drain(console, &work).await,
+        Step::Disabling => disable(console, &work).await,
+        Step::OldDisabled => prove(console, &work).await,
+        Step::VerifiedDead => look_again(console, &work).await,
+        _ => return Ok(Outcome::Idle),
+    };
+    match done? {
+        Ok(outcome) => Ok(outcome),
+        Err(trouble) => fail(console, &rotation, trouble).await,
+    }
+}
+
+/// A step's answer: an error of ours, or trouble with the target.
+type Stepped = Result<Result<Outcome, Trouble>, Error>;
+
+/// Opens what a rotation needs; says why it cannot be opened.
+async fn load(console: &Console, rotation: Rotation) -> Result<Result<Work, String>, Error> {
+    let mut db = console.read().await?;
+    let key = console.seal_key();
+    let Some(located) = Located::find(&mut db, &rotation.secret_id, key).await? else {
+        return Ok(Err("the secret or its place cannot be read".into()));
+    };
+    if located.secret.archived_at.is_some() {
+        return Ok(Err("the secret was archived meanwhile".into()));
+    }
+    let plan = store::find_plan(&mut db, &rotation.secret_id, key).await?;
+    let Some(plan) = plan.filter(|plan| is_confirmed(plan, located.environment.tier())) else {
+        return Ok(Err("the plan of this secret is gone or not confirmed".into()));
+    };
+    let Some(kind) = RotatorKind::from_code(&plan.rotator) else {
+        return Ok(Err("the plan names a rotator that this version does not know".into()));
+    };
+    let mut opened = Vec::new();
+    let Some(old) = open(console, &mut db, &located, rotation.from_version, &mut opened).await? else {
+        return Ok(Err("the present value was deleted or destroyed".into()));
+    };
+    let new = match rotation.to_version {
+        Some(version) => match open(console, &mut db, &located, version, &mut opened).await? {
+            Some(payload) => Some(payload),
+            None => return Ok(Err("the new value was deleted or destroyed".into())),
+        },
+        None => None,
+    };
+    let admin = match super::postgres::Settings::admin_of(&plan.settings) {
+        Some(admin) => {
+            let found = Located::find(&mut db, &admin, key).await?;
+            let version = found.as_ref().and_then(|located| located.secret.current_version);
+            let payload = match (&found, version) {
+                (Some(located), Some(version)) if located.environment.id == rotation.environment_id => {
+                    open(console, &mut db, located, version, &mut opened).await?
+                }
+                _ => None,
+            };
+            match payload {
+                Some(payload) => Some(payload),
+                None => return Ok(Err("the administrative account of the plan has no value".into())),
+            }
+        }
+        None => None,
+    };
+    Ok(match rotator::build(kind, &plan.settings, admin) {
+        Ok(rotator) => Ok(Work { rotation, located, plan, rotator, old, new, opened }),
+        Err(Trouble::No(why) | Trouble::Later(why) | Trouble::Unknown(why)) => Err(why),
+    })
+}
+
+async fn open(
+    console: &Console,
+    db: &mut impl crate::db::Sql,
+    located: &Located,
+    version: i32,
+    opened: &mut Vec<String>,
+) -> Result<Option<Payload>, Error> {
+    let there = vault::store::find(db, &located.secret.id, version).await?.is_some_and(|row| row.is_there());
+    if !there {
+        return Ok(None);
+    }
+    let Some(sealed) = vault::version(db, located.clone(), version).await? else { return Ok(None) };
+    opened.push(format!("{} v{version}", located.secret.id));
+    vault::open_sealed(console, &sealed).await
+}
+
+impl Work {
+    fn event(&self, action: Action) -> Event {
+        Event::new(action)
+            .on(subject(&self.located, &self.rotation.id))
+            .detail("opened", self.opened.join(", "))
+            .detail("rotator", self.plan.rotator.clone())
+            .private("path", self.located.secret.path.clone())
+    }
+
+    fn made(&self) -> Result<&Payload, Error> {
+        self.new.as_ref().ok_or(Error::Unavailable)
+    }
+
+    /// The same rotation one step further.
+    fn at(&self, step: Step, next_at: app::time::Moment) -> Rotation {
+        Rotation { step: step.code().into(), attempts: 0, reason: None, next_at, ..self.rotation.clone() }
+    }
+}
+
+/// Saves a rotation with its event, if nobody changed it since it was read.
+async fn save(console: &Console, before: &Rotation, after: Rotation, event: Event) -> Result<Outcome, Error> {
+    let tx = console.ledger.begin(&Who::system("rotate")).await?;
+    save_in(console, tx, before, after, event).await
+}
+
+async fn save_in(
+    console: &Console,
+    mut tx: Tx,
+    before: &Rotation,
+    after: Rotation,
+    event: Event,
+) -> Result<Outcome, Error> {
+    let locked = store::lock(&mut tx, &before.id, console.seal_key()).await?;
+    if locked.is_none_or(|locked| locked.event_seq != before.event_seq) {
+        return Ok(Outcome::Idle);
+    }
+    store::save(&mut tx, &after).await?;
+    tx.seal(&after)?;
+    tx.commit(vec![event]).await?;
+    Ok(Outcome::Done)
+}
+
+/// Makes the new value. The target is asked whether it will work, and not touched.
+async fn begin(console: &Console, work: &Work) -> Stepped {
+    let seen = match work.rotator.preflight(&work.old).await {
+        Ok(seen) => seen,
+        Err(trouble) => return Ok(Err(trouble)),
+    };
+    let payload = work.rotator.create(&work.old, &work.plan.rules())?;
+    let version = work.located.secret.latest_version + 1;
+    let mut db = console.read().await?;
+    let sealed = vault::seal_version(console, &mut db, &work.located, version, &payload).await?;
+    drop(db);
+    let mut tx = console.ledger.begin(&Who::system("rotate")).await?;
+    let secret = match same_secret(console, &mut tx, work).await? {
+        Ok(secret) => secret,
+        Err(why) => return supersede(console, tx, work, why).await.map(Ok),
+    };
+    if secret.latest_version + 1 != version {
+        return Ok(Ok(Outcome::Idle));
+    }
+    let digest = vault::put_pending(console, &mut tx, secret, version, &payload, sealed).await?;
+    let after = Rotation { to_version: Some(version), ..work.at(Step::PendingCreated, console.now()) };
+    let event =
+        work.event(Action::CreatePending).detail("version", version).detail("sealed", digest).detail("preflight", seen);
+    let done = save_in(console, tx, &work.rotation, after, event).await?;
+    crash::at("rotation.pending_created");
+    Ok(Ok(done))
+}
+
+/// The secret under its lock, if what is current is still what is to be replaced.
+async fn same_secret(console: &Console, tx: &mut Tx, work: &Work) -> Result<Result<Secret, String>, Error> {
+    let secret = catalog::store::lock(tx, &work.rotation.secret_id, console.seal_key()).await?;
+    let secret = secret.ok_or(Error::NotFound)?;
+    Ok(match secret.current_version {
+        Some(version) if version == work.rotation.from_version => Ok(secret),
+        Some(version) => Err(format!("version {version} was written meanwhile")),
+        None => Err("the present value was deleted meanwhile".into()),
+    })
+}
+
+/// Ends a rotation that did not touch its target: somebody wrote a newer value.
+async fn supersede(console: &Console, mut tx: Tx, work: &Work, why: String) -> Result<Outcome, Error> {
+    let now = console.now();
+    if let Some(version) = work.rotation.to_version {
+        vault::store::set_deleted(&mut tx, &work.rotation.secret_id, version, Some(now)).await?;
+    }
+    let after = Rotation { reason: Some(why.clone()), ended_at: Some(now), ..work.at(Step::Superseded, now) };
+    save_in(console, tx, &work.rotation, after, work.event(Action::SupersedeRotation).detail("why", why)).await
+}
+
+/// Records the intent, then sets the new credential.
+async fn set(console: &Console, work: &Work) -> Stepped {
+    let mut tx = console.ledger.begin(&Who::system("rotate")).await?;
+    if let Err(why) = same_secret(console, &mut tx, work).await? {
+        return supersede(console, tx, work, why).await.map(Ok);
+    }
+    let intent = Rotation { attempts: work.rotation.attempts, ..work.at(Step::SetUnknown, console.now()) };
+    if let Outcome::Idle = save_in(console, tx, &work.rotation, intent, work.event(Action::IntendSet)).await? {
+        return Ok(Ok(Outcome::Idle));
+    }
+    crash::at("rotation.set_intended");
+    let answer = work.rotator.set(&work.old, work.made()?).await;
+    crash::at("rotation.set_done");
+    // From here on the row is the one that the intent left.
+    let held = store::find(&mut console.read().await?, &work.rotation.id, console.seal_key()).await?;
+    let held = held.ok_or(Error::NotFound)?;
+    let set_at = |step: Step| Rotation { step: step.code().into(), ..held.clone() };
+    match answer {
+        Ok(()) => {
+            let after = Rotation { attempts: 0, reason: None, ..set_at(Step::SetOnTarget) };
+            save(console, &held, after, work.event(Action::SetOnTarget)).await.map(Ok)
+        }
+        // The answer came and was no, or the request never left: nothing was set.
+        Err(trouble @ (Trouble::No(_) | Trouble::Later(_))) => {
+            fail(console, &set_at(Step::PendingCreated), trouble).await.map(Ok)
+        }
+        Err(trouble) => fail(console, &held, trouble).await.map(Ok),
+    }
+}
+
+/// After a crash or a lost answer: what does the target take?
+async fn find_out(console: &Console, work: &Work) -> Stepped {
+    let new = work.made()?;
+    let Some(endpoint) = work.rotator.endpoints().into_iter().next() else {
+        // Nothing to ask and nothing that could have changed.
+        let event = work.event(Action::SetOnTarget).detail("found", "no target");
+        return save(console, &work.rotation, work.at(Step::SetOnTarget, console.now()), event).await.map(Ok);
+    };
+    let (taken, refused) = (work.rotator.probe(&endpoint, new).await, work.rotator.probe(&endpoint, &work.old).await);
+    let found = resolve(&refused, &taken);
+    match found {
+        Resolved::Set => {
+            let event = work.event(Action::SetOnTarget).detail("found", "the target takes the new value");
+            save(console, &work.rotation, work.at(Step::SetOnTarget, console.now()), event).await.map(Ok)
+        }
+        Resolved::NotSet => {
+            let event = work.event(Action::FailStep).detail("found", "the target takes the old value only");
+            let after = Rotation { attempts: work.rotation.attempts, ..work.at(Step::PendingCreated, console.now()) };
+            save(console, &work.rotation, after, event).await.map(Ok)
+        }
+        Resolved::Neither => {
+            Ok(Err(Trouble::No(format!("{endpoint} takes neither the old nor the new value: both are kept"))))
+        }
+        Resolved::Unclear => Ok(Err(Trouble::Later(format!("{endpoint} could not be asked about both values")))),
+    }
+}
+
+/// Every endpoint has to take the new value before it is handed out.
+async fn verify_new(console: &Console, work: &Work) -> Stepped {
+    let endpoints = work.rotator.endpoints();
+    for endpoint in &endpoints {
+        match work.rotator.probe(endpoint, work.made()?).await {
+            Standing::Accepted => {}
+            // A replica may lag behind: later, and a person after too many.
+            Standing::Refused(code) => {
+                return Ok(Err(Trouble::Later(format!("{endpoint} does not take the new value: {code}"))));
+            }
+            Standing::Unclear(why) => return Ok(Err(Trouble::Later(format!("{endpoint}: {why}")))),
+        }
+    }
+    let event = work.event(Action::VerifyNew).detail("endpoints", endpoints.join(", "));
+    let done = save(console, &work.rotation, work.at(Step::VerifiedNew, console.now()), event).await?;
+    crash::at("rotation.new_verified");
+    Ok(Ok(done))
+}
+
+/// The new value becomes the current one.
+async fn promote(console: &Console, work: &Work) -> Stepped {
+    let version = work.rotation.to_version.ok_or(Error::Unavailable)?;
+    let mut tx = console.ledger.begin(&Who::system("rotate")).await?;
+    let secret = match same_secret(console, &mut tx, work).await? {
+        Ok(secret) => secret,
+        Err(why) => {
+            drop(tx);
+            return Ok(Err(Trouble::No(format!("{why}, but the target has the value of this rotation"))));
+        }
+    };
+    let now = console.now();
+    let secret = Secret { current_version: Some(version), ..secret };
+    catalog::store::save(&mut tx, &secret).await?;
+    tx.seal(&secret)?;
+    let after = Rotation {
+        promoted_at: Some(now),
+        overlap_until: Some(now + TimeDelta::minutes(work.plan.overlap_minutes)),
+        ..work.at(Step::Overlap, now)
+    };
+    let event = work.event(Action::PromoteVersion).detail("version", version);
+    let done = save_in(console, tx, &work.rotation, after, event).await?;
+    crash::at("rotation.promoted");
+    Ok(Ok(done))
+}
+
+/// Waits until everybody who fetched the old value has fetched the new one, or the overlap is over.
+async fn drain(console: &Console, work: &Work) -> Stepped {
+    let now = console.now();
+    let over = work.rotation.overlap_until.is_none_or(|until| until <= now);
+    let known = consumers(&mut console.read().await?, &work.rotation.secret_id, now).await?;
+    let still: Vec<String> = known
+        .iter()
+        .filter(|consumer| Some(consumer.version) != work.rotation.to_version)
+        .map(|consumer| consumer.workload.clone())
+        .collect();
+    let moved = !known.is_empty() && still.is_empty();
+    if !over && !moved {
+        // Looking is not an event: only the time of the next look changes, which the seal covers.
+        let until = work.rotation.overlap_until.unwrap_or(now);
+        return Ok(Ok(postpone(console, work, (now + LOOK).min(until)).await?));
+    }
+    let event = work
+        .event(Action::IntendDisable)
+        .detail("why", if moved { "everybody has moved" } else { "the overlap is over" })
+        .detail("still_on_the_old_value", still.join(", "));
+    let done = save(console, &work.rotation, work.at(Step::Disabling, now), event).await?;
+    crash::at("rotation.disable_intended");
+    Ok(Ok(done))
+}
+
+/// Looks again later. The lease alone remembers it, so that an idle look leaves no event and no seal is broken.
+async fn postpone(console: &Console, work: &Work, until: app::time::Moment) -> Result<Outcome, Error> {
+    let mut tx = console.ledger.housekeeping().await?;
+    store::postpone(&mut tx, &work.rotation.id, until).await?;
+    tx.finish().await?;
+    Ok(Outcome::Idle)
+}
+
+/// Makes the target refuse the old credential.
+async fn disable(console: &Console, work: &Work) -> Stepped {
+    let since = work.rotation.promoted_at.unwrap_or(work.rotation.started_at);
+    let Sessions { ended, left } = match work.rotator.disable_old(&work.old, work.made()?, since).await {
+        Ok(sessions) => sessions,
+        Err(trouble) => return Ok(Err(trouble)),
+    };
+    crash::at("rotation.disable_done");
+    if left > 0 {
+        return Ok(Err(Trouble::Later(format!("{left} sessions that began with the old value are still open"))));
+    }
+    let event = work.event(Action::DisableOld).detail("sessions_ended", ended).detail("sessions_left", left);
+    save(console, &work.rotation, work.at(Step::OldDisabled, console.now()), event).await.map(Ok)
+}
+
+/// Asks every endpoint about both credentials, the old one first.
+async fn probe_both(console: &Console, work: &Work) -> Result<Vec<Probe>, Error> {
+    let mut probes = Vec::new();
+    for endpoint in work.rotator.endpoints() {
+        let old = work.rotator.probe(&endpoint, &work.old).await;
+        let old_at = console.now();
+        let new = work.rotator.probe(&endpoint, work.made()?).await;
+        probes.push(Probe { endpoint, old, old_at, new, new_at: console.now() });
+    }
+    Ok(probes)
+}
+
+/// What the endpoints answered, for the event.
+fn answers(probes: &[Probe]) -> Vec<String> {
+    let word = |standing: &Standing| match standing {
+        Standing::Accepted => "accepted".to_owned(),
+        Standing::Refused(code) => format!("refused {code}"),
+        Standing::Unclear(why) => format!("unclear: {why}"),
+    };
+    probes
+        .iter()
+        .map(|probe| format!("{}: old {}, new {}", probe.endpoint, word(&probe.old), word(&probe.new)))
+        .collect()
+}
+
+/// Is the old credential dead, at every endpoint?
+async fn prove(console: &Console, work: &Work) -> Stepped {
+    let probes = probe_both(console, work).await?;
+    let now = console.now();
+    match judge(&probes, 0) {
+        Verdict::Dead => {
+            let after = Rotation {
+                dead_at: Some(now),
+                grade: Some(Grade::Proved.code().into()),
+                ..work.at(Step::VerifiedDead, now + REPEATS[0])
+            };
+            let event = work
+                .event(Action::ProveDead)
+                .detail("grade", Grade::Proved.code())
+                .detail("answers", answers(&probes).join("; "))
+                .detail("time", 1);
+            let done = save(console, &work.rotation, after, event).await?;
+            crash::at("rotation.old_dead");
+            Ok(Ok(done))
+        }
+        Verdict::Ungraded => {
+            let grade = Some(Grade::Unverified.code().to_owned());
+            let after = Rotation { grade, ended_at: Some(now), ..work.at(Step::Closed, now) };
+            let event = work.event(Action::CloseRotation).detail("grade", Grade::Unverified.code());
+            save(console, &work.rotation, after, event).await.map(Ok)
+        }
+        Verdict::Alive(endpoint) => reopen(console, work, &endpoint, answers(&probes)).await.map(Ok),
+        Verdict::Unclear(endpoint) => Ok(Err(Trouble::Later(format!("{endpoint}: {}", answers(&probes).join("; "))))),
+        Verdict::Sessions(_) => Ok(Err(Trouble::Later("sessions are still open".into()))),
+    }
+}
+
+/// The old credential opens an endpoint: it is disabled again, and people are told if it had been dead.
+async fn reopen(console: &Console, work: &Work, endpoint: &str, answers: Vec<String>) -> Result<Outcome, Error> {
+    let was_dead = work.rotation.dead_at.is_some();
+    let attempts = work.rotation.attempts + 1;
+    if attempts >= ATTEMPTS {
+        return fail(console, &work.rotation, Trouble::No(format!("{endpoint} goes on taking the old value"))).await;
+    }
+    let next = console.now() + wait(attempts, jitter());
+    let after = Rotation { dead_at: None, grade: None, repeats: 0, attempts, ..work.at(Step::Disabling, next) };
+    let event = work
+        .event(Action::ReopenRotation)
+        .detail("endpoint", endpoint)
+        .detail("answers", answers.join("; "))
+        .detail("was_dead", was_dead);
+    let mut tx = console.ledger.begin(&Who::system("rotate")).await?;
+    if was_dead {
+        let told = catalog::leads(console, &mut tx, &work.rotation.project_id).await?;
+        let told = told.iter().map(String::as_str);
+        notifications::tell(console, &mut tx, told, "rotation.old_alive", &work.rotation.id).await?;
+    }
+    save_in(console, tx, &work.rotation, after, event).await
+}
+
+/// Dead once is looked at again after an hour and after a day; then the rotation is closed.
+async fn look_again(console: &Console, work: &Work) -> Stepped {
+    let probes = probe_both(console, work).await?;
+    match judge(&probes, 0) {
+        Verdict::Dead => {}
+        Verdict::Alive(endpoint) => return reopen(console, work, &endpoint, answers(&probes)).await.map(Ok),
+        _ => return Ok(Err(Trouble::Later(answers(&probes).join("; ")))),
+    }
+    let repeats = work.rotation.repeats + 1;
+    let now = console.now();
+    let event = |action| {
+        work.event(action)
+            .detail("grade", Grade::Proved.code())
+            .detail("answers", answers(&probes).join("; "))
+            .detail("time", repeats + 1)
+    };
+    let next = REPEATS.get(repeats.max(0) as usize);
+    match (next, work.rotation.dead_at) {
+        (Some(next), Some(dead_at)) => {
+            let after = Rotation { repeats, ..work.at(Step::VerifiedDead, dead_at + *next) };
+            save(console, &work.rotation, after, event(Action::ProveDead)).await.map(Ok)
+        }
+        _ => {
+            let after = Rotation { repeats, ended_at: Some(now), ..work.at(Step::Closed, now) };
+            save(console, &work.rotation, after, event(Action::CloseRotation)).await.map(Ok)
+        }
+    }
+}
+
+fn jitter() -> u32 {
+    keys::random::<4>().map_or(0, u32::from_le_bytes)
+}
+
+/// A step did not work: later, or a person is asked.
+async fn fail(console: &Console, rotation: &Rotation, trouble: Trouble) -> Result<Outcome, Error> {
+    let attempts = rotation.attempts + 1;
+    match trouble {
+        Trouble::No(why) => stop(console, rotation, why).await,
+        Trouble::Later(why) | Trouble::Unknown(why) if attempts >= ATTEMPTS => {
+            stop(console, rotation, format!("{why} ({attempts} attempts)")).await
+        }
+        Trouble::Later(why) | Trouble::Unknown(why) => {
+            let next_at = console.now() + wait(attempts, jitter());
+            let event = Event::new(Action::FailStep)
+                .on(about(console, rotation).await?)
+                .detail("step", rotation.step.clone())
+                .detail("attempt", attempts)
+                .detail("why", why.clone());
+            let after = Rotation { attempts, next_at, reason: Some(why), ..rotation.clone() };
+            save(console, rotation, after, event).await?;
+            Ok(Outcome::Idle)
+        }
+    }
+}
+
+/// The line stops: somebody is told, nothing loops.
+async fn stop(console: &Console, rotation: &Rotation, why: String) -> Result<Outcome, Error> {
+    let event = Event::new(Action::AskPerson)
+        .on(about(console, rotation).await?)
+        .detail("step", rotation.step.clone())
+        .detail("why", why.clone());
+    let after = Rotation {
+        step: Step::NeedsPerson.code().into(),
+        stopped: Some(rotation.step.clone()),
+        reason: Some(why),
+        ..rotation.clone()
+    };
+    let mut tx = console.ledger.begin(&Who::system("rotate")).await?;
+    let mut told = catalog::leads(console, &mut tx, &rotation.project_id).await?;
+    told.extend(rotation.started_by.clone());
+    told.sort_unstable();
+    told.dedup();
+    notifications::tell(console, &mut tx, told.iter().map(String::as_str), "rotation.needs_person", &rotation.id)
+        .await?;
+    save_in(console, tx, rotation, after, event).await?;
+    Ok(Outcome::Idle)
+}
+
+async fn about(console: &Console, rotation: &Rotation) -> Result<app::audit::leaf::Subject, Error> {
+    let located = Located::find(&mut console.read().await?, &rotation.secret_id, console.seal_key()).await?;
+    Ok(match located {
+        Some(located) => subject(&located, &rotation.id),
+        None => app::audit::leaf::Subject { row: Some(rotation.id.clone()), ..Default::default() },
+    })
+}
+
+/// What each endpoint says of the old credential now: before a person's word that it is the one to keep counts.
+pub(super) async fn ask_about_old(console: &Console, rotation: &Rotation) -> Result<Vec<Standing>, Error> {
+    let work = load(console, rotation.clone()).await?.map_err(|_| Error::Unavailable)?;
+    let mut answers = Vec::new();
+    for endpoint in work.rotator.endpoints() {
+        answers.push(work.rotator.probe(&endpoint, &work.old).await);
+    }
+    Ok(answers)
+}

@@ -1,0 +1,365 @@
+//! PostgreSQL roles as targets: the password of one role, or of two in turn.
+//!
+//! The new password reaches the server only as a SCRAM-SHA-256 verifier (RFC 7677), so that neither its log nor
+//! `pg_stat_statements` can hold it. A password change ends no session: sessions of the old role are ended, or counted.
+use super::rotator::{Rotator, Sessions, Trouble, text, with};
+use crate::vault::envelope::Payload;
+use app::{
+    error::Error,
+    rotations::model::{Standing, ValueRules},
+    time::Moment,
+};
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+use sqlx::{
+    AssertSqlSafe, ConnectOptions, Connection, PgConnection,
+    postgres::{PgConnectOptions, PgSslMode},
+};
+use std::time::Duration;
+
+/// The longest that a connection and its answers may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// `invalid_password`: the only refusal that is about the credential. 28000 is also said about a place that may not connect.
+const WRONG_PASSWORD: &str = "28P01";
+
+/// How a plan names the target. Never a credential.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// `host:port` of each server that takes the credential: the primary first, then replicas and poolers.
+    pub endpoints: Vec<String>,
+    pub database: String,
+    /// Without TLS only on loopback or a unix socket's stand-in; certificates are verified.
+    pub tls: bool,
+    /// Both roles, for rotation in turn; the value names the one that is in use.
+    pub roles: Vec<String>,
+    /// The secret with the administrative account, for roles in turn and for a role that may not change itself.
+    pub admin: Option<String>,
+    /// End sessions of the old credential; otherwise they are counted, and the rotation waits for them.
+    pub end_sessions: bool,
+}
+
+impl Settings {
+    pub fn read(text: &str, alternates: bool) -> Result<Self, (&'static str, &'static str)> {
+        let settings: Self =
+            serde_json::from_str(text).map_err(|_| ("endpoints", "The settings of this plan cannot be read."))?;
+        settings.check(alternates)?;
+        Ok(settings)
+    }
+
+    /// The secret with the administrative account, if the settings name one.
+    pub fn admin_of(text: &str) -> Option<String> {
+        serde_json::from_str::<Self>(text).ok()?.admin
+    }
+
+    pub fn check(&self, alternates: bool) -> Result<(), (&'static str, &'static str)> {
+        if self.endpoints.is_empty() || self.endpoints.len() > 8 {
+            return Err(("endpoints", "Name between one and eight servers, one host:port in a line."));
+        }
+        if self.endpoints.iter().any(|endpoint| place(endpoint).is_none()) {
+            return Err(("endpoints", "A server is written host:port, for example db.internal:5432."));
+        }
+        if !name_fits(&self.database) {
+            return Err(("database", "The name of the database, at most 63 characters."));
+        }
+        let roles_fit = match self.roles.as_slice() {
+            [] => !alternates,
+            [one, other] => alternates && one != other && name_fits(one) && name_fits(other),
+            _ => false,
+        };
+        if !roles_fit {
+            return Err(("roles", "Two different roles for rotation in turn, one in a line; none otherwise."));
+        }
+        if alternates && self.admin.is_none() {
+            return Err(("admin", "Two roles in turn need an administrative account: a role cannot disable another."));
+        }
+        let local = |endpoint: &String| {
+            place(endpoint).is_some_and(|(host, _)| {
+                host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+            })
+        };
+        if !self.tls && !self.endpoints.iter().all(local) {
+            return Err(("tls", "Beyond this host a credential travels over TLS only."));
+        }
+        Ok(())
+    }
+}
+
+fn place(endpoint: &str) -> Option<(&str, u16)> {
+    let (host, port) = endpoint.rsplit_once(':')?;
+    let fits =
+        !host.is_empty() && host.len() <= 253 && !host.contains(|letter: char| letter.is_whitespace() || letter == '/');
+    Some((host.trim_matches(['[', ']']), port.parse().ok()?)).filter(|(_, port)| fits && *port > 0)
+}
+
+/// PostgreSQL cuts names after 63 bytes: a longer one would mean another role.
+fn name_fits(name: &str) -> bool {
+    !name.is_empty() && name.len() <= 63 && !name.contains(char::is_control)
+}
+
+/// A name inside a statement: the only way to give one to `ALTER ROLE`.
+fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+pub struct Postgres {
+    settings: Settings,
+    admin: Option<Payload>,
+}
+
+impl Postgres {
+    pub fn new(settings: Settings, admin: Option<Payload>) -> Self {
+        Self { settings, admin }
+    }
+
+    async fn connect(&self, endpoint: &str, account: &Payload) -> Result<PgConnection, Refused> {
+        let unclear = |why: &str| Refused::Unclear(why.to_owned());
+        let (host, port) = place(endpoint).ok_or_else(|| unclear("no host and port"))?;
+        let (user, password) = match (text(account, "username"), text(account, "password")) {
+            (Some(user), Some(password)) => (user, password),
+            _ => return Err(unclear("the value has no username and password")),
+        };
+        let options = PgConnectOptions::new_without_pgpass()
+            .host(host)
+            .port(port)
+            .username(user)
+            .password(password)
+            .database(&self.settings.database)
+            .application_name("countersign rotation")
+            .ssl_mode(if self.settings.tls { PgSslMode::VerifyFull } else { PgSslMode::Prefer })
+            .disable_statement_logging();
+        match tokio::time::timeout(PATIENCE, PgConnection::connect_with(&options)).await {
+            Ok(Ok(connection)) => Ok(connection),
+            Ok(Err(error)) => Err(refusal(&error)),
+            Err(_) => Err(unclear("no answer in time")),
+        }
+    }
+
+    /// Runs one statement on the primary, as the administrator or as the role itself.
+    async fn alter(&self, as_account: &Payload, statement: String) -> Result<(), Trouble> {
+        let account = self.admin.as_ref().unwrap_or(as_account);
+        let mut connection = self.connect(self.primary()?, account).await.map_err(Refused::trouble)?;
+        let run = sqlx::query(AssertSqlSafe(statement)).execute(&mut connection);
+        let done = tokio::time::timeout(PATIENCE, run).await;
+        let answer = match done {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(error)) => Err(match error.as_database_error().and_then(|error| error.code()) {
+                Some(code) => Trouble::No(format!("the server refused it with {code}")),
+                None => Trouble::Unknown("the connection broke before the answer".into()),
+            }),
+            Err(_) => Err(Trouble::Unknown("no answer in time".into())),
+        };
+        let _ = tokio::time::timeout(Duration::from_secs(1), connection.close()).await;
+        answer
+    }
+
+    /// Ends sessions of a role that began before a moment: how many were ended, how many are left.
+    async fn end(&self, on: &mut PgConnection, role: &str, before: Moment) -> sqlx::Result<(u32, u32)> {
+        let mut ended = 0;
+        if self.settings.end_sessions {
+            let rows: Vec<(bool,)> = sqlx::query_as(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = $1 AND pid <> pg_backend_pid() \
+                 AND extract(epoch FROM backend_start) < $2",
+            )
+            .bind(role)
+            .bind(seconds(before))
+            .fetch_all(&mut *on)
+            .await?;
+            ended = rows.len();
+        }
+        // A session that was told to end is gone a little later.
+        let mut left = 0;
+        for _ in 0..20 {
+            let (count,): (i64,) = sqlx::query_as(
+                "SELECT COUNT(*) FROM pg_stat_activity WHERE usename = $1 AND pid <> pg_backend_pid() \
+                 AND extract(epoch FROM backend_start) < $2",
+            )
+            .bind(role)
+            .bind(seconds(before))
+            .fetch_one(&mut *on)
+            .await?;
+            left = count;
+            if left == 0 || ended == 0 {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        Ok((u32::try_from(ended).unwrap_or(u32::MAX), u32::try_from(left).unwrap_or(u32::MAX)))
+    }
+
+    fn primary(&self) -> Result<&str, Trouble> {
+        self.settings.endpoints.first().map(String::as_str).ok_or_else(|| Trouble::No("no server is named".into()))
+    }
+}
+
+/// Seconds since the epoch, as PostgreSQL's `extract` gives them; the end of time for the largest moment.
+fn seconds(moment: Moment) -> f64 {
+    if moment == Moment::MAX_UTC { f64::MAX } else { moment.timestamp_micros() as f64 / 1e6 }
+}
+
+enum Refused {
+    Password(String),
+    Unclear(String),
+}
+
+impl Refused {
+    fn trouble(self) -> Trouble {
+        match self {
+            Self::Password(code) => Trouble::No(format!("the server does not take this account: {code}")),
+            Self::Unclear(why) => Trouble::Later(why),
+        }
+    }
+}
+
+/// Only codes leave this function: messages of a server may hold anything.
+fn refusal(error: &sqlx::Error) -> Refused {
+    match error.as_database_error().and_then(|error| error.code()) {
+        Some(code) if code == WRONG_PASSWORD => Refused::Password(code.into_owned()),
+        Some(code) => Refused::Unclear(format!("the server answered {code}")),
+        None => Refused::Unclear("no connection".into()),
+    }
+}
+
+#[async_trait]
+impl Rotator for Postgres {
+    async fn preflight(&self, old: &Payload) -> Result<String, Trouble> {
+        let user = text(old, "username").unwrap_or_default().to_owned();
+        if !name_fits(&user) || text(old, "password").is_none() {
+            return Err(Trouble::No("the value needs a username and a password".into()));
+        }
+        for endpoint in &self.settings.endpoints {
+            match self.probe(endpoint, old).await {
+                Standing::Accepted => {}
+                Standing::Refused(code) => {
+                    return Err(Trouble::No(format!("{endpoint} refuses the present credential: {code}")));
+                }
+                Standing::Unclear(why) => return Err(Trouble::Later(format!("{endpoint}: {why}"))),
+            }
+        }
+        let Some(admin) = &self.admin else {
+            return Ok(format!("{} servers take the present credential.", self.settings.endpoints.len()));
+        };
+        let mut connection = self.connect(self.primary()?, admin).await.map_err(Refused::trouble)?;
+        let mut roles: Vec<&str> = self.settings.roles.iter().map(String::as_str).collect();
+        if !roles.is_empty() && !roles.contains(&user.as_str()) {
+            return Err(Trouble::No(format!("the value's user name {user} is none of the two roles")));
+        }
+        if roles.is_empty() {
+            roles.push(&user);
+        }
+        for role in &roles {
+            let known = sqlx::query_as::<_, (i64,)>("SELECT COUNT(*) FROM pg_roles WHERE rolname = $1 AND rolcanlogin");
+            match known.bind(*role).fetch_one(&mut connection).await {
+                Ok((1,)) => {}
+                Ok(_) => return Err(Trouble::No(format!("there is no role {role} that may sign in"))),
+                Err(_) => return Err(Trouble::Later("the server did not answer".into())),
+            }
+        }
+        Ok(format!(
+            "{} servers take the present credential; {} role(s) are there.",
+            self.settings.endpoints.len(),
+            roles.len()
+        ))
+    }
+
+    fn create(&self, old: &Payload, rules: &ValueRules) -> Result<Payload, Error> {
+        let password = crate::vault::generate_by(rules)?;
+        let user = text(old, "username").ok_or(Error::Unavailable)?;
+        match self.settings.roles.iter().find(|role| *role != user) {
+            Some(other) => with(old, &[("username", other.clone().into()), ("password", password)]),
+            None => with(old, &[("password", password)]),
+        }
+    }
+
+    async fn set(&self, old: &Payload, new: &Payload) -> Result<(), Trouble> {
+        let (Some(user), Some(password)) = (text(new, "username"), text(new, "password")) else {
+            return Err(Trouble::No("the new value needs a username and a password".into()));
+        };
+        let verifier = postgres_protocol::password::scram_sha_256(password.as_bytes());
+        self.alter(old, format!("ALTER ROLE {} PASSWORD '{verifier}'", quoted(user))).await
+    }
+
+    fn endpoints(&self) -> Vec<String> {
+        self.settings.endpoints.clone()
+    }
+
+    async fn probe(&self, endpoint: &str, payload: &Payload) -> Standing {
+        match self.connect(endpoint, payload).await {
+            Ok(connection) => {
+                let _ = tokio::time::timeout(Duration::from_secs(1), connection.close()).await;
+                Standing::Accepted
+            }
+            Err(Refused::Password(code)) => Standing::Refused(code),
+            Err(Refused::Unclear(why)) => Standing::Unclear(why),
+        }
+    }
+
+    async fn disable_old(&self, old: &Payload, new: &Payload, since: Moment) -> Result<Sessions, Trouble> {
+        let (Some(old_user), Some(new_user)) = (text(old, "username"), text(new, "username")) else {
+            return Err(Trouble::No("the values need usernames".into()));
+        };
+        if old_user != new_user {
+            self.alter(new, format!("ALTER ROLE {} PASSWORD NULL", quoted(old_user))).await?;
+        }
+        let account = self.admin.as_ref().unwrap_or(new);
+        // With one role only the time tells a session of the old password from one of the new.
+        let before = if old_user == new_user { since } else { Moment::MAX_UTC };
+        let mut sessions = Sessions::default();
+        for endpoint in &self.settings.endpoints {
+            let mut connection = self.connect(endpoint, account).await.map_err(Refused::trouble)?;
+            let (ended, left) = self
+                .end(&mut connection, old_user, before)
+                .await
+                .map_err(|_| Trouble::Later("sessions could not be ended".into()))?;
+            sessions.ended += ended;
+            sessions.left += left;
+            let _ = tokio::time::timeout(Duration::from_secs(1), connection.close()).await;
+        }
+        Ok(sessions)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings() -> Settings {
+        Settings {
+            endpoints: vec!["127.0.0.1:5432".into()],
+            database: "app".into(),
+            tls: false,
+            roles: vec![],
+            admin: None,
+            end_sessions: true,
+        }
+    }
+
+    #[test]
+    fn settings_that_cannot_work_are_named_at_their_field() {
+        let field = |settings: Settings, alternates| settings.check(alternates).map_err(|(field, _)| field);
+        assert_eq!(field(settings(), false), Ok(()));
+        for (endpoint, wanted) in
+            [("", "endpoints"), ("db", "endpoints"), ("a b:1", "endpoints"), ("db:0", "endpoints")]
+        {
+            assert_eq!(
+                field(Settings { endpoints: vec![endpoint.into()], ..settings() }, false),
+                Err(wanted),
+                "{endpoint}"
+            );
+        }
+        assert_eq!(field(Settings { endpoints: vec![], ..settings() }, false), Err("endpoints"));
+        assert_eq!(field(Settings { endpoints: vec!["db.internal:5432".into()], ..settings() }, false), Err("tls"));
+        assert_eq!(field(Settings { database: "x".repeat(64), ..settings() }, false), Err("database"));
+        assert_eq!(field(settings(), true), Err("roles"));
+        let two = vec!["a".to_owned(), "b".to_owned()];
+        assert_eq!(field(Settings { roles: two.clone(), ..settings() }, true), Err("admin"));
+        assert_eq!(field(Settings { roles: two, ..settings() }, false), Err("roles"));
+        assert!(Settings::read("{\"endpoints\":[],\"surprise\":1}", false).is_err());
+    }
+
+    #[test]
+    fn names_cannot_leave_their_quotes() {
+        assert_eq!(quoted("a\"; DROP ROLE b; --"), "\"a\"\"; DROP ROLE b; --\"");
+    }
+}

@@ -1,0 +1,259 @@
+//! SQL of rotation plans, rotations and their leases.
+use crate::{
+    audit::{ledger::Tx, row_seal::check},
+    db::{Result, Sql, Statement},
+    keys::Secret as Key,
+    sealed_row,
+};
+use app::{
+    rotations::model::{Grade, Step, Trigger, ValueRules},
+    time::Moment,
+};
+use serde::Serialize;
+
+#[derive(Clone, Debug, Serialize, sqlx::FromRow)]
+pub struct Plan {
+    pub id: String,
+    pub secret_id: String,
+    pub rotator: String,
+    pub settings: String,
+    pub length: i32,
+    pub forbidden: String,
+    pub overlap_minutes: i64,
+    pub set_by: String,
+    pub set_at: Moment,
+    pub confirmed_by: Option<String>,
+    #[serde(skip)]
+    pub event_seq: i64,
+    #[serde(skip)]
+    pub row_mac: Vec<u8>,
+}
+sealed_row!(Plan, "rotation_plans", PLAN);
+
+impl Plan {
+    pub fn rules(&self) -> ValueRules {
+        ValueRules { length: self.length.max(0) as usize, forbidden: self.forbidden.clone() }
+    }
+}
+
+#[derive(Clone, Debug, Serialize, sqlx::FromRow)]
+pub struct Rotation {
+    pub id: String,
+    pub secret_id: String,
+    pub project_id: String,
+    pub environment_id: String,
+    pub trigger_kind: String,
+    pub started_by: Option<String>,
+    pub started_at: Moment,
+    pub step: String,
+    pub stopped: Option<String>,
+    pub reason: Option<String>,
+    pub attempts: i32,
+    pub next_at: Moment,
+    pub from_version: i32,
+    pub to_version: Option<i32>,
+    pub promoted_at: Option<Moment>,
+    pub overlap_until: Option<Moment>,
+    pub dead_at: Option<Moment>,
+    pub repeats: i32,
+    pub grade: Option<String>,
+    pub ended_at: Option<Moment>,
+    #[serde(skip)]
+    pub event_seq: i64,
+    #[serde(skip)]
+    pub row_mac: Vec<u8>,
+}
+sealed_row!(Rotation, "rotations", ROTATION);
+
+impl Rotation {
+    /// An unknown step is one that only a person can take further.
+    pub fn step(&self) -> Step {
+        Step::from_code(&self.step).unwrap_or(Step::NeedsPerson)
+    }
+
+    pub fn stopped(&self) -> Option<Step> {
+        self.stopped.as_deref().and_then(Step::from_code)
+    }
+
+    pub fn trigger(&self) -> Trigger {
+        Trigger::from_code(&self.trigger_kind).unwrap_or(Trigger::Manual)
+    }
+
+    pub fn grade(&self) -> Option<Grade> {
+        self.grade.as_deref().and_then(Grade::from_code)
+    }
+}
+
+const PLAN: &str = "SELECT id, secret_id, rotator, settings, length, forbidden, overlap_minutes, set_by, set_at, \
+                    confirmed_by, event_seq, row_mac FROM rotation_plans";
+const ROTATION: &str = "SELECT id, secret_id, project_id, environment_id, trigger_kind, started_by, started_at, step, \
+                        stopped, reason, attempts, next_at, from_version, to_version, promoted_at, overlap_until, \
+                        dead_at, repeats, grade, ended_at, event_seq, row_mac FROM rotations";
+
+fn select(columns: &'static str, rest: &'static str) -> Statement {
+    let mut statement = Statement::from(columns);
+    statement.push(rest);
+    statement
+}
+
+fn checked(rows: Vec<Rotation>, key: &Key) -> Vec<Rotation> {
+    rows.into_iter().filter_map(|row| check(row, key)).collect()
+}
+
+pub async fn find_plan(db: &mut impl Sql, secret: &str, key: &Key) -> Result<Option<Plan>> {
+    let row = db.sql(select(PLAN, " WHERE secret_id = $1")).bind(secret.to_owned()).optional().await?;
+    Ok(row.and_then(|row| check(row, key)))
+}
+
+/// Makes the plan of a secret, or replaces what it says.
+pub async fn save_plan(tx: &mut impl Sql, plan: &Plan) -> Result<u64> {
+    tx.sql(
+        "INSERT INTO rotation_plans (id, secret_id, rotator, settings, length, forbidden, overlap_minutes, set_by, \
+         set_at, confirmed_by, event_seq, row_mac) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) \
+         ON CONFLICT (id) DO UPDATE SET rotator = excluded.rotator, settings = excluded.settings, \
+         length = excluded.length, forbidden = excluded.forbidden, overlap_minutes = excluded.overlap_minutes, \
+         set_by = excluded.set_by, set_at = excluded.set_at, confirmed_by = excluded.confirmed_by",
+    )
+    .bind(plan.id.clone())
+    .bind(plan.secret_id.clone())
+    .bind(plan.rotator.clone())
+    .bind(plan.settings.clone())
+    .bind(plan.length)
+    .bind(plan.forbidden.clone())
+    .bind(plan.overlap_minutes)
+    .bind(plan.set_by.clone())
+    .bind(plan.set_at)
+    .bind(plan.confirmed_by.clone())
+    .bind(plan.event_seq)
+    .bind(plan.row_mac.clone())
+    .execute()
+    .await
+}
+
+pub async fn find(db: &mut impl Sql, id: &str, key: &Key) -> Result<Option<Rotation>> {
+    let row = db.sql(select(ROTATION, " WHERE id = $1")).bind(id.to_owned()).optional().await?;
+    Ok(row.and_then(|row| check(row, key)))
+}
+
+pub async fn lock(tx: &mut Tx, id: &str, key: &Key) -> Result<Option<Rotation>> {
+    let row = tx.lock(select(ROTATION, " WHERE id = $1")).bind(id.to_owned()).optional().await?;
+    Ok(row.and_then(|row| check(row, key)))
+}
+
+/// The rotation of a secret that has not ended.
+pub async fn open_of(db: &mut impl Sql, secret: &str, key: &Key) -> Result<Option<Rotation>> {
+    let rest = " WHERE secret_id = $1 AND ended_at IS NULL";
+    let row = db.sql(select(ROTATION, rest)).bind(secret.to_owned()).optional().await?;
+    Ok(row.and_then(|row| check(row, key)))
+}
+
+pub async fn of_secret(db: &mut impl Sql, secret: &str, limit: u32, key: &Key) -> Result<Vec<Rotation>> {
+    let rest = " WHERE secret_id = $1 ORDER BY started_at DESC LIMIT $2";
+    Ok(checked(db.sql(select(ROTATION, rest)).bind(secret.to_owned()).bind(i64::from(limit)).all().await?, key))
+}
+
+/// Everything that has not ended, then the newest of the rest.
+pub async fn list(db: &mut impl Sql, ended: bool, limit: u32, key: &Key) -> Result<Vec<Rotation>> {
+    let rest = if ended {
+        " WHERE ended_at IS NOT NULL ORDER BY ended_at DESC LIMIT $1"
+    } else {
+        " WHERE ended_at IS NULL ORDER BY started_at LIMIT $1"
+    };
+    Ok(checked(db.sql(select(ROTATION, rest)).bind(i64::from(limit)).all().await?, key))
+}
+
+/// Rotations whose next step is due, the longest due first.
+pub async fn due(db: &mut impl Sql, now: Moment, limit: u32) -> Result<Vec<String>> {
+    let rows: Vec<(String,)> = db
+        .sql(
+            "SELECT r.id FROM rotations r LEFT JOIN rotation_leases l ON l.rotation_id = r.id \
+             WHERE r.ended_at IS NULL AND r.next_at <= $1 AND r.step <> 'needs_person' \
+             AND (l.leased_until IS NULL OR l.leased_until <= $1) ORDER BY r.next_at LIMIT $2",
+        )
+        .bind(now)
+        .bind(i64::from(limit))
+        .all()
+        .await?;
+    Ok(rows.into_iter().map(|(id,)| id).collect())
+}
+
+/// 0: another rotation of this secret is open.
+pub async fn insert(tx: &mut impl Sql, row: &Rotation) -> Result<u64> {
+    tx.sql(
+        "INSERT INTO rotations (id, secret_id, project_id, environment_id, trigger_kind, started_by, started_at, step, \
+         attempts, next_at, from_version, repeats, event_seq, row_mac) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) ON CONFLICT DO NOTHING",
+    )
+    .bind(row.id.clone())
+    .bind(row.secret_id.clone())
+    .bind(row.project_id.clone())
+    .bind(row.environment_id.clone())
+    .bind(row.trigger_kind.clone())
+    .bind(row.started_by.clone())
+    .bind(row.started_at)
+    .bind(row.step.clone())
+    .bind(row.attempts)
+    .bind(row.next_at)
+    .bind(row.from_version)
+    .bind(row.repeats)
+    .bind(row.event_seq)
+    .bind(row.row_mac.clone())
+    .execute()
+    .await
+}
+
+pub async fn save(tx: &mut impl Sql, row: &Rotation) -> Result<u64> {
+    tx.sql(
+        "UPDATE rotations SET step = $1, stopped = $2, reason = $3, attempts = $4, next_at = $5, to_version = $6, \
+         promoted_at = $7, overlap_until = $8, dead_at = $9, repeats = $10, grade = $11, ended_at = $12 WHERE id = $13",
+    )
+    .bind(row.step.clone())
+    .bind(row.stopped.clone())
+    .bind(row.reason.clone())
+    .bind(row.attempts)
+    .bind(row.next_at)
+    .bind(row.to_version)
+    .bind(row.promoted_at)
+    .bind(row.overlap_until)
+    .bind(row.dead_at)
+    .bind(row.repeats)
+    .bind(row.grade.clone())
+    .bind(row.ended_at)
+    .bind(row.id.clone())
+    .execute()
+    .await
+}
+
+/// Takes a rotation to work on, unless somebody else does. Housekeeping: it says who works, not what is true.
+pub async fn lease(tx: &mut impl Sql, rotation: &str, holder: &str, now: Moment, until: Moment) -> Result<bool> {
+    let taken = tx
+        .sql(
+            "INSERT INTO rotation_leases (rotation_id, holder, leased_until) VALUES ($1, $2, $3) \
+             ON CONFLICT (rotation_id) DO UPDATE SET holder = excluded.holder, leased_until = excluded.leased_until \
+             WHERE rotation_leases.leased_until <= $4",
+        )
+        .bind(rotation.to_owned())
+        .bind(holder.to_owned())
+        .bind(until)
+        .bind(now)
+        .execute()
+        .await?;
+    Ok(taken > 0)
+}
+
+/// Leaves a rotation alone until a moment, whoever works: the lease stays behind without a holder.
+pub async fn postpone(tx: &mut impl Sql, rotation: &str, until: Moment) -> Result<u64> {
+    tx.sql("UPDATE rotation_leases SET holder = 'waiting', leased_until = $1 WHERE rotation_id = $2")
+        .bind(until)
+        .bind(rotation.to_owned())
+        .execute()
+        .await
+}
+
+pub async fn release(tx: &mut impl Sql, rotation: &str, holder: &str) -> Result<u64> {
+    tx.sql("DELETE FROM rotation_leases WHERE rotation_id = $1 AND holder = $2")
+        .bind(rotation.to_owned())
+        .bind(holder.to_owned())
+        .execute()
+        .await
+}
