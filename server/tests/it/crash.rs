@@ -63,9 +63,89 @@ async fn child() {
         "observe" => {
             drop(console.ledger.observe(&Who::system("crash"), Event::new(app::audit::action::Action::Heartbeat)).await)
         }
+        "rotate" => drop(server::rotations::run_due(&console).await),
         _ => drop(instance.builder.build().await),
     }
     panic!("the point was passed");
+}
+
+/// Lets the child work on what lies in a folder until it aborts at a point.
+fn die(folder: &Path, point: &str, work: &str, now: i64) {
+    let child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "crash::child", "--nocapture"])
+        .env("CRASH_FOLDER", folder)
+        .env("CRASH_POINT", point)
+        .env("CRASH_WORK", work)
+        .env("CRASH_NOW", now.to_string())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&child.stderr).into_owned();
+    #[cfg(unix)]
+    assert_eq!(std::os::unix::process::ExitStatusExt::signal(&child.status), Some(6), "{point}: {said}");
+}
+
+/// Every place at which a rotation can die, before and after each thing that it does to the target.
+const STEPS: [&str; 8] = [
+    "rotation.pending_created",
+    "rotation.set_intended",
+    "rotation.set_done",
+    "rotation.new_verified",
+    "rotation.promoted",
+    "rotation.disable_intended",
+    "rotation.disable_done",
+    "rotation.old_dead",
+];
+
+/// Killed at each step, against a real server: whoever resumes asks the target first, nothing is set twice with another
+/// value, what works is what is handed out, and the old credential is proved dead in the end.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_killed_rotation_asks_its_target() {
+    use app::rotations::model::{Grade, RotatorKind, Step};
+    for point in STEPS {
+        let folder = tempfile::tempdir().unwrap();
+        let config = config(folder.path());
+        let clock = Clock::fixed(crate::support::start());
+        instance::init(&config, clock.clone(), false).await.unwrap();
+        let instance = Instance::open(&config, clock.clone()).await.unwrap();
+        let world = crate::support::World {
+            clock: clock.clone(),
+            files: server::keys::KeyFiles::random().unwrap(),
+            folder: tempfile::tempdir().unwrap(),
+            url: None,
+            instance,
+        };
+        let Some(target) = crate::rotations::Target::new(Cast::new(world).await, "killed").await else { return };
+        target.plan(RotatorKind::PostgresSingle, target.settings(), 0).await;
+        let (id, now) = (target.start().await, clock.now().timestamp_micros());
+        let (secret, role, endpoint) = (target.secret.clone(), target.role.clone(), target.endpoint.clone());
+        target.cast.console.db().close().await;
+        drop(target);
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        die(folder.path(), point, "rotate", now);
+        // Whoever died held the rotation for two minutes.
+        clock.advance(chrono::TimeDelta::seconds(121));
+        let instance = Instance::open(&config, clock.clone()).await.unwrap();
+        let console = Console::new(&instance, "After").unwrap();
+        while server::rotations::run_due(&console).await.unwrap() > 0 {}
+        let mut db = console.read().await.unwrap();
+        let row = server::rotations::store::find(&mut db, &id, console.seal_key()).await.unwrap().unwrap();
+        assert_eq!((row.step(), row.grade(), row.reason), (Step::VerifiedDead, Some(Grade::Proved), None), "{point}");
+        let kept = server::catalog::store::find(&mut db, &secret, console.seal_key()).await.unwrap().unwrap();
+        assert_eq!((kept.current_version, kept.latest_version), (Some(2), 2), "{point}: rotated once");
+        let narrow = server::audit::store::Narrow { secret: Some(secret.clone()), ..Default::default() };
+        let events = server::audit::store::list(&mut db, &narrow, None, 100).await.unwrap();
+        let count = |action: &str| events.iter().filter(|row| row.action == action).count();
+        for once in ["rotation.pending_created", "rotation.set_on_target", "rotation.promoted", "rotation.old_dead"] {
+            assert_eq!(count(once), 1, "{point}: {once}");
+        }
+        drop(db);
+        let (user, password) = crate::rotations::value(&console, &secret, 2).await;
+        assert_eq!(user, role);
+        assert!(crate::rotations::takes(&endpoint, &role, &password).await, "{point}: what is handed out works");
+        assert!(!crate::rotations::takes(&endpoint, &role, "first-password-of-all").await, "{point}");
+        let state = state::check(&instance.db, console.seal_key()).await.unwrap();
+        assert_eq!(state.wrong, Vec::<String>::new(), "{point}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -94,24 +174,14 @@ async fn each_step_leaves_all_or_nothing() {
         drop(cast);
         // The lock goes with the last task that holds the instance.
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-        let child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "crash::child", "--nocapture"])
-            .env("CRASH_FOLDER", folder.path())
-            .env("CRASH_POINT", point)
-            .env("CRASH_WORK", work)
-            .env("CRASH_NOW", now.to_string())
-            .output()
-            .unwrap();
-        let said = String::from_utf8_lossy(&child.stderr).into_owned();
-        #[cfg(unix)]
-        assert_eq!(std::os::unix::process::ExitStatusExt::signal(&child.status), Some(6), "{point}: {said}");
+        die(folder.path(), point, work, now);
         clock.advance(chrono::TimeDelta::seconds(1));
         let instance = Instance::open(&config, clock.clone()).await.unwrap();
         let console = Console::new(&instance, "After").unwrap();
         let mut db = console.read().await.unwrap();
         let after = requests::store::find(&mut db, &request, console.seal_key()).await.unwrap().unwrap();
         if let Some(happened) = happened {
-            assert_eq!(after.outcome.is_some(), happened, "{point}: {said}");
+            assert_eq!(after.outcome.is_some(), happened, "{point}");
             let person = people::store::find_by_login(&mut db, "jonas", console.seal_key()).await.unwrap().unwrap();
             let holder = server::grants::Holder::Person(&person.id);
             let held =

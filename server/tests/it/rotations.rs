@@ -10,6 +10,7 @@ use app::{
 use chrono::TimeDelta;
 use server::{
     catalog::{self, NewSecret},
+    console::Console,
     rotations::{self, NewPlan, postgres::Settings, store::Rotation},
     vault::{self, Source},
 };
@@ -40,17 +41,17 @@ async fn is_whole(cast: &Cast) {
 }
 
 /// A role on the real server that signs in by password alone, and the secret that holds it.
-struct Target {
-    cast: Cast,
-    admin: PgConnection,
-    role: String,
-    endpoint: String,
-    secret: String,
+pub struct Target {
+    pub cast: Cast,
+    pub admin: PgConnection,
+    pub role: String,
+    pub endpoint: String,
+    pub secret: String,
 }
 
 impl Target {
     /// `None` without the tests' PostgreSQL.
-    async fn new(cast: Cast, name: &str) -> Option<Self> {
+    pub async fn new(cast: Cast, name: &str) -> Option<Self> {
         let endpoint = std::env::var("COUNTERSIGN_TEST_POSTGRES_TARGET").ok()?;
         let mut admin = PgConnection::connect(&std::env::var("COUNTERSIGN_TEST_POSTGRES").unwrap()).await.unwrap();
         let store = cast.console.ledger.keys().store().to_string();
@@ -60,7 +61,7 @@ impl Target {
         Some(Self { cast, admin, role, endpoint, secret })
     }
 
-    fn settings(&self) -> Settings {
+    pub fn settings(&self) -> Settings {
         Settings {
             endpoints: vec![self.endpoint.clone()],
             database: "postgres".into(),
@@ -71,36 +72,42 @@ impl Target {
         }
     }
 
-    async fn plan(&self, kind: RotatorKind, settings: Settings, overlap_minutes: i64) {
+    pub async fn plan(&self, kind: RotatorKind, settings: Settings, overlap_minutes: i64) {
         let plan = NewPlan { kind, postgres: Some(settings), rules: ValueRules::default(), overlap_minutes };
         let iris = self.cast.caller("iris").await;
         rotations::configure_rotation(&self.cast.console, &iris, &self.secret, plan).await.unwrap();
     }
 
-    async fn start(&self) -> String {
+    pub async fn start(&self) -> String {
         let iris = self.cast.caller("iris").await;
         rotations::start_rotation(&self.cast.console, &iris, &self.secret).await.unwrap().0
     }
 
     async fn takes(&self, role: &str, password: &str) -> bool {
-        let url = format!("postgres://{role}:{password}@{}/postgres", self.endpoint);
-        PgConnection::connect(&url).await.is_ok()
+        takes(&self.endpoint, role, password).await
     }
 
-    /// User name and password of a version.
     async fn value(&self, version: i32) -> (String, String) {
-        let console = &self.cast.console;
-        let mut db = console.read().await.unwrap();
-        let located = catalog::Located::find(&mut db, &self.secret, console.seal_key()).await.unwrap().unwrap();
-        let sealed = vault::version(&mut db, located, version).await.unwrap().unwrap();
-        drop(db);
-        let payload = vault::open_sealed(console, &sealed).await.unwrap().unwrap();
-        let field = |name: &str| {
-            let (_, value) = payload.fields().find(|(field, _)| *field == name).unwrap();
-            String::from_utf8(value.to_vec()).unwrap()
-        };
-        (field("username"), field("password"))
+        value(&self.cast.console, &self.secret, version).await
     }
+}
+
+pub async fn takes(endpoint: &str, role: &str, password: &str) -> bool {
+    PgConnection::connect(&format!("postgres://{role}:{password}@{endpoint}/postgres")).await.is_ok()
+}
+
+/// User name and password of a version.
+pub async fn value(console: &Console, secret: &str, version: i32) -> (String, String) {
+    let mut db = console.read().await.unwrap();
+    let located = catalog::Located::find(&mut db, secret, console.seal_key()).await.unwrap().unwrap();
+    let sealed = vault::version(&mut db, located, version).await.unwrap().unwrap();
+    drop(db);
+    let payload = vault::open_sealed(console, &sealed).await.unwrap().unwrap();
+    let field = |name: &str| {
+        let (_, value) = payload.fields().find(|(field, _)| *field == name).unwrap();
+        String::from_utf8(value.to_vec()).unwrap()
+    };
+    (field("username"), field("password"))
 }
 
 async fn make_role(admin: &mut PgConnection, role: &str, password: &str) {
