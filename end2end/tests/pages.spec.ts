@@ -3,8 +3,8 @@
 import { type Persona, accessible, expect, signIn, test } from "./console";
 
 const pages: Record<Persona, string[]> = {
-  "Mara Lindqvist": ["/", "/inbox", "/projects", "/projects/payments", "/projects/payments?q=zzz", "/people", "/workloads", "/audit", "/audit/5", "/account", "/notices"],
-  "Iris Okonkwo": ["/", "/inbox", "/requests", "/access", "/projects/payments", "/projects/payments/secrets/new", "/projects/payments/import", "/workloads/new"],
+  "Mara Lindqvist": ["/", "/inbox", "/projects", "/projects/payments", "/projects/payments?q=zzz", "/people", "/workloads", "/audit", "/audit/5", "/account", "/notices", "/rotations"],
+  "Iris Okonkwo": ["/", "/inbox", "/requests", "/access", "/projects/payments", "/projects/payments/secrets/new", "/projects/payments/import", "/workloads/new", "/rotations"],
   "Jonas Weidmann": ["/", "/requests", "/access", "/inbox"],
   "Samir Haddad": ["/", "/audit?outcome=refused", "/audit?from=2026-13-01", "/people"],
 };
@@ -22,6 +22,12 @@ for (const width of [1280, 390]) {
           if (who === "Iris Okonkwo") addresses.push(`${secret}/write`, `${secret}/archive`);
           addresses.push(`/requests/new?secret=${secret.split("/").pop()}`);
           addresses.push((await page.locator("thead a").first().getAttribute("href"))!);
+          await page.goto("/rotations");
+          for (const [table, form] of [["Rotations under way", true], ["Rotations that ended", false]] as const) {
+            const line = (await page.getByRole("table", { name: table }).locator("tbody th a").first().getAttribute("href"))!;
+            addresses.push(line);
+            if (form && who === "Iris Okonkwo") addresses.push(`${secret}/rotation`);
+          }
           await page.goto("/people");
           addresses.push((await page.locator("tbody th a").first().getAttribute("href"))!);
           await page.goto("/workloads");

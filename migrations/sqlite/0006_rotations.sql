@@ -8,6 +8,8 @@ CREATE TABLE rotation_plans (
     length INTEGER NOT NULL,
     forbidden TEXT NOT NULL,
     overlap_minutes BIGINT NOT NULL,
+    -- Its greatest age in days; 0: rotated by hand alone.
+    every_days INTEGER NOT NULL,
     set_by TEXT NOT NULL,
     set_at TEXT NOT NULL,
     -- In production somebody else has to agree where values are sent.
@@ -45,6 +47,13 @@ CREATE UNIQUE INDEX rotations_one_open ON rotations (secret_id) WHERE ended_at I
 CREATE INDEX rotations_due ON rotations (next_at) WHERE ended_at IS NULL;
 CREATE INDEX rotations_secret ON rotations (secret_id, started_at);
 CREATE INDEX rotations_project ON rotations (project_id, started_at);
+
+-- When it has to be looked whether a secret is due: a reminder, never the reason to rotate.
+CREATE TABLE rotation_due (
+    secret_id TEXT PRIMARY KEY,
+    due_at TEXT NOT NULL
+);
+CREATE INDEX rotation_due_at ON rotation_due (due_at);
 
 CREATE TABLE rotation_leases (
     rotation_id TEXT PRIMARY KEY,

@@ -42,6 +42,7 @@ pub const OPERATIONAL: &[&str] = &[
     "notices",
     "stashes",
     "rotation_leases",
+    "rotation_due",
 ];
 
 #[derive(Debug, thiserror::Error)]

@@ -16,6 +16,7 @@ pub async fn run_due(console: &Console) -> Result<(), Error> {
     while requests::expire_requests(console).await? > 0 {}
     while grants::note_ends(console).await? > 0 {}
     grants::remind(console).await?;
+    while rotations::start_due(console).await? > 0 {}
     while rotations::run_due(console).await? > 0 {}
     console.ledger.flush_repeats(false).await;
     Ok(())

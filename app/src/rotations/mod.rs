@@ -4,6 +4,7 @@
 //! queued ─▶ pending_created ─▶ set_unknown ─▶ set_on_target ─▶ verified_new ─▶ overlap ─▶ disabling ─▶ old_disabled ─▶ verified_dead ─▶ closed
 //!                 ▲                │ probe: old works, new does not                                      │                │ the old one works again
 //!                 └────────────────┘                                                                     └──◀─────────────┘
+//! queued ─▶ verified_new and overlap ─▶ closed where there is no target: nobody can show that the old value is dead
 //! any of them ─▶ needs_person ─▶ where a person sends it · rolled_back · superseded · cancelled
 //! ```
 //!

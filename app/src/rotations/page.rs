@@ -35,6 +35,11 @@ pub fn badge(step: Step, grade: Option<Grade>) -> AnyView {
     }
 }
 
+/// A moment in two short lines, for a column whose heading states the zone.
+fn brief(moment: Moment, now: Moment) -> AnyView {
+    view! { <span class="nowrap">{ui::when_short(moment)}<small class="muted block">{format!("{} ago", time::about(now - moment))}</small></span> }.into_any()
+}
+
 pub fn list(shell: &Shell, open: Vec<Line>, ended: Vec<Line>) -> String {
     ui::page(shell, "Rotations", None, || {
         let now = shell.now;
@@ -48,8 +53,8 @@ pub fn list(shell: &Shell, open: Vec<Line>, ended: Vec<Line>) -> String {
                         ui::link(format!("/rotations/{}", line.id), line.path),
                         view! { {line.project}" "{ui::env(line.tier)} }.into_any(),
                         view! { {badge(line.step, line.grade)}{line.reason.map(|why| view! { <small class="block muted">{why}</small> })} }.into_any(),
-                        ui::text(line.trigger),
-                        ui::when_about(line.ended_at.unwrap_or(line.started_at), now),
+                        view! { <span class="nowrap">{line.trigger}</span> }.into_any(),
+                        brief(line.ended_at.unwrap_or(line.started_at), now),
                     ]
                 })
                 .collect::<Vec<_>>()
@@ -61,13 +66,13 @@ pub fn list(shell: &Shell, open: Vec<Line>, ended: Vec<Line>) -> String {
             {if running == 0 {
                 ui::empty("Nothing rotates now", "Start a rotation on the page of a secret that has a plan.", Some(("/projects".into(), "Find a secret")))
             } else {
-                ui::table("Rotations under way", &["Secret", "Where", "State", "Begun", "Since"], rows(open))
+                ui::table("Rotations under way", &["Secret", "Where", "State", "Begun", "Since, UTC"], rows(open))
             }}
             {ui::group("Ended", done, "newest first")}
             {if done == 0 {
                 ui::empty("None yet", "Every rotation stays here, with what the target answered.", None)
             } else {
-                ui::table("Rotations that ended", &["Secret", "Where", "State", "Begun", "Ended"], rows(ended))
+                ui::table("Rotations that ended", &["Secret", "Where", "State", "Begun", "Ended, UTC"], rows(ended))
             }}
         }
         .into_any()
@@ -201,11 +206,12 @@ fn decide(view: &RotationView, form: &Form) -> AnyView {
     let explained = |choice: Choice| match choice {
         Choice::Retry => "The same step once more, from asking the target.",
         Choice::KeepNew => "It is verified at every server before it is handed out.",
+        Choice::KeepOld if view.to_version.is_none() => "It ends here; nothing was changed.",
         Choice::KeepOld => "The target is asked first; the new value is set aside and can be restored.",
         Choice::Attest => "Closed on your word, which is not a proof and is shown so.",
     };
     let buttons = choices(stopped).iter().map(|choice| view! {
-        <button class="answer" type="submit" name="choice" value=choice.code()><b>{choice.words()}</b><span>{explained(*choice)}</span></button>
+        <button class="answer" type="submit" name="choice" value=choice.code()><span class="ic go" aria-hidden="true"></span><b>{choice.words()}</b><span>{explained(*choice)}</span></button>
     }).collect_view();
     view! {
         <form method="post" action=format!("/rotations/{}/resolve", view.id)>
@@ -228,6 +234,9 @@ pub struct PlanView {
     pub words: &'static str,
     pub target: String,
     pub overlap_minutes: i64,
+    pub every_days: i32,
+    /// When the current value reaches that age.
+    pub due: Option<Moment>,
     pub set_by: String,
     pub confirmed_by: Option<String>,
     /// It has to be confirmed before it is carried out.
@@ -266,9 +275,17 @@ pub fn part(secret: &str, view: SecretRotation, now: Moment) -> AnyView {
                 ),
                 (None, false) => format!("Set by {}.", plan.set_by),
             };
+            let next = match (plan.every_days, plan.due) {
+                (0, _) => ui::text("Rotated by hand alone."),
+                (days, Some(due)) => {
+                    view! { {format!("Rotated by the service when the value is {days} days old: ")}{ui::when(due)}"." }
+                        .into_any()
+                }
+                (days, None) => ui::text(format!("Rotated by the service when a value is {days} days old.")),
+            };
             let confirm = (plan.unconfirmed && view.confirm.is_none())
                 .then(|| ui::act(format!("/secrets/{secret}/rotation/confirm"), "Confirm this plan", vec![]));
-            view! { <p><b>{plan.words}</b>{(!plan.target.is_empty()).then(|| view! { " · "<code>{plan.target.clone()}</code> })}</p><p class="muted">{overlap}" "{confirmed}</p><div class="actions pad">{confirm}</div> }.into_any()
+            view! { <p><b>{plan.words}</b>{(!plan.target.is_empty()).then(|| view! { " · "<code>{plan.target.clone()}</code> })}</p><p class="muted">{next}" "{overlap}" "{confirmed}</p><div class="actions pad">{confirm}</div> }.into_any()
         }
         None => ui::text("Nothing is set: this secret is rotated by hand."),
     };
@@ -303,6 +320,8 @@ pub struct PlanForm {
     pub environment: String,
     pub tier: Tier,
     pub kinds: Vec<RotatorKind>,
+    /// What the protection level allows as the greatest age, as a sentence.
+    pub oldest: &'static str,
     /// Database accounts of the same environment: id and path.
     pub admins: Vec<(String, String)>,
 }
@@ -337,6 +356,7 @@ pub fn plan(shell: &Shell, view: PlanForm, form: &Form) -> String {
                 {ui::input(form, "length", "Length of the new value", "number", "20 to 128 characters, without look-alikes.")}
                 {ui::input(form, "forbidden", "Characters that the target cannot take", "text", "For example -~")}
                 {ui::input(form, "overlap", "Minutes that the old value goes on", "number", "None disables it at once; it ends early when every known consumer has the new one. At most 43,200 (30 days).")}
+                {ui::input(form, "every", "Rotate when a value is this many days old", "number", view.oldest)}
                 {confirm}
                 <div class="actions"><button class="button primary" type="submit">"Set"</button><a class="button plain" href=format!("/secrets/{}", view.secret)>"Cancel"</a></div>
             </form>

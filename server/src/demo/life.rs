@@ -27,7 +27,7 @@ use zeroize::Zeroizing;
 const BEAT: TimeDelta = TimeDelta::minutes(110);
 
 /// A small generator with a fixed seed (SplitMix64): what happens is the same every time.
-struct Dice(u64);
+pub(super) struct Dice(u64);
 
 impl Dice {
     fn roll(&mut self) -> u64 {
@@ -42,36 +42,36 @@ impl Dice {
         (self.roll() % end.max(1) as u64) as usize
     }
 
-    fn chance(&mut self, percent: u64) -> bool {
+    pub(super) fn chance(&mut self, percent: u64) -> bool {
         self.roll() % 100 < percent
     }
 
-    fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
+    pub(super) fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
         &from[self.below(from.len())]
     }
 }
 
 /// A secret of one environment.
 #[derive(Clone)]
-struct Place {
-    id: String,
-    project: usize,
-    tier: Tier,
+pub(super) struct Place {
+    pub(super) id: String,
+    pub(super) project: usize,
+    pub(super) tier: Tier,
     class: Class,
-    fields: &'static [&'static str],
+    pub(super) fields: &'static [&'static str],
 }
 
 pub struct Life {
-    console: Console,
+    pub(super) console: Console,
     clock: Clock,
     end: Moment,
-    dice: Dice,
+    pub(super) dice: Dice,
     people: HashMap<&'static str, String>,
     projects: Vec<String>,
-    places: Vec<Place>,
+    pub(super) places: Vec<Place>,
     /// `(id, client secret, project index, paths)` of each workload.
     machines: Vec<(String, Zeroizing<String>, usize, Vec<&'static str>)>,
-    last_event: Moment,
+    pub(super) last_event: Moment,
 }
 
 impl Life {
@@ -103,6 +103,9 @@ impl Life {
                 break;
             }
             self.to(next).await?;
+            if next < self.end - TimeDelta::hours(31) && next >= self.end - TimeDelta::hours(55) {
+                self.rotate_in_vain().await?;
+            }
             self.day().await?;
         }
         self.to((self.end - TimeDelta::hours(3)).max(self.clock.now())).await?;
@@ -129,7 +132,7 @@ impl Life {
     }
 
     /// Some minutes later, and something happens.
-    async fn later(&mut self, most: i64) -> Result<(), Error> {
+    pub(super) async fn later(&mut self, most: i64) -> Result<(), Error> {
         let minutes = 1 + self.dice.below(most as usize) as i64;
         self.pass(TimeDelta::minutes(minutes)).await?;
         self.last_event = self.clock.now();
@@ -145,7 +148,7 @@ impl Life {
         }
     }
 
-    async fn caller(&mut self, login: &str) -> Result<Caller, Error> {
+    pub(super) async fn caller(&mut self, login: &str) -> Result<Caller, Error> {
         let id = self.people.get(login).ok_or(Error::NotFound)?.clone();
         let person = people_store::find(&mut self.console.read().await?, &id, self.console.seal_key()).await?;
         let origin = self.origin(login);
@@ -380,6 +383,10 @@ impl Life {
             self.wish().await?;
         }
         self.fetch().await?;
+        if self.dice.chance(22) {
+            self.later(30).await?;
+            self.rotate_some().await?;
+        }
         if self.dice.chance(18) {
             self.later(20).await?;
             self.mishap().await?;
@@ -552,6 +559,11 @@ impl Life {
         {
             self.later(5).await?;
             self.come(login).await?;
+        }
+        // A value that is being rotated: its consumers have not all moved.
+        let fetched = |place: &&Place| place.project == 0 && place.tier == Tier::Production && place.fields.len() == 1;
+        if let Some(place) = self.places.iter().find(fetched).cloned() {
+            self.rotate(&place, 24 * 60).await?;
         }
         // Access that Jonas holds now.
         if let Some(place) = pick(self, "bank/sepa-creditor-key", Tier::Staging) {

@@ -13,6 +13,7 @@ use app::{
     audit::{action::Action, leaf::Leaf},
     catalog::model::Kind,
     error::Error,
+    policies::model::Tier,
     rotations::{
         model::{Choice, RotatorKind, Step, ValueRules},
         page::{self, Line, Moved, PlanForm, PlanView, RotationView, SecretRotation},
@@ -200,6 +201,8 @@ async fn plan_view(
         words: RotatorKind::from_code(&plan.rotator).map_or("Unknown", RotatorKind::words),
         target,
         overlap_minutes: plan.overlap_minutes,
+        every_days: plan.every_days,
+        due: rotations::next_due(db, plan, located.secret.current_version).await?,
         set_by: names.person(db, signed.site(), &plan.set_by).await?,
         confirmed_by: match &plan.confirmed_by {
             Some(id) => Some(names.person(db, signed.site(), id).await?),
@@ -219,13 +222,14 @@ pub async fn plan(signed: Signed, Path(id): Path<String>) -> Answer {
 fn filled(plan: Option<Plan>) -> Form {
     let Some(plan) = plan else {
         let rules = ValueRules::default();
-        return Form::default().with("length", rules.length.to_string()).with("overlap", "60");
+        return Form::default().with("length", rules.length.to_string()).with("overlap", "60").with("every", "0");
     };
     let form = Form::default()
         .with("kind", plan.rotator)
         .with("length", plan.length.to_string())
         .with("forbidden", plan.forbidden)
-        .with("overlap", plan.overlap_minutes.to_string());
+        .with("overlap", plan.overlap_minutes.to_string())
+        .with("every", plan.every_days.to_string());
     match serde_json::from_str::<Settings>(&plan.settings) {
         Ok(settings) => form
             .with("endpoints", settings.endpoints.join("\n"))
@@ -263,10 +267,20 @@ async fn plan_page(signed: &Signed, id: &str, form: &Form) -> Result<String, Err
         project: (located.project.slug.clone(), located.project.name.clone()),
         environment: located.environment.slug.clone(),
         tier: located.environment.tier(),
+        oldest: oldest(located.environment.tier()),
         kinds: RotatorKind::ALL.iter().copied().filter(fits).collect(),
         admins,
     };
     Ok(page::plan(&shell, view, form))
+}
+
+fn oldest(tier: Tier) -> &'static str {
+    match tier {
+        Tier::Development => "At most 365 in development; 0: by hand alone.",
+        Tier::Test => "At most 180 in test; 0: by hand alone.",
+        Tier::Staging => "At most 90 in staging; 0: by hand alone.",
+        Tier::Production => "At most 90 in production; 0: by hand alone.",
+    }
 }
 
 fn lines(text: &str) -> Vec<String> {
@@ -289,7 +303,8 @@ pub async fn configure(signed: Signed, Path(id): Path<String>, fields: Fields) -
             length: usize::try_from(fields.number("length")?).unwrap_or(0),
             forbidden: fields.get("forbidden").trim().to_owned(),
         };
-        let new = NewPlan { kind, postgres, rules, overlap_minutes: fields.number("overlap")? };
+        let (overlap_minutes, every_days) = (fields.number("overlap")?, fields.number("every")?);
+        let new = NewPlan { kind, postgres, rules, overlap_minutes, every_days };
         rotations::configure_rotation(signed.console(), &signed.caller, &id, new).await
     };
     match sent.await {

@@ -252,7 +252,9 @@ async fn begin(console: &Console, work: &Work) -> Stepped {
         return Ok(Ok(Outcome::Idle));
     }
     let digest = vault::put_pending(console, &mut tx, secret, version, &payload, sealed).await?;
-    let after = Rotation { to_version: Some(version), ..work.at(Step::PendingCreated, console.now()) };
+    // Without a target there is nothing to set and nobody to ask: the value is ready to be handed out.
+    let step = if work.rotator.endpoints().is_empty() { Step::VerifiedNew } else { Step::PendingCreated };
+    let after = Rotation { to_version: Some(version), ..work.at(step, console.now()) };
     let event =
         work.event(Action::CreatePending).detail("version", version).detail("sealed", digest).detail("preflight", seen);
     let done = save_in(console, tx, &work.rotation, after, event).await?;
@@ -315,9 +317,7 @@ async fn set(console: &Console, work: &Work) -> Stepped {
 async fn find_out(console: &Console, work: &Work) -> Stepped {
     let new = work.made()?;
     let Some(endpoint) = work.rotator.endpoints().into_iter().next() else {
-        // Nothing to ask and nothing that could have changed.
-        let event = work.event(Action::SetOnTarget).detail("found", "no target");
-        return save(console, &work.rotation, work.at(Step::SetOnTarget, console.now()), event).await.map(Ok);
+        return Ok(Err(Trouble::No("the plan names no server any more".into())));
     };
     let (taken, refused) = (work.rotator.probe(&endpoint, new).await, work.rotator.probe(&endpoint, &work.old).await);
     let found = resolve(&refused, &taken);
@@ -399,10 +399,16 @@ async fn drain(console: &Console, work: &Work) -> Stepped {
         let until = work.rotation.overlap_until.unwrap_or(now);
         return Ok(Ok(postpone(console, work, (now + LOOK).min(until)).await?));
     }
-    let event = work
-        .event(Action::IntendDisable)
-        .detail("why", if moved { "everybody has moved" } else { "the overlap is over" })
-        .detail("still_on_the_old_value", still.join(", "));
+    let why = if moved { "everybody has moved" } else { "the overlap is over" };
+    let said = |action| work.event(action).detail("why", why).detail("still_on_the_old_value", still.join(", "));
+    if work.rotator.endpoints().is_empty() {
+        // Nobody refuses the old value, so nobody can show that it is dead.
+        let grade = Grade::Unverified.code();
+        let after = Rotation { grade: Some(grade.into()), ended_at: Some(now), ..work.at(Step::Closed, now) };
+        let event = said(Action::CloseRotation).detail("grade", grade);
+        return save(console, &work.rotation, after, event).await.map(Ok);
+    }
+    let event = said(Action::IntendDisable);
     let done = save(console, &work.rotation, work.at(Step::Disabling, now), event).await?;
     crash::at("rotation.disable_intended");
     Ok(Ok(done))
@@ -476,12 +482,7 @@ async fn prove(console: &Console, work: &Work) -> Stepped {
             crash::at("rotation.old_dead");
             Ok(Ok(done))
         }
-        Verdict::Ungraded => {
-            let grade = Some(Grade::Unverified.code().to_owned());
-            let after = Rotation { grade, ended_at: Some(now), ..work.at(Step::Closed, now) };
-            let event = work.event(Action::CloseRotation).detail("grade", Grade::Unverified.code());
-            save(console, &work.rotation, after, event).await.map(Ok)
-        }
+        Verdict::Ungraded => Ok(Err(Trouble::No("the plan names no server any more".into()))),
         Verdict::Alive(endpoint) => reopen(console, work, &endpoint, answers(&probes)).await.map(Ok),
         Verdict::Unclear(endpoint) => Ok(Err(Trouble::Later(format!("{endpoint}: {}", answers(&probes).join("; "))))),
         Verdict::Sessions(_) => Ok(Err(Trouble::Later("sessions are still open".into()))),

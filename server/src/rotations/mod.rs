@@ -4,10 +4,12 @@ mod consumers;
 mod engine;
 pub mod postgres;
 pub mod rotator;
+mod schedule;
 pub mod store;
 
 pub use consumers::{Consumer, consumers};
 pub use engine::run_due;
+pub use schedule::{next_due, start_due};
 
 use crate::{
     audit::ledger::Receipt,
@@ -20,6 +22,7 @@ use crate::{
 };
 use app::{
     audit::{action::Action, leaf::Subject},
+    catalog::model::Kind,
     error::{Conflict, Error, Refusal},
     id::{PlanId, RotationId},
     policies::model::Tier,
@@ -42,6 +45,8 @@ pub struct NewPlan {
     pub postgres: Option<postgres::Settings>,
     pub rules: ValueRules,
     pub overlap_minutes: i64,
+    /// The greatest age of a value in days; 0: by hand alone.
+    pub every_days: i64,
 }
 
 /// Sets how a secret rotates. In production somebody of security confirms where its values will go.
@@ -57,6 +62,17 @@ pub async fn configure_rotation(
     new.rules.check().map_err(mistake)?;
     if !(0..=LONGEST_OVERLAP.num_minutes()).contains(&new.overlap_minutes) {
         return Err(Error::invalid("overlap", "Between none and 30 days."));
+    }
+    let oldest = located.environment.tier().rotate_within().num_days();
+    if !(0..=oldest).contains(&new.every_days) {
+        return Err(Error::invalid(
+            "every",
+            format!("At most {oldest} days at this protection level, or 0 for by hand."),
+        ));
+    }
+    let is_account = located.secret.kind() == Kind::Database;
+    if is_account == (new.kind == RotatorKind::Generated) {
+        return Err(Error::invalid("kind", "Database accounts rotate at their server, other values are generated."));
     }
     let settings = match (new.kind, &new.postgres) {
         (RotatorKind::Generated, _) => "{}".to_owned(),
@@ -77,6 +93,7 @@ pub async fn configure_rotation(
         length: new.rules.length as i32,
         forbidden: new.rules.forbidden,
         overlap_minutes: new.overlap_minutes,
+        every_days: new.every_days as i32,
         set_by: caller.id().into(),
         set_at: console.now(),
         confirmed_by: None,
@@ -95,7 +112,12 @@ pub async fn configure_rotation(
     }
     store::save_plan(&mut tx, &plan).await?;
     tx.seal(&plan)?;
+    match plan.every_days {
+        0 => store::forget_due(&mut tx, secret).await?,
+        _ => store::note_due(&mut tx, secret, console.now()).await?,
+    };
     let event = event
+        .detail("every_days", plan.every_days)
         .detail("rotator", plan.rotator.clone())
         .detail("overlap_minutes", plan.overlap_minutes)
         .private("path", located.secret.path.clone())
@@ -168,14 +190,35 @@ pub async fn start_rotation(console: &Console, caller: &Caller, secret: &str) ->
     let Some(from) = locked.current_version else {
         return Err(tx.refuse(event, Refusal::NoSuchVersion).await);
     };
-    let now = console.now();
-    let row = Rotation {
-        id: id.clone(),
-        secret_id: secret.into(),
+    let row = begun(&id, &located, from, Trigger::Manual, Some(caller.id()), console.now());
+    if store::insert(&mut tx, &row).await? == 0 {
+        return Err(Error::Conflict(Conflict::RotationOpen));
+    }
+    tx.seal(&row)?;
+    let event = event
+        .detail("trigger", row.trigger_kind)
+        .detail("rotator", plan.rotator)
+        .detail("from_version", from)
+        .private("path", located.secret.path);
+    Ok((id, tx.commit(vec![event]).await?))
+}
+
+/// A rotation at its beginning.
+fn begun(
+    id: &str,
+    located: &Located,
+    from: i32,
+    trigger: Trigger,
+    by: Option<&str>,
+    now: app::time::Moment,
+) -> Rotation {
+    Rotation {
+        id: id.into(),
+        secret_id: located.secret.id.clone(),
         project_id: located.project.id.clone(),
         environment_id: located.environment.id.clone(),
-        trigger_kind: Trigger::Manual.code().into(),
-        started_by: Some(caller.id().into()),
+        trigger_kind: trigger.code().into(),
+        started_by: by.map(Into::into),
         started_at: now,
         step: Step::Queued.code().into(),
         stopped: None,
@@ -192,17 +235,7 @@ pub async fn start_rotation(console: &Console, caller: &Caller, secret: &str) ->
         ended_at: None,
         event_seq: 0,
         row_mac: Vec::new(),
-    };
-    if store::insert(&mut tx, &row).await? == 0 {
-        return Err(Error::Conflict(Conflict::RotationOpen));
     }
-    tx.seal(&row)?;
-    let event = event
-        .detail("trigger", row.trigger_kind)
-        .detail("rotator", plan.rotator)
-        .detail("from_version", from)
-        .private("path", located.secret.path);
-    Ok((id, tx.commit(vec![event]).await?))
 }
 
 /// A rotation that this caller may look at.

@@ -39,7 +39,7 @@ pub trait Rotator: Send + Sync {
     /// Makes the target take the new credential.
     async fn set(&self, old: &Payload, new: &Payload) -> Result<(), Trouble>;
 
-    /// Every endpoint that takes the credential.
+    /// Every endpoint that takes the credential. None: there is no target, and none of the steps at it is taken.
     fn endpoints(&self) -> Vec<String>;
 
     /// Asks one endpoint whether it takes a credential: once, below any limit for lock-outs.

@@ -20,6 +20,7 @@ pub struct Plan {
     pub length: i32,
     pub forbidden: String,
     pub overlap_minutes: i64,
+    pub every_days: i32,
     pub set_by: String,
     pub set_at: Moment,
     pub confirmed_by: Option<String>,
@@ -84,8 +85,8 @@ impl Rotation {
     }
 }
 
-const PLAN: &str = "SELECT id, secret_id, rotator, settings, length, forbidden, overlap_minutes, set_by, set_at, \
-                    confirmed_by, event_seq, row_mac FROM rotation_plans";
+const PLAN: &str = "SELECT id, secret_id, rotator, settings, length, forbidden, overlap_minutes, every_days, set_by, \
+                    set_at, confirmed_by, event_seq, row_mac FROM rotation_plans";
 const ROTATION: &str = "SELECT id, secret_id, project_id, environment_id, trigger_kind, started_by, started_at, step, \
                         stopped, reason, attempts, next_at, from_version, to_version, promoted_at, overlap_until, \
                         dead_at, repeats, grade, ended_at, event_seq, row_mac FROM rotations";
@@ -108,10 +109,12 @@ pub async fn find_plan(db: &mut impl Sql, secret: &str, key: &Key) -> Result<Opt
 /// Makes the plan of a secret, or replaces what it says.
 pub async fn save_plan(tx: &mut impl Sql, plan: &Plan) -> Result<u64> {
     tx.sql(
-        "INSERT INTO rotation_plans (id, secret_id, rotator, settings, length, forbidden, overlap_minutes, set_by, \
-         set_at, confirmed_by, event_seq, row_mac) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) \
+        "INSERT INTO rotation_plans (id, secret_id, rotator, settings, length, forbidden, overlap_minutes, \
+         every_days, set_by, set_at, confirmed_by, event_seq, row_mac) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) \
          ON CONFLICT (id) DO UPDATE SET rotator = excluded.rotator, settings = excluded.settings, \
          length = excluded.length, forbidden = excluded.forbidden, overlap_minutes = excluded.overlap_minutes, \
+         every_days = excluded.every_days, \
          set_by = excluded.set_by, set_at = excluded.set_at, confirmed_by = excluded.confirmed_by",
     )
     .bind(plan.id.clone())
@@ -121,6 +124,7 @@ pub async fn save_plan(tx: &mut impl Sql, plan: &Plan) -> Result<u64> {
     .bind(plan.length)
     .bind(plan.forbidden.clone())
     .bind(plan.overlap_minutes)
+    .bind(plan.every_days)
     .bind(plan.set_by.clone())
     .bind(plan.set_at)
     .bind(plan.confirmed_by.clone())
@@ -222,6 +226,33 @@ pub async fn save(tx: &mut impl Sql, row: &Rotation) -> Result<u64> {
     .bind(row.id.clone())
     .execute()
     .await
+}
+
+/// Notes when to look whether a secret is due.
+pub async fn note_due(tx: &mut impl Sql, secret: &str, at: Moment) -> Result<u64> {
+    tx.sql(
+        "INSERT INTO rotation_due (secret_id, due_at) VALUES ($1, $2) \
+         ON CONFLICT (secret_id) DO UPDATE SET due_at = excluded.due_at",
+    )
+    .bind(secret.to_owned())
+    .bind(at)
+    .execute()
+    .await
+}
+
+pub async fn forget_due(tx: &mut impl Sql, secret: &str) -> Result<u64> {
+    tx.sql("DELETE FROM rotation_due WHERE secret_id = $1").bind(secret.to_owned()).execute().await
+}
+
+/// Secrets that may be due, the longest first: an index's beginning, however many there are.
+pub async fn perhaps_due(db: &mut impl Sql, now: Moment, limit: u32) -> Result<Vec<String>> {
+    let rows: Vec<(String,)> = db
+        .sql("SELECT secret_id FROM rotation_due WHERE due_at <= $1 ORDER BY due_at LIMIT $2")
+        .bind(now)
+        .bind(i64::from(limit))
+        .all()
+        .await?;
+    Ok(rows.into_iter().map(|(id,)| id).collect())
 }
 
 /// Takes a rotation to work on, unless somebody else does. Housekeeping: it says who works, not what is true.

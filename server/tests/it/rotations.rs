@@ -18,7 +18,13 @@ use sqlx::{Connection, Executor, PgConnection};
 use zeroize::Zeroizing;
 
 fn generated(overlap_minutes: i64) -> NewPlan {
-    NewPlan { kind: RotatorKind::Generated, postgres: None, rules: ValueRules::default(), overlap_minutes }
+    NewPlan {
+        kind: RotatorKind::Generated,
+        postgres: None,
+        rules: ValueRules::default(),
+        overlap_minutes,
+        every_days: 0,
+    }
 }
 
 async fn rotation(cast: &Cast, id: &str) -> Rotation {
@@ -73,7 +79,8 @@ impl Target {
     }
 
     pub async fn plan(&self, kind: RotatorKind, settings: Settings, overlap_minutes: i64) {
-        let plan = NewPlan { kind, postgres: Some(settings), rules: ValueRules::default(), overlap_minutes };
+        let plan =
+            NewPlan { kind, postgres: Some(settings), rules: ValueRules::default(), overlap_minutes, every_days: 0 };
         let iris = self.cast.caller("iris").await;
         rotations::configure_rotation(&self.cast.console, &iris, &self.secret, plan).await.unwrap();
     }
@@ -203,6 +210,7 @@ story!(in_production_somebody_of_security_confirms_where_values_go, |world| {
         postgres: Some(settings.clone()),
         rules: ValueRules::default(),
         overlap_minutes: 0,
+        every_days: 0,
     };
     rotations::configure_rotation(&cast.console, &iris, &secret, plan()).await.unwrap();
     let unconfirmed = rotations::start_rotation(&cast.console, &iris, &secret).await;
@@ -356,6 +364,7 @@ story!(a_target_that_cannot_be_reached_is_tried_again_and_then_told, |world| {
         postgres: Some(settings),
         rules: ValueRules::default(),
         overlap_minutes: 0,
+        every_days: 0,
     };
     rotations::configure_rotation(&cast.console, &iris, &secret, plan).await.unwrap();
     let (id, _) = rotations::start_rotation(&cast.console, &iris, &secret).await.unwrap();
@@ -371,5 +380,43 @@ story!(a_target_that_cannot_be_reached_is_tried_again_and_then_told, |world| {
     let row = rotation(&cast, &id).await;
     assert_eq!((row.step(), row.ended_at.is_some()), (Step::RolledBack, true));
     assert_eq!(current(&cast, &secret).await, Some(1));
+    is_whole(&cast).await;
+});
+
+story!(what_is_due_by_its_age_is_begun_once_by_the_service, |world| {
+    let cast = Cast::new(world).await;
+    let secret = cast.filled("api/key", Tier::Staging, Class::Normal).await;
+    let iris = cast.caller("iris").await;
+    let plan = |every_days| NewPlan { every_days, ..generated(0) };
+    let long = rotations::configure_rotation(&cast.console, &iris, &secret, plan(91)).await;
+    assert!(matches!(long.err(), Some(Error::Invalid(_))), "the level's greatest age");
+    rotations::configure_rotation(&cast.console, &iris, &secret, plan(30)).await.unwrap();
+    let all = || async {
+        server::jobs::run_due(&cast.console).await.unwrap();
+        let mut db = cast.console.read().await.unwrap();
+        rotations::store::of_secret(&mut db, &secret, 10, cast.console.seal_key()).await.unwrap()
+    };
+    assert!(all().await.is_empty());
+    cast.world.clock.advance(TimeDelta::days(29));
+    assert!(all().await.is_empty());
+    // A value written by hand begins its own days.
+    cast.write("iris", &secret, 1, "typed").await.unwrap();
+    cast.world.clock.advance(TimeDelta::days(29));
+    assert!(all().await.is_empty(), "the newer value is 29 days old");
+    cast.world.clock.advance(TimeDelta::days(1));
+    let rows = all().await;
+    assert_eq!(rows.len(), 1);
+    assert_eq!(
+        (rows[0].step(), rows[0].trigger_kind.as_str(), rows[0].started_by.as_deref()),
+        (Step::Closed, "age", None)
+    );
+    assert_eq!(current(&cast, &secret).await, Some(3));
+    cast.world.clock.advance(TimeDelta::days(29));
+    assert_eq!(all().await.len(), 1, "once for each age");
+    cast.world.clock.advance(TimeDelta::days(2));
+    assert_eq!(all().await.len(), 2, "missed looks coalesce");
+    rotations::configure_rotation(&cast.console, &iris, &secret, plan(0)).await.unwrap();
+    cast.world.clock.advance(TimeDelta::days(80));
+    assert_eq!(all().await.len(), 2, "by hand alone");
     is_whole(&cast).await;
 });
