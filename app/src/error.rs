@@ -109,7 +109,7 @@ sentences! {
         TooEarly = "too_early", "It can be destroyed only after the waiting time.";
         SetUpCode = "set_up_code", "That code is not the one that the server printed, or its half hour is over.";
         NotPublic = "not_public", "This is done over loopback or TLS only.";
-        PlanUnconfirmed = "plan_unconfirmed", "In production somebody of security, who did not set the plan, confirms it before values go there.";
+        PlanUnconfirmed = "plan_unconfirmed", "Somebody of security, who did not set the plan, confirms it before values go there.";
         NoSuchVersion = "no_such_version", "This version was deleted or destroyed.";
         OtherEnvironment = "other_environment", "This workload belongs to another environment.";
     }

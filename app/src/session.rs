@@ -109,7 +109,7 @@ impl Flash {
             Action::GiveBackGrant => "Given back. You can no longer read it here.",
             Action::WriteVersion => "The new value is current.",
             Action::ConfigureRotation => {
-                "Set. In production somebody of security confirms a plan before it is carried out."
+                "Set. Where it names servers, somebody of security confirms it before it is carried out."
             }
             Action::StartRotation => "Begun. Each step appears here; the old value works until the new one does.",
             Action::ResolveRotation => "Recorded. The rotation goes on from there.",

@@ -12,7 +12,7 @@ CREATE TABLE rotation_plans (
     every_days INTEGER NOT NULL,
     set_by TEXT COLLATE "C" NOT NULL,
     set_at TIMESTAMPTZ NOT NULL,
-    -- In production somebody else has to agree where values are sent.
+    -- Where reading takes a second person, so does naming where values are sent.
     confirmed_by TEXT COLLATE "C",
     event_seq BIGINT NOT NULL,
     row_mac BYTEA NOT NULL

@@ -333,11 +333,11 @@ pub fn plan(shell: &Shell, view: PlanForm, form: &Form) -> String {
         let kinds = view.kinds.iter().map(|kind| (kind.code().to_owned(), kind.words().to_owned())).collect();
         let mut admins = vec![(String::new(), "the account itself".to_owned())];
         admins.extend(view.admins.clone());
-        let confirm = (view.tier == Tier::Production && postgres).then(|| {
+        let confirm = (view.tier != Tier::Development && postgres).then(|| {
             ui::callout(
                 "info",
                 "Somebody of security confirms it",
-                "In production a second person agrees where values are sent, before anything is rotated.",
+                "A second person agrees where values are sent, before anything is rotated.",
             )
         });
         view! {

@@ -69,6 +69,9 @@ impl Life {
             every_days: 0,
         };
         rotations::configure_rotation(&self.console, &caller, &place.id, plan).await?;
+        self.later(30).await?;
+        let security = self.caller("mara.lindqvist").await?;
+        rotations::confirm_plan(&self.console, &security, &place.id).await?;
         self.later(3).await?;
         rotations::start_rotation(&self.console, &caller, &place.id).await?;
         jobs::run_due(&self.console).await?;

@@ -208,7 +208,7 @@ async fn plan_view(
             Some(id) => Some(names.person(db, signed.site(), id).await?),
             None => None,
         },
-        unconfirmed: !rotations::is_confirmed(plan, located.environment.tier()),
+        unconfirmed: !rotations::is_confirmed(plan, located),
     })
 }
 

@@ -134,7 +134,7 @@ async fn load(console: &Console, rotation: Rotation) -> Result<Result<Work, Stri
         return Ok(Err("the secret was archived meanwhile".into()));
     }
     let plan = store::find_plan(&mut db, &rotation.secret_id, key).await?;
-    let Some(plan) = plan.filter(|plan| is_confirmed(plan, located.environment.tier())) else {
+    let Some(plan) = plan.filter(|plan| is_confirmed(plan, &located)) else {
         return Ok(Err("the plan of this secret is gone or not confirmed".into()));
     };
     let Some(kind) = RotatorKind::from_code(&plan.rotator) else {

@@ -25,7 +25,7 @@ use app::{
     catalog::model::Kind,
     error::{Conflict, Error, Refusal},
     id::{PlanId, RotationId},
-    policies::model::Tier,
+    policies::model::seats,
     rotations::model::{Choice, RotatorKind, Standing, Step, Trigger, ValueRules, chosen},
 };
 use chrono::TimeDelta;
@@ -49,7 +49,7 @@ pub struct NewPlan {
     pub every_days: i64,
 }
 
-/// Sets how a secret rotates. In production somebody of security confirms where its values will go.
+/// Sets how a secret rotates. Where reading takes a second person, somebody of security confirms where values will go.
 pub async fn configure_rotation(
     console: &Console,
     caller: &Caller,
@@ -140,7 +140,7 @@ async fn check_admin(
     if fits { Ok(()) } else { Err(Error::invalid("admin", "Choose a database account of the same environment.")) }
 }
 
-/// Agrees where a production secret's values go.
+/// Agrees where a secret's values go.
 pub async fn confirm_plan(console: &Console, caller: &Caller, secret: &str) -> Result<Receipt, Error> {
     let mut db = console.read().await?;
     let located = Located::visible(console, &mut db, caller, secret).await?;
@@ -165,9 +165,12 @@ pub async fn confirm_plan(console: &Console, caller: &Caller, secret: &str) -> R
     tx.commit(vec![event.private("settings", plan.settings)]).await
 }
 
-/// May a plan be carried out as it stands?
-pub fn is_confirmed(plan: &Plan, tier: Tier) -> bool {
-    tier != Tier::Production || plan.confirmed_by.is_some() || plan.rotator == RotatorKind::Generated.code()
+/// May a plan be carried out as it stands? Whoever names a server could name one that keeps what it is sent: where reading
+/// takes a second person, so does this.
+pub fn is_confirmed(plan: &Plan, located: &Located) -> bool {
+    seats(located.environment.tier(), located.secret.class()).is_empty()
+        || plan.confirmed_by.is_some()
+        || plan.rotator == RotatorKind::Generated.code()
 }
 
 /// Begins a rotation now. The engine takes it from there.
@@ -181,7 +184,7 @@ pub async fn start_rotation(console: &Console, caller: &Caller, secret: &str) ->
     let (mut tx, event) = console.begin(caller, Action::StartRotation, subject(&located, &id), situation).await?;
     let locked = catalog::store::lock(&mut tx, secret, console.seal_key()).await?.ok_or(Error::NotFound)?;
     let plan = plan.ok_or_else(|| Error::invalid("plan", "Set first how this secret rotates."))?;
-    if !is_confirmed(&plan, located.environment.tier()) {
+    if !is_confirmed(&plan, &located) {
         return Err(tx.refuse(event, Refusal::PlanUnconfirmed).await);
     }
     if locked.archived_at.is_some() {

@@ -26,7 +26,11 @@ pub async fn next_due(db: &mut impl Sql, plan: &Plan, current_version: Option<i3
 pub async fn start_due(console: &Console) -> Result<usize, Error> {
     let due = store::perhaps_due(&mut console.read().await?, console.now(), ROUND).await?;
     for secret in &due {
-        let look = start_if_due(console, secret).await?;
+        // One that cannot be looked at now does not keep the others waiting.
+        let look = start_if_due(console, secret).await.unwrap_or_else(|error| {
+            tracing::error!(%error, secret, "whether a secret is due could not be found out");
+            Some(console.now() + AGAIN)
+        });
         let mut tx = console.ledger.housekeeping().await?;
         match look {
             Some(at) => store::note_due(&mut tx, secret, at).await?,
@@ -49,7 +53,7 @@ async fn start_if_due(console: &Console, secret: &str) -> Result<Option<Moment>,
     drop(db);
     match due {
         Some(due) if due > now => return Ok(Some(due)),
-        Some(_) if !open && is_confirmed(&plan, located.environment.tier()) => {}
+        Some(_) if !open && is_confirmed(&plan, &located) => {}
         _ => return Ok(Some(now + AGAIN)),
     }
     let id = console.id::<RotationId>()?.to_string();

@@ -83,6 +83,8 @@ impl Target {
             NewPlan { kind, postgres: Some(settings), rules: ValueRules::default(), overlap_minutes, every_days: 0 };
         let iris = self.cast.caller("iris").await;
         rotations::configure_rotation(&self.cast.console, &iris, &self.secret, plan).await.unwrap();
+        let mara = self.cast.caller("mara").await;
+        rotations::confirm_plan(&self.cast.console, &mara, &self.secret).await.unwrap();
     }
 
     pub async fn start(&self) -> String {
@@ -184,7 +186,7 @@ story!(a_newer_value_overtakes_a_rotation_that_touched_nothing, |world| {
     is_whole(&cast).await;
 });
 
-story!(in_production_somebody_of_security_confirms_where_values_go, |world| {
+story!(somebody_of_security_confirms_where_values_go, |world| {
     let cast = Cast::new(world).await;
     let iris = cast.caller("iris").await;
     let new =
@@ -367,6 +369,9 @@ story!(a_target_that_cannot_be_reached_is_tried_again_and_then_told, |world| {
         every_days: 0,
     };
     rotations::configure_rotation(&cast.console, &iris, &secret, plan).await.unwrap();
+    let unconfirmed = rotations::start_rotation(&cast.console, &iris, &secret).await;
+    assert_eq!(unconfirmed.err(), Some(Error::Refused(Refusal::PlanUnconfirmed)), "in staging too");
+    rotations::confirm_plan(&cast.console, &cast.caller("mara").await, &secret).await.unwrap();
     let (id, _) = rotations::start_rotation(&cast.console, &iris, &secret).await.unwrap();
     for attempt in 1..8 {
         run(&cast).await;
