@@ -46,7 +46,7 @@ CREATE TABLE rotations (
 CREATE UNIQUE INDEX rotations_one_open ON rotations (secret_id) WHERE ended_at IS NULL;
 CREATE INDEX rotations_due ON rotations (next_at) WHERE ended_at IS NULL;
 CREATE INDEX rotations_secret ON rotations (secret_id, started_at);
-CREATE INDEX rotations_project ON rotations (project_id, started_at);
+CREATE INDEX rotations_ended ON rotations (ended_at);
 
 -- When it has to be looked whether a secret is due: a reminder, never the reason to rotate.
 CREATE TABLE rotation_due (

@@ -5,7 +5,7 @@
 //!                 ▲                │ probe: old works, new does not                                      │                │ the old one works again
 //!                 └────────────────┘                                                                     └──◀─────────────┘
 //! queued ─▶ verified_new and overlap ─▶ closed where there is no target: nobody can show that the old value is dead
-//! any of them ─▶ needs_person ─▶ where a person sends it · rolled_back · superseded · cancelled
+//! any of them ─▶ needs_person ─▶ where a person sends it · rolled_back · superseded
 //! ```
 //!
 //! Invariants: what may change the target is recorded before the target is touched (`set_unknown`, `disabling`); after a

@@ -23,13 +23,12 @@ words! {
         Closed = "closed", "Closed";
         RolledBack = "rolled_back", "Rolled back";
         Superseded = "superseded", "Overtaken by a newer value";
-        Cancelled = "cancelled", "Cancelled";
     }
 }
 
 impl Step {
     pub fn has_ended(self) -> bool {
-        matches!(self, Self::Closed | Self::RolledBack | Self::Superseded | Self::Cancelled)
+        matches!(self, Self::Closed | Self::RolledBack | Self::Superseded)
     }
 
     /// Is the new value what is handed out?
@@ -54,10 +53,7 @@ words! {
     /// What began a rotation. Figures never mix them.
     Trigger {
         Manual = "manual", "by hand";
-        Scheduled = "scheduled", "by schedule";
         Age = "age", "by age";
-        Leaver = "leaver", "because somebody left";
-        Incident = "incident", "because of an incident";
     }
 }
 
@@ -66,8 +62,6 @@ words! {
     Grade {
         /// Refused at every endpoint while the new one was accepted.
         Proved = "proved", "proved dead";
-        /// Its own expiry passed.
-        Expired = "expired", "expired by itself";
         /// Somebody says so, by name.
         Attested = "attested", "attested";
         /// Nothing shows it: there is no target to ask.

@@ -30,7 +30,7 @@ pub fn badge(step: Step, grade: Option<Grade>) -> AnyView {
             ui::badge("good", format!("Old value {}", grade.words()))
         }
         (Step::Closed, Some(grade)) => ui::badge("attention", format!("Old value {}", grade.words())),
-        (Step::RolledBack | Step::Superseded | Step::Cancelled, _) => ui::badge("ended", step.words()),
+        (Step::RolledBack | Step::Superseded, _) => ui::badge("ended", step.words()),
         _ => ui::badge("wait", step.words()),
     }
 }

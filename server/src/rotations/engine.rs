@@ -434,7 +434,9 @@ async fn disable(console: &Console, work: &Work) -> Stepped {
         return Ok(Err(Trouble::Later(format!("{left} sessions that began with the old value are still open"))));
     }
     let event = work.event(Action::DisableOld).detail("sessions_ended", ended).detail("sessions_left", left);
-    save(console, &work.rotation, work.at(Step::OldDisabled, console.now()), event).await.map(Ok)
+    // What was disabled and works again is counted on: only the proof begins anew.
+    let after = Rotation { attempts: work.rotation.attempts, ..work.at(Step::OldDisabled, console.now()) };
+    save(console, &work.rotation, after, event).await.map(Ok)
 }
 
 /// Asks every endpoint about both credentials, the old one first.

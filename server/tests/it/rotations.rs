@@ -425,3 +425,28 @@ story!(what_is_due_by_its_age_is_begun_once_by_the_service, |world| {
     assert_eq!(all().await.len(), 2, "by hand alone");
     is_whole(&cast).await;
 });
+
+story!(an_old_value_that_goes_on_working_is_told_and_does_not_loop, |world| {
+    let Some(mut target) = Target::new(Cast::new(world).await, "undead").await else { return };
+    let boss = format!("{}_boss", target.role);
+    let statement = format!("CREATE ROLE \"{boss}\" LOGIN SUPERUSER PASSWORD 'boss-password-here'");
+    target.admin.execute(sqlx::AssertSqlSafe(statement)).await.unwrap();
+    let admin = account(&target.cast, "db/boss", &boss, "boss-password-here").await;
+    target.plan(RotatorKind::PostgresSingle, Settings { admin: Some(admin), ..target.settings() }, 10).await;
+    let id = target.start().await;
+    run(&target.cast).await;
+    assert_eq!(rotation(&target.cast, &id).await.step(), Step::Overlap);
+    let revive = format!("ALTER ROLE \"{}\" PASSWORD 'first-password-of-all'", target.role);
+    target.admin.execute(sqlx::AssertSqlSafe(revive)).await.unwrap();
+    for _ in 0..10 {
+        target.cast.world.clock.advance(TimeDelta::hours(2));
+        run(&target.cast).await;
+    }
+    let row = rotation(&target.cast, &id).await;
+    assert_eq!((row.step(), row.grade()), (Step::NeedsPerson, None), "never called dead");
+    let events = target.cast.events().await;
+    target.cast.world.clock.advance(TimeDelta::days(1));
+    run(&target.cast).await;
+    assert_eq!(target.cast.events().await, events, "nothing loops");
+    is_whole(&target.cast).await;
+});
