@@ -133,6 +133,10 @@ ids! {
     /// How a secret rotates.
     PlanId = "pln";
     RotationId = "rot";
+    /// What the secrets of an environment inherit.
+    DefaultId = "dfl";
+    /// One trigger on one secret that has to be rotated.
+    CaseId = "cas";
     NoticeId = "ntc";
     /// One HTTP request or job run: what ties events, log lines and error pages together.
     CorrelationId = "cor";

@@ -47,6 +47,9 @@ pub struct Settings {
     /// Proxy whose X-Forwarded-For header is believed, as ADDRESS/PREFIX
     #[arg(long, env = "COUNTERSIGN_TRUSTED_PROXY", value_name = "CIDR")]
     pub trusted_proxy: Option<String>,
+    /// Private network that calls to typed addresses (webhooks) may reach, as ADDRESS/PREFIX; may be given more than once
+    #[arg(long = "allow-private", env = "COUNTERSIGN_ALLOW_PRIVATE", value_delimiter = ',', value_name = "CIDR")]
+    pub allow_private: Vec<String>,
     /// Where each new checkpoint is also kept: a folder (best on another volume), "stdout", or a URL that it is posted to; may be given more than once
     #[arg(long = "anchor", env = "COUNTERSIGN_ANCHOR", value_delimiter = ',', value_name = "WHERE")]
     pub anchor: Vec<String>,
@@ -62,6 +65,7 @@ pub struct Config {
     pub base_url: String,
     pub tls: Option<(PathBuf, PathBuf)>,
     pub trusted_proxy: Option<Network>,
+    pub allow_private: Vec<Network>,
     pub anchors: Vec<Anchor>,
 }
 
@@ -85,6 +89,7 @@ impl Settings {
             tls_cert: self.tls_cert.or(file.tls_cert),
             tls_key: self.tls_key.or(file.tls_key),
             trusted_proxy: self.trusted_proxy.or(file.trusted_proxy),
+            allow_private: if self.allow_private.is_empty() { file.allow_private } else { self.allow_private },
             anchor: if self.anchor.is_empty() { file.anchor } else { self.anchor },
         }
     }
@@ -104,6 +109,7 @@ impl Settings {
                 "beyond loopback Countersign listens only with --tls-cert and --tls-key, or behind --trusted-proxy CIDR",
             ));
         }
+        let allow_private = self.allow_private.iter().map(|network| network.parse()).collect::<Result<_, _>>()?;
         let scheme = if tls.is_some() { "https" } else { "http" };
         let base_url = self.base_url.unwrap_or_else(|| format!("{scheme}://{listen}"));
         if !base_url.starts_with("http://") && !base_url.starts_with("https://") || base_url.ends_with('/') {
@@ -114,7 +120,7 @@ impl Settings {
         }
         let keys = self.keys.unwrap_or_else(|| sibling(&data, ".keys"));
         let anchors = self.anchor.iter().filter_map(|anchor| anchor.parse().ok()).collect();
-        Ok(Config { data, keys, listen, database: self.database, base_url, tls, trusted_proxy, anchors })
+        Ok(Config { data, keys, listen, database: self.database, base_url, tls, trusted_proxy, allow_private, anchors })
     }
 }
 

@@ -9,6 +9,7 @@ use crate::{
     db::{Db, Reader},
     instance::Instance,
     keys::{self, Secret},
+    outbound::Reach,
     people::{
         Caller,
         attempts::Attempts,
@@ -42,6 +43,8 @@ pub struct Inner {
     pub set_up: SetUp,
     pub organisation: String,
     pub demo: bool,
+    /// Where calls to addresses that people typed may go.
+    pub reach: Reach,
 }
 
 impl Deref for Console {
@@ -65,6 +68,7 @@ impl Console {
             set_up: SetUp::default(),
             organisation: organisation.into(),
             demo: instance.demo,
+            reach: Reach::Typed(instance.private.clone()),
         })))
     }
 

@@ -9,7 +9,7 @@ use crate::{
         tiles,
     },
     clock::Clock,
-    config::Config,
+    config::{Config, Network},
     db::{self, Db},
     grants,
     keys::{self, KeyFiles, Keys, restrict},
@@ -65,6 +65,8 @@ pub struct Instance {
     pub demo: bool,
     /// Where the embedded database lies.
     pub folder: Option<PathBuf>,
+    /// Private networks that calls to typed addresses may reach.
+    pub private: Vec<Network>,
     _lock: Option<File>,
 }
 
@@ -136,6 +138,7 @@ impl Instance {
         let files = KeyFiles::read(&config.keys)?;
         let mut instance = Self::attach(db, &files, clock, Anchors::new(config.anchors.clone())).await?;
         instance.folder = config.database.is_none().then(|| config.data.clone());
+        instance.private.clone_from(&config.allow_private);
         instance._lock = lock;
         Ok(instance)
     }
@@ -152,7 +155,7 @@ impl Instance {
         check_anchors(&db, &anchors, &log_key.verifier()).await?;
         let ledger = Ledger::new(db.clone(), clock, keys.clone(), pseudonyms);
         let builder = Builder::new(ledger.clone(), log_key, anchors);
-        Ok(Self { db, keys, ledger, builder, demo: identity.demo, folder: None, _lock: None })
+        Ok(Self { db, keys, ledger, builder, demo: identity.demo, folder: None, private: Vec::new(), _lock: None })
     }
 }
 

@@ -1,5 +1,6 @@
 //! Calls to other services: the address is resolved once, checked and pinned; no redirect is followed, no proxy used, and
 //! neither time nor answer is unbounded. What comes back never enters a log.
+use crate::config::Network;
 use reqwest::{
     Client, Url,
     header::{HeaderMap, HeaderName, HeaderValue},
@@ -16,12 +17,25 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const MOST: usize = 64 * 1024;
 
 /// Where a call may go.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reach {
     /// Anywhere: the operator of the host named the address.
     Anywhere,
-    /// Public addresses over TLS only: somebody typed the address into a form.
-    Public,
+    /// Somebody typed the address into a form: public addresses over TLS only, and the private networks that the operator
+    /// allows. Without TLS loopback alone, where it is allowed.
+    Typed(Vec<Network>),
+}
+
+impl Reach {
+    fn permits(&self, scheme: &str, found: &[SocketAddr]) -> Result<(), Failure> {
+        let Self::Typed(allowed) = self else { return Ok(()) };
+        let is_allowed = |address: IpAddr| allowed.iter().any(|network| network.contains(address));
+        if scheme != "https" && !found.iter().all(|at| at.ip().is_loopback() && is_allowed(at.ip())) {
+            return Err(Failure::NotSecure);
+        }
+        let fits = |at: &SocketAddr| is_public(at.ip()) || is_allowed(at.ip());
+        if found.iter().all(fits) { Ok(()) } else { Err(Failure::Private) }
+    }
 }
 
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -36,7 +50,9 @@ pub enum Failure {
     Private,
     #[error("no answer came within {} seconds", PATIENCE.as_secs())]
     Silent,
-    #[error("the connection failed")]
+    #[error("no connection")]
+    Unconnected,
+    #[error("the connection broke before the answer")]
     Broken,
 }
 
@@ -48,7 +64,7 @@ pub struct Answer {
 
 /// Sends a body and reads the answer.
 pub async fn post(
-    reach: Reach,
+    reach: &Reach,
     url: &str,
     headers: &[(&'static str, String)],
     body: Vec<u8>,
@@ -57,8 +73,7 @@ pub async fn post(
     let host = url.host_str().ok_or(Failure::NoUrl)?.trim_matches(['[', ']']).to_owned();
     match url.scheme() {
         "https" => {}
-        "http" if reach == Reach::Anywhere => {}
-        "http" => return Err(Failure::NotSecure),
+        "http" => {}
         _ => return Err(Failure::NoUrl),
     }
     let port = url.port_or_known_default().ok_or(Failure::NoUrl)?;
@@ -67,9 +82,7 @@ pub async fn post(
     if found.is_empty() {
         return Err(Failure::Unresolved);
     }
-    if reach == Reach::Public && !found.iter().all(|address| is_public(address.ip())) {
-        return Err(Failure::Private);
-    }
+    reach.permits(url.scheme(), &found)?;
     let mut map = HeaderMap::new();
     for (name, value) in headers {
         map.insert(HeaderName::from_static(name), HeaderValue::from_str(value).map_err(|_| Failure::Broken)?);
@@ -96,7 +109,12 @@ pub async fn post(
 }
 
 fn of(error: reqwest::Error) -> Failure {
-    if error.is_timeout() { Failure::Silent } else { Failure::Broken }
+    // Nothing was sent where no connection came about.
+    match (error.is_connect(), error.is_timeout()) {
+        (true, _) => Failure::Unconnected,
+        (_, true) => Failure::Silent,
+        _ => Failure::Broken,
+    }
 }
 
 /// Is an address one of the public internet? (RFC 6890 and the ranges of clouds' metadata services.)
@@ -169,6 +187,19 @@ mod tests {
         }
     }
 
+    #[test]
+    fn what_the_operator_allows_is_reached() {
+        let at = |address: &str| vec![SocketAddr::new(address.parse().unwrap(), 443)];
+        let reach = Reach::Typed(vec!["10.1.0.0/16".parse().unwrap(), "127.0.0.1/32".parse().unwrap()]);
+        assert_eq!(reach.permits("https", &at("10.1.2.3")), Ok(()));
+        assert_eq!(reach.permits("https", &at("10.2.2.3")), Err(Failure::Private));
+        assert_eq!(reach.permits("http", &at("10.1.2.3")), Err(Failure::NotSecure), "beyond this host over TLS only");
+        assert_eq!(reach.permits("http", &at("127.0.0.1")), Ok(()));
+        assert_eq!(reach.permits("http", &at("127.0.0.2")), Err(Failure::NotSecure));
+        let mixed = [at("1.1.1.1"), at("192.168.1.1")].concat();
+        assert_eq!(reach.permits("https", &mixed), Err(Failure::Private), "one bad address is enough");
+    }
+
     #[tokio::test]
     async fn typed_addresses_reach_nothing_private() {
         for (url, failure) in [
@@ -177,11 +208,11 @@ mod tests {
             ("https://169.254.169.254/latest/meta-data", Failure::Private),
             ("https://2130706433/", Failure::Private),
             ("https://localhost/", Failure::Private),
-            ("http://example.org/", Failure::NotSecure),
+            ("http://127.0.0.1:9/", Failure::NotSecure),
             ("file:///etc/passwd", Failure::NoUrl),
             ("nonsense", Failure::NoUrl),
         ] {
-            assert_eq!(post(Reach::Public, url, &[], Vec::new()).await.err(), Some(failure), "{url}");
+            assert_eq!(post(&Reach::Typed(Vec::new()), url, &[], Vec::new()).await.err(), Some(failure), "{url}");
         }
     }
 }

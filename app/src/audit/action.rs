@@ -94,7 +94,23 @@ actions! {
 
     ConfigureRotation = "rotation.plan_set", "Set how a secret rotates";
     ConfirmPlan = "rotation.plan_confirmed", "Confirmed where a secret's values go";
+    SetDefault = "rotation.default_set", "Set when secrets of an environment rotate";
+    PauseRotation = "rotation.paused", "Paused a secret's schedule";
+    ResumeRotation = "rotation.unpaused", "Ended the pause of a secret's schedule";
+    MissRotation = "rotation.missed", "A scheduled rotation was missed";
+    CheckRotation = "rotation.checked", "Checked whether a rotation would work";
     StartRotation = "rotation.started", "Started a rotation";
+    ApproveRotation = "rotation.approved", "Agreed that a rotation begins";
+    CutOff = "rotation.cut_off", "Cut the old value off, whoever still uses it";
+    CancelRotation = "rotation.cancelled", "Cancelled a rotation";
+    ReportLeak = "incident.leak_reported", "Reported a leak";
+    ContainCase = "incident.contained", "Contained a leak";
+    OpenCase = "case.opened", "A secret has to be rotated";
+    MoveCase = "case.began_earlier", "A case began earlier than thought";
+    CloseCase = "case.closed", "Closed a case";
+    ReopenCase = "case.reopened", "Opened a case again";
+    CancelCase = "case.cancelled", "Cancelled a case";
+    AttestDeath = "case.attested", "Attested that an old value is dead";
     CreatePending = "rotation.pending_created", "Made the new value";
     IntendSet = "rotation.set_intended", "About to set the new value on the target";
     SetOnTarget = "rotation.set_on_target", "Set the new value on the target";
@@ -140,6 +156,12 @@ impl Action {
                 | RevokeGrant
                 | GiveBackGrant
                 | SuspendGrant
+                | PauseRotation
+                | CancelRotation
+                | CutOff
+                | ReportLeak
+                | ContainCase
+                | AttestDeath
                 | DecideLate
                 | DisableWorkload
                 | RevokeCredential

@@ -20,6 +20,9 @@ fn words(kind: &str, subject: &str) -> (&'static str, String) {
         "grant.resumed" => ("Access of yours was confirmed and goes on", request),
         "request.narrowed" => ("Your request was narrowed: look at what is left of it", request),
         "rotation.needs_person" => ("A rotation needs you: it stopped", format!("/rotations/{subject}")),
+        "rotation.waits" => ("A rotation waits for somebody to agree", format!("/rotations/{subject}")),
+        "rotation.missed" => ("A scheduled rotation was missed", format!("/secrets/{subject}")),
+        "case.leak" => ("A leak was reported: contain it", format!("/cases/{subject}")),
         "rotation.old_alive" => {
             ("An old credential works again after it was shown dead", format!("/rotations/{subject}"))
         }

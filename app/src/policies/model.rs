@@ -104,6 +104,16 @@ impl Tier {
         })
     }
 
+    /// How soon an old credential has to be dead once it had to be rotated.
+    pub fn dead_within(self) -> TimeDelta {
+        TimeDelta::days(match self {
+            Self::Development => 14,
+            Self::Test => 7,
+            Self::Staging => 4,
+            Self::Production => 2,
+        })
+    }
+
     /// How long a workload's token lives.
     pub fn token_life(self) -> TimeDelta {
         TimeDelta::minutes(match self {
@@ -176,6 +186,7 @@ mod tests {
         for pair in Tier::ALL.windows(2) {
             assert!(pair[0].longest_grant() > pair[1].longest_grant());
             assert!(pair[0].rotate_within() >= pair[1].rotate_within());
+            assert!(pair[0].dead_within() > pair[1].dead_within());
             for class in Class::ALL {
                 assert!(seats(pair[0], *class).len() <= seats(pair[1], *class).len());
             }

@@ -12,6 +12,8 @@
 //! crash only a probe of the target with both candidates says where it stands; no value that may be the working one is ever
 //! discarded; one rotation per secret at a time; *dead* takes an authentication refusal of the old credential and an
 //! acceptance of the new one at every endpoint, within a minute of each other.
+pub mod cases;
 pub mod model;
 #[cfg(feature = "ssr")]
 pub mod page;
+pub mod schedule;

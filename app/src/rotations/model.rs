@@ -20,7 +20,10 @@ words! {
         /// Shown dead once; looked at again after an hour and after a day.
         VerifiedDead = "verified_dead", "Old value is dead";
         NeedsPerson = "needs_person", "Needs a person";
+        /// Somebody else has to agree before it begins.
+        Waiting = "waiting", "Waiting for approval";
         Closed = "closed", "Closed";
+        Cancelled = "cancelled", "Cancelled";
         RolledBack = "rolled_back", "Rolled back";
         Superseded = "superseded", "Overtaken by a newer value";
     }
@@ -28,7 +31,7 @@ words! {
 
 impl Step {
     pub fn has_ended(self) -> bool {
-        matches!(self, Self::Closed | Self::RolledBack | Self::Superseded)
+        matches!(self, Self::Closed | Self::Cancelled | Self::RolledBack | Self::Superseded)
     }
 
     /// Is the new value what is handed out?
@@ -46,6 +49,8 @@ words! {
         PostgresSingle = "postgres-single", "PostgreSQL, one role (a brief gap)";
         /// Two PostgreSQL roles in turn: no gap.
         PostgresAlternating = "postgres-alternating", "PostgreSQL, two roles in turn (no gap)";
+        /// A receiver that its owner runs is told by signed calls.
+        Webhook = "webhook", "A receiver of yours, told by signed calls";
     }
 }
 
@@ -54,6 +59,9 @@ words! {
     Trigger {
         Manual = "manual", "by hand";
         Age = "age", "by age";
+        Scheduled = "scheduled", "as scheduled";
+        Incident = "incident", "after a leak";
+        Leaver = "leaver", "after somebody left";
     }
 }
 
@@ -209,6 +217,8 @@ words! {
         KeepNew = "keep_new", "The new value is set: go on";
         /// The target has the old value: end without a change.
         KeepOld = "keep_old", "Keep the old value";
+        /// Whoever still uses the old value has to follow.
+        Disable = "disable", "Disable the old value now";
         /// The old value is dead, says this person.
         Attest = "attest", "The old value is dead: I attest it";
     }
@@ -219,7 +229,8 @@ pub fn choices(stopped: Step) -> &'static [Choice] {
     match stopped {
         Step::Queued | Step::PendingCreated => &[Choice::Retry, Choice::KeepOld],
         Step::SetUnknown | Step::SetOnTarget | Step::VerifiedNew => &[Choice::Retry, Choice::KeepNew, Choice::KeepOld],
-        Step::Overlap | Step::Disabling | Step::OldDisabled | Step::VerifiedDead => &[Choice::Retry, Choice::Attest],
+        Step::Overlap => &[Choice::Retry, Choice::Disable],
+        Step::Disabling | Step::OldDisabled | Step::VerifiedDead => &[Choice::Retry, Choice::Attest],
         _ => &[],
     }
 }
@@ -233,6 +244,7 @@ pub fn chosen(stopped: Step, choice: Choice) -> Option<Step> {
         Choice::Retry => stopped,
         Choice::KeepNew => Step::SetOnTarget,
         Choice::KeepOld => Step::RolledBack,
+        Choice::Disable => Step::Disabling,
         Choice::Attest => Step::Closed,
     })
 }
@@ -316,7 +328,10 @@ mod tests {
                     assert!(!step.is_promoted(), "what is in use is not rolled back by this");
                 }
             }
-            assert_eq!(choices(*step).is_empty(), step.has_ended() || *step == Step::NeedsPerson);
+            assert_eq!(
+                choices(*step).is_empty(),
+                step.has_ended() || matches!(step, Step::NeedsPerson | Step::Waiting)
+            );
         }
     }
 

@@ -80,7 +80,7 @@ impl Post {
 
 async fn send(url: &str, note: &str) -> Result<(), String> {
     let headers = [("content-type", "text/plain; charset=utf-8".to_owned())];
-    let answer = outbound::post(Reach::Anywhere, url, &headers, note.as_bytes().to_vec()).await;
+    let answer = outbound::post(&Reach::Anywhere, url, &headers, note.as_bytes().to_vec()).await;
     match answer {
         Ok(answer) if (200..300).contains(&answer.status) => Ok(()),
         Ok(answer) => Err(format!("it answered {}", answer.status)),

@@ -12,7 +12,10 @@ use crate::{
     keys::Secret as Key,
     people::store::{Link, Membership, Person, RoleRow, Session},
     requests::store::{Decision, Request},
-    rotations::store::{Plan, Rotation},
+    rotations::{
+        case_store::Case,
+        store::{Default as RotationDefault, Plan, Rotation},
+    },
     workloads::store::{Credential, Token, Workload},
 };
 use app::{
@@ -61,10 +64,12 @@ fn written<'a>(action: Action, subject: &'a Subject) -> Vec<(&'static str, &'a S
         RevokeGrant | GiveBackGrant | SuspendGrant | ResumeGrant => ("grants", &subject.grant),
         ConfigureRotation | ConfirmPlan => ("rotation_plans", &subject.row),
         CreatePending | PromoteVersion => return both(("rotations", &subject.row), ("secrets", &subject.secret)),
-        StartRotation | IntendSet | SetOnTarget | VerifyNew | IntendDisable | DisableOld | ProveDead
-        | ReopenRotation | FailStep | AskPerson | ResolveRotation | SupersedeRotation | CloseRotation => {
-            ("rotations", &subject.row)
-        }
+        PauseRotation | ResumeRotation => ("rotation_plans", &subject.row),
+        SetDefault => ("rotation_defaults", &subject.row),
+        OpenCase | MoveCase | CloseCase | ReopenCase | CancelCase | ContainCase => ("rotation_cases", &subject.row),
+        StartRotation | ApproveRotation | CancelRotation | CutOff | IntendSet | SetOnTarget | VerifyNew
+        | IntendDisable | DisableOld | ProveDead | ReopenRotation | FailStep | AskPerson | ResolveRotation
+        | SupersedeRotation | CloseRotation => ("rotations", &subject.row),
         CreateWorkload | DisableWorkload => ("workloads", &subject.workload),
         IssueCredential | RevokeCredential => ("credentials", &subject.row),
         IssueToken | RevokeToken => ("tokens", &subject.row),
@@ -110,6 +115,8 @@ pub async fn check(db: &Db, key: &Key) -> crate::db::Result<Checked> {
     table::<Decision>(db, key, &mut writes, &times, &mut checked).await?;
     table::<Grant>(db, key, &mut writes, &times, &mut checked).await?;
     table::<Plan>(db, key, &mut writes, &times, &mut checked).await?;
+    table::<RotationDefault>(db, key, &mut writes, &times, &mut checked).await?;
+    table::<Case>(db, key, &mut writes, &times, &mut checked).await?;
     table::<Rotation>(db, key, &mut writes, &times, &mut checked).await?;
     table::<Workload>(db, key, &mut writes, &times, &mut checked).await?;
     table::<Credential>(db, key, &mut writes, &times, &mut checked).await?;

@@ -3,6 +3,7 @@
 //! Deterministic in what happens (offset, actor, action, subject); key material and ids are random. Loopback only.
 mod life;
 pub mod organisation;
+pub mod receiver;
 mod rotations;
 
 pub use organisation::NAME as ORGANISATION;

@@ -6,13 +6,9 @@ use super::{
 };
 use crate::{
     catalog, jobs,
-    rotations::{self, NewPlan, postgres::Settings},
+    rotations::{self, NewPlan, postgres::Settings, rotator::Target},
 };
-use app::{
-    error::Error,
-    policies::model::Tier,
-    rotations::model::{RotatorKind, ValueRules},
-};
+use app::{error::Error, policies::model::Tier, rotations::schedule::Schedule};
 
 impl Life {
     /// A lead rotates a value that consumers fetch.
@@ -36,9 +32,8 @@ impl Life {
         }
         if plan.is_none() {
             // Some rotate by themselves from then on.
-            let every_days = if self.dice.chance(40) { 60 } else { 0 };
-            let (kind, rules) = (RotatorKind::Generated, ValueRules::default());
-            let plan = NewPlan { kind, postgres: None, rules, overlap_minutes, every_days };
+            let schedule = if self.dice.chance(40) { Schedule::Age { days: 60 } } else { Schedule::ByHand };
+            let plan = NewPlan { overlap_minutes, schedule, ..NewPlan::generated() };
             rotations::configure_rotation(&self.console, &caller, &place.id, plan).await?;
             self.later(3).await?;
         }
@@ -60,14 +55,9 @@ impl Life {
             roles: vec![],
             admin: None,
             end_sessions: true,
+            dies_after_days: 0,
         };
-        let plan = NewPlan {
-            kind: RotatorKind::PostgresSingle,
-            postgres: Some(settings),
-            rules: ValueRules::default(),
-            overlap_minutes: 0,
-            every_days: 0,
-        };
+        let plan = NewPlan::at(Target::Postgres(settings));
         rotations::configure_rotation(&self.console, &caller, &place.id, plan).await?;
         self.later(30).await?;
         let security = self.caller("mara.lindqvist").await?;

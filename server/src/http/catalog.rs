@@ -1,6 +1,6 @@
 //! Projects, the matrix, environments and imports.
 use super::{
-    Problem,
+    Problem, rotations,
     visitor::{Fields, Names, Signed, done, mistaken, shown},
 };
 use crate::{
@@ -297,24 +297,31 @@ pub async fn import(signed: Signed, Path(slug): Path<String>, fields: Fields) ->
 }
 
 pub async fn environment(signed: Signed, Path(id): Path<String>) -> Answer {
+    Ok(shown(environment_page(&signed, &id, None).await?))
+}
+
+/// The page of an environment; with the form of its schedule as it was sent.
+pub(super) async fn environment_page(signed: &Signed, id: &str, sent: Option<Form>) -> Result<String, Error> {
     let console = signed.console();
     let shell = signed.shell("/projects").await?;
     let mut db = console.read().await?;
-    let row = store::find_environment(&mut db, &id, console.seal_key()).await?.ok_or(Error::NotFound)?;
+    let row = store::find_environment(&mut db, id, console.seal_key()).await?.ok_or(Error::NotFound)?;
     let project = store::find_project(&mut db, &row.project_id).await?.ok_or(Error::NotFound)?;
     let project = catalog::visible_project(console, &mut db, &signed.caller, &project.slug).await?;
     let mut keys = Vec::new();
-    for line in vault::store::keys(&mut db, &id).await? {
+    for line in vault::store::keys(&mut db, id).await? {
         keys.push(KeyLine {
             generation: line.generation,
-            values: vault::store::count_sealed_with(&mut db, &id, line.generation).await?,
+            values: vault::store::count_sealed_with(&mut db, id, line.generation).await?,
             state: line.state,
             created_at: line.created_at,
         });
     }
     let may = console.would(&signed.caller, Action::RotateKey, Some(&project.id), Default::default());
+    let (default, form) = rotations::of_environment(signed, &mut db, &row).await?;
     let column = Column { tier: row.tier(), id: row.id, slug: row.slug };
-    Ok(shown(page::environment(&shell, (&project.slug, &project.name), column, keys, may)))
+    let form = sent.unwrap_or(form);
+    Ok(page::environment(&shell, (&project.slug, &project.name), column, keys, may, (default, &form)))
 }
 
 pub async fn rotate_key(signed: Signed, Path(id): Path<String>) -> Answer {

@@ -132,6 +132,13 @@ pub async fn deciders(db: &mut impl Sql, now: Moment, key: &Secret) -> Result<u3
     Ok(count)
 }
 
+/// Everybody of security now: who is told of leaks.
+pub async fn security(console: &Console, db: &mut impl Sql) -> Result<Vec<String>, Error> {
+    let roles = store::roles(db, console.now(), console.seal_key()).await?;
+    let of_security = roles.into_iter().filter(|row| row.role == Role::Security.code() && row.project_id.is_none());
+    Ok(of_security.map(|row| row.person_id).collect())
+}
+
 fn about(person: &Person) -> Subject {
     Subject { person: Some(person.id.clone()), ..Subject::default() }
 }

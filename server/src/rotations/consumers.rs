@@ -6,7 +6,7 @@ use app::{
     time::Moment,
 };
 use chrono::TimeDelta;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How far back a fetch makes somebody a consumer.
 const REMEMBERED: TimeDelta = TimeDelta::days(30);
@@ -41,4 +41,16 @@ pub async fn consumers(db: &mut impl Sql, secret: &str, now: Moment) -> Result<V
         }
     }
     Ok(last.into_values().collect())
+}
+
+/// The secrets that a workload fetched of late.
+pub async fn fetched_by(db: &mut impl Sql, workload: &str, now: Moment) -> Result<BTreeSet<String>, Error> {
+    let narrow = audit::store::Narrow {
+        actor: Some(workload.to_owned()),
+        action: Some(Action::FetchSecret.code().to_owned()),
+        from: Some(now - REMEMBERED),
+        ..Default::default()
+    };
+    let rows = audit::store::list(db, &narrow, None, MOST).await?;
+    Ok(rows.into_iter().filter(|row| row.outcome == "allowed").filter_map(|row| row.secret_id).collect())
 }

@@ -1,8 +1,8 @@
 //! The engine: takes each due rotation one step further. What may change a target is recorded first; a step that finds its
 //! intent recorded asks the target before it does anything.
 use super::{
-    consumers, is_confirmed,
-    rotator::{self, Rotator, Sessions, Trouble},
+    cases, consumers, is_confirmed, proof,
+    rotator::{Rotator, Sessions, Surroundings, Trouble},
     store,
     store::{Plan, Rotation},
     subject,
@@ -16,12 +16,14 @@ use crate::{
     console::Console,
     crash, keys, notifications,
     vault::{self, envelope::Payload},
+    workloads,
 };
 use app::{
     audit::action::Action,
     error::Error,
-    rotations::model::{
-        ATTEMPTS, Grade, Probe, REPEATS, Resolved, RotatorKind, Standing, Step, Verdict, judge, resolve, wait,
+    rotations::{
+        cases::End,
+        model::{ATTEMPTS, Grade, Resolved, Standing, Step, resolve, wait},
     },
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -35,19 +37,19 @@ const LOOK: TimeDelta = TimeDelta::seconds(30);
 const ROUND: u32 = 20;
 
 /// Everything that a step needs, read anew for each.
-struct Work {
-    rotation: Rotation,
-    located: Located,
-    plan: Plan,
-    rotator: Box<dyn Rotator>,
-    old: Payload,
+pub(super) struct Work {
+    pub(super) rotation: Rotation,
+    pub(super) located: Located,
+    pub(super) plan: Plan,
+    pub(super) rotator: Box<dyn Rotator>,
+    pub(super) old: Payload,
     new: Option<Payload>,
     /// What was opened for it: part of each event.
     opened: Vec<String>,
 }
 
 /// How a step ended.
-enum Outcome {
+pub(super) enum Outcome {
     /// Done: go on at once if the next step is due.
     Done,
     /// Nothing to do yet, or somebody else did it.
@@ -110,8 +112,8 @@ async fn step(console: &Console, id: &str) -> Result<Outcome, Error> {
         Step::VerifiedNew => promote(console, &work).await,
         Step::Overlap => drain(console, &work).await,
         Step::Disabling => disable(console, &work).await,
-        Step::OldDisabled => prove(console, &work).await,
-        Step::VerifiedDead => look_again(console, &work).await,
+        Step::OldDisabled => proof::prove(console, &work).await,
+        Step::VerifiedDead => proof::look_again(console, &work).await,
         _ => return Ok(Outcome::Idle),
     };
     match done? {
@@ -121,10 +123,10 @@ async fn step(console: &Console, id: &str) -> Result<Outcome, Error> {
 }
 
 /// A step's answer: an error of ours, or trouble with the target.
-type Stepped = Result<Result<Outcome, Trouble>, Error>;
+pub(super) type Stepped = Result<Result<Outcome, Trouble>, Error>;
 
 /// Opens what a rotation needs; says why it cannot be opened.
-async fn load(console: &Console, rotation: Rotation) -> Result<Result<Work, String>, Error> {
+pub(super) async fn load(console: &Console, rotation: Rotation) -> Result<Result<Work, String>, Error> {
     let mut db = console.read().await?;
     let key = console.seal_key();
     let Some(located) = Located::find(&mut db, &rotation.secret_id, key).await? else {
@@ -137,44 +139,49 @@ async fn load(console: &Console, rotation: Rotation) -> Result<Result<Work, Stri
     let Some(plan) = plan.filter(|plan| is_confirmed(plan, &located)) else {
         return Ok(Err("the plan of this secret is gone or not confirmed".into()));
     };
-    let Some(kind) = RotatorKind::from_code(&plan.rotator) else {
-        return Ok(Err("the plan names a rotator that this version does not know".into()));
+    let Some(target) = plan.target() else {
+        return Ok(Err("the plan names a target that this version does not know".into()));
     };
     let mut opened = Vec::new();
-    let Some(old) = open(console, &mut db, &located, rotation.from_version, &mut opened).await? else {
+    let Some(old) = open_version(console, &mut db, &located, rotation.from_version, &mut opened).await? else {
         return Ok(Err("the present value was deleted or destroyed".into()));
     };
     let new = match rotation.to_version {
-        Some(version) => match open(console, &mut db, &located, version, &mut opened).await? {
+        Some(version) => match open_version(console, &mut db, &located, version, &mut opened).await? {
             Some(payload) => Some(payload),
             None => return Ok(Err("the new value was deleted or destroyed".into())),
         },
         None => None,
     };
-    let admin = match super::postgres::Settings::admin_of(&plan.settings) {
-        Some(admin) => {
-            let found = Located::find(&mut db, &admin, key).await?;
+    let helper = match target.helper() {
+        Some((_, helper)) => {
+            let found = Located::find(&mut db, helper, key).await?;
             let version = found.as_ref().and_then(|located| located.secret.current_version);
             let payload = match (&found, version) {
                 (Some(located), Some(version)) if located.environment.id == rotation.environment_id => {
-                    open(console, &mut db, located, version, &mut opened).await?
+                    open_version(console, &mut db, located, version, &mut opened).await?
                 }
                 _ => None,
             };
             match payload {
                 Some(payload) => Some(payload),
-                None => return Ok(Err("the administrative account of the plan has no value".into())),
+                None => return Ok(Err("the administrative account or signing secret of the plan has no value".into())),
             }
         }
         None => None,
     };
-    Ok(match rotator::build(kind, &plan.settings, admin) {
-        Ok(rotator) => Ok(Work { rotation, located, plan, rotator, old, new, opened }),
-        Err(Trouble::No(why) | Trouble::Later(why) | Trouble::Unknown(why)) => Err(why),
-    })
+    let target = if rotation.cut_off { target.cut_off() } else { target };
+    let around = Surroundings {
+        rotation: rotation.id.clone(),
+        helper,
+        clock: console.clock().clone(),
+        reach: console.reach.clone(),
+    };
+    let rotator = target.build(around);
+    Ok(Ok(Work { rotation, located, plan, rotator, old, new, opened }))
 }
 
-async fn open(
+pub(super) async fn open_version(
     console: &Console,
     db: &mut impl crate::db::Sql,
     located: &Located,
@@ -191,7 +198,7 @@ async fn open(
 }
 
 impl Work {
-    fn event(&self, action: Action) -> Event {
+    pub(super) fn event(&self, action: Action) -> Event {
         Event::new(action)
             .on(subject(&self.located, &self.rotation.id))
             .detail("opened", self.opened.join(", "))
@@ -199,28 +206,43 @@ impl Work {
             .private("path", self.located.secret.path.clone())
     }
 
-    fn made(&self) -> Result<&Payload, Error> {
+    /// What the target says of a rotation that has not begun.
+    pub(super) async fn preflight(&self) -> Result<String, String> {
+        match self.rotator.preflight(&self.old).await {
+            Ok(seen) => Ok(seen),
+            Err(Trouble::No(why) | Trouble::Later(why) | Trouble::Unknown(why)) => Err(why),
+        }
+    }
+
+    pub(super) fn made(&self) -> Result<&Payload, Error> {
         self.new.as_ref().ok_or(Error::Unavailable)
     }
 
     /// The same rotation one step further.
-    fn at(&self, step: Step, next_at: app::time::Moment) -> Rotation {
+    pub(super) fn at(&self, step: Step, next_at: app::time::Moment) -> Rotation {
         Rotation { step: step.code().into(), attempts: 0, reason: None, next_at, ..self.rotation.clone() }
     }
 }
 
 /// Saves a rotation with its event, if nobody changed it since it was read.
-async fn save(console: &Console, before: &Rotation, after: Rotation, event: Event) -> Result<Outcome, Error> {
+pub(super) async fn save(
+    console: &Console,
+    before: &Rotation,
+    after: Rotation,
+    event: Event,
+) -> Result<Outcome, Error> {
     let tx = console.ledger.begin(&Who::system("rotate")).await?;
-    save_in(console, tx, before, after, event).await
+    save_in(console, tx, before, after, event, Vec::new()).await
 }
 
-async fn save_in(
+/// The same within a change that was begun, with what else happened in it.
+pub(super) async fn save_in(
     console: &Console,
     mut tx: Tx,
     before: &Rotation,
     after: Rotation,
     event: Event,
+    more: Vec<Event>,
 ) -> Result<Outcome, Error> {
     let locked = store::lock(&mut tx, &before.id, console.seal_key()).await?;
     if locked.is_none_or(|locked| locked.event_seq != before.event_seq) {
@@ -228,7 +250,7 @@ async fn save_in(
     }
     store::save(&mut tx, &after).await?;
     tx.seal(&after)?;
-    tx.commit(vec![event]).await?;
+    tx.commit([vec![event], more].concat()).await?;
     Ok(Outcome::Done)
 }
 
@@ -257,7 +279,7 @@ async fn begin(console: &Console, work: &Work) -> Stepped {
     let after = Rotation { to_version: Some(version), ..work.at(step, console.now()) };
     let event =
         work.event(Action::CreatePending).detail("version", version).detail("sealed", digest).detail("preflight", seen);
-    let done = save_in(console, tx, &work.rotation, after, event).await?;
+    let done = save_in(console, tx, &work.rotation, after, event, Vec::new()).await?;
     crash::at("rotation.pending_created");
     Ok(Ok(done))
 }
@@ -280,7 +302,8 @@ async fn supersede(console: &Console, mut tx: Tx, work: &Work, why: String) -> R
         vault::store::set_deleted(&mut tx, &work.rotation.secret_id, version, Some(now)).await?;
     }
     let after = Rotation { reason: Some(why.clone()), ended_at: Some(now), ..work.at(Step::Superseded, now) };
-    save_in(console, tx, &work.rotation, after, work.event(Action::SupersedeRotation).detail("why", why)).await
+    save_in(console, tx, &work.rotation, after, work.event(Action::SupersedeRotation).detail("why", why), Vec::new())
+        .await
 }
 
 /// Records the intent, then sets the new credential.
@@ -290,7 +313,9 @@ async fn set(console: &Console, work: &Work) -> Stepped {
         return supersede(console, tx, work, why).await.map(Ok);
     }
     let intent = Rotation { attempts: work.rotation.attempts, ..work.at(Step::SetUnknown, console.now()) };
-    if let Outcome::Idle = save_in(console, tx, &work.rotation, intent, work.event(Action::IntendSet)).await? {
+    if let Outcome::Idle =
+        save_in(console, tx, &work.rotation, intent, work.event(Action::IntendSet), Vec::new()).await?
+    {
         return Ok(Ok(Outcome::Idle));
     }
     crash::at("rotation.set_intended");
@@ -374,11 +399,15 @@ async fn promote(console: &Console, work: &Work) -> Stepped {
     tx.seal(&secret)?;
     let after = Rotation {
         promoted_at: Some(now),
-        overlap_until: Some(now + TimeDelta::minutes(work.plan.overlap_minutes)),
+        overlap_until: Some(if work.rotation.cut_off {
+            now
+        } else {
+            now + TimeDelta::minutes(work.plan.overlap_minutes)
+        }),
         ..work.at(Step::Overlap, now)
     };
     let event = work.event(Action::PromoteVersion).detail("version", version);
-    let done = save_in(console, tx, &work.rotation, after, event).await?;
+    let done = save_in(console, tx, &work.rotation, after, event, Vec::new()).await?;
     crash::at("rotation.promoted");
     Ok(Ok(done))
 }
@@ -399,19 +428,66 @@ async fn drain(console: &Console, work: &Work) -> Stepped {
         let until = work.rotation.overlap_until.unwrap_or(now);
         return Ok(Ok(postpone(console, work, (now + LOOK).min(until)).await?));
     }
-    let why = if moved { "everybody has moved" } else { "the overlap is over" };
-    let said = |action| work.event(action).detail("why", why).detail("still_on_the_old_value", still.join(", "));
+    let named = names(console, &still).await?;
+    if !moved && !still.is_empty() && work.plan.hold && !work.rotation.cut_off {
+        return Ok(Err(Trouble::No(format!("the overlap is over, and the old value is still used by {named}"))));
+    }
+    let why = match (work.rotation.cut_off, moved) {
+        (_, true) => "everybody has moved",
+        (true, _) => "it is cut off",
+        _ => "the overlap is over",
+    };
+    let said = |action| work.event(action).detail("why", why).detail("still_on_the_old_value", named.clone());
     if work.rotator.endpoints().is_empty() {
-        // Nobody refuses the old value, so nobody can show that it is dead.
-        let grade = Grade::Unverified.code();
-        let after = Rotation { grade: Some(grade.into()), ended_at: Some(now), ..work.at(Step::Closed, now) };
-        let event = said(Action::CloseRotation).detail("grade", grade);
-        return save(console, &work.rotation, after, event).await.map(Ok);
+        return close_unverified(console, work, said(Action::CloseRotation)).await.map(Ok);
     }
     let event = said(Action::IntendDisable);
     let done = save(console, &work.rotation, work.at(Step::Disabling, now), event).await?;
     crash::at("rotation.disable_intended");
     Ok(Ok(done))
+}
+
+/// Workloads as people call them.
+async fn names(console: &Console, ids: &[String]) -> Result<String, Error> {
+    let mut db = console.read().await?;
+    let mut names = Vec::new();
+    for id in ids {
+        let workload = workloads::store::find(&mut db, id, console.seal_key()).await?;
+        names.push(workload.map_or_else(|| id.clone(), |workload| workload.slug));
+    }
+    Ok(names.join(", "))
+}
+
+/// Nobody refuses the old value, so nobody can show that it is dead.
+async fn close_unverified(console: &Console, work: &Work, event: Event) -> Result<Outcome, Error> {
+    let (now, grade) = (console.now(), Grade::Unverified.code());
+    let after = Rotation { grade: Some(grade.into()), ended_at: Some(now), ..work.at(Step::Closed, now) };
+    let mut tx = console.ledger.begin(&Who::system("rotate")).await?;
+    catalog::store::lock(&mut tx, &work.rotation.secret_id, console.seal_key()).await?;
+    let version = work.rotation.from_version;
+    let closed = cases::end(console, &mut tx, &work.located, version, End::Unverified, now).await?;
+    save_in(console, tx, &work.rotation, after, event.detail("grade", grade), closed).await
+}
+
+/// The overlap of a rotation ends now, and so does that of one that is not there yet. Within a change; the secret is locked.
+pub(super) async fn hasten(
+    tx: &mut Tx,
+    located: &Located,
+    rotation: Rotation,
+    now: app::time::Moment,
+) -> Result<Event, Error> {
+    let waiting = rotation.step() == Step::Waiting;
+    let row = Rotation {
+        cut_off: true,
+        overlap_until: rotation.overlap_until.map(|until| until.min(now)),
+        step: if waiting { Step::Queued.code().into() } else { rotation.step.clone() },
+        next_at: rotation.next_at.min(now),
+        ..rotation
+    };
+    store::save(tx, &row).await?;
+    store::release_any(tx, &row.id).await?;
+    tx.seal(&row)?;
+    Ok(Event::new(Action::CutOff).on(subject(located, &row.id)).private("path", located.secret.path.clone()))
 }
 
 /// Looks again later. The lease alone remembers it, so that an idle look leaves no event and no seal is broken.
@@ -424,6 +500,10 @@ async fn postpone(console: &Console, work: &Work, until: app::time::Moment) -> R
 
 /// Makes the target refuse the old credential.
 async fn disable(console: &Console, work: &Work) -> Stepped {
+    if work.rotator.endpoints().is_empty() {
+        let event = work.event(Action::CloseRotation).detail("why", "a person said so");
+        return close_unverified(console, work, event).await.map(Ok);
+    }
     let since = work.rotation.promoted_at.unwrap_or(work.rotation.started_at);
     let Sessions { ended, left } = match work.rotator.disable_old(&work.old, work.made()?, since).await {
         Ok(sessions) => sessions,
@@ -439,116 +519,12 @@ async fn disable(console: &Console, work: &Work) -> Stepped {
     save(console, &work.rotation, after, event).await.map(Ok)
 }
 
-/// Asks every endpoint about both credentials, the old one first.
-async fn probe_both(console: &Console, work: &Work) -> Result<Vec<Probe>, Error> {
-    let mut probes = Vec::new();
-    for endpoint in work.rotator.endpoints() {
-        let old = work.rotator.probe(&endpoint, &work.old).await;
-        let old_at = console.now();
-        let new = work.rotator.probe(&endpoint, work.made()?).await;
-        probes.push(Probe { endpoint, old, old_at, new, new_at: console.now() });
-    }
-    Ok(probes)
-}
-
-/// What the endpoints answered, for the event.
-fn answers(probes: &[Probe]) -> Vec<String> {
-    let word = |standing: &Standing| match standing {
-        Standing::Accepted => "accepted".to_owned(),
-        Standing::Refused(code) => format!("refused {code}"),
-        Standing::Unclear(why) => format!("unclear: {why}"),
-    };
-    probes
-        .iter()
-        .map(|probe| format!("{}: old {}, new {}", probe.endpoint, word(&probe.old), word(&probe.new)))
-        .collect()
-}
-
-/// Is the old credential dead, at every endpoint?
-async fn prove(console: &Console, work: &Work) -> Stepped {
-    let probes = probe_both(console, work).await?;
-    let now = console.now();
-    match judge(&probes, 0) {
-        Verdict::Dead => {
-            let after = Rotation {
-                dead_at: Some(now),
-                grade: Some(Grade::Proved.code().into()),
-                ..work.at(Step::VerifiedDead, now + REPEATS[0])
-            };
-            let event = work
-                .event(Action::ProveDead)
-                .detail("grade", Grade::Proved.code())
-                .detail("answers", answers(&probes).join("; "))
-                .detail("time", 1);
-            let done = save(console, &work.rotation, after, event).await?;
-            crash::at("rotation.old_dead");
-            Ok(Ok(done))
-        }
-        Verdict::Ungraded => Ok(Err(Trouble::No("the plan names no server any more".into()))),
-        Verdict::Alive(endpoint) => reopen(console, work, &endpoint, answers(&probes)).await.map(Ok),
-        Verdict::Unclear(endpoint) => Ok(Err(Trouble::Later(format!("{endpoint}: {}", answers(&probes).join("; "))))),
-        Verdict::Sessions(_) => Ok(Err(Trouble::Later("sessions are still open".into()))),
-    }
-}
-
-/// The old credential opens an endpoint: it is disabled again, and people are told if it had been dead.
-async fn reopen(console: &Console, work: &Work, endpoint: &str, answers: Vec<String>) -> Result<Outcome, Error> {
-    let was_dead = work.rotation.dead_at.is_some();
-    let attempts = work.rotation.attempts + 1;
-    if attempts >= ATTEMPTS {
-        return fail(console, &work.rotation, Trouble::No(format!("{endpoint} goes on taking the old value"))).await;
-    }
-    let next = console.now() + wait(attempts, jitter());
-    let after = Rotation { dead_at: None, grade: None, repeats: 0, attempts, ..work.at(Step::Disabling, next) };
-    let event = work
-        .event(Action::ReopenRotation)
-        .detail("endpoint", endpoint)
-        .detail("answers", answers.join("; "))
-        .detail("was_dead", was_dead);
-    let mut tx = console.ledger.begin(&Who::system("rotate")).await?;
-    if was_dead {
-        let told = catalog::leads(console, &mut tx, &work.rotation.project_id).await?;
-        let told = told.iter().map(String::as_str);
-        notifications::tell(console, &mut tx, told, "rotation.old_alive", &work.rotation.id).await?;
-    }
-    save_in(console, tx, &work.rotation, after, event).await
-}
-
-/// Dead once is looked at again after an hour and after a day; then the rotation is closed.
-async fn look_again(console: &Console, work: &Work) -> Stepped {
-    let probes = probe_both(console, work).await?;
-    match judge(&probes, 0) {
-        Verdict::Dead => {}
-        Verdict::Alive(endpoint) => return reopen(console, work, &endpoint, answers(&probes)).await.map(Ok),
-        _ => return Ok(Err(Trouble::Later(answers(&probes).join("; ")))),
-    }
-    let repeats = work.rotation.repeats + 1;
-    let now = console.now();
-    let event = |action| {
-        work.event(action)
-            .detail("grade", Grade::Proved.code())
-            .detail("answers", answers(&probes).join("; "))
-            .detail("time", repeats + 1)
-    };
-    let next = REPEATS.get(repeats.max(0) as usize);
-    match (next, work.rotation.dead_at) {
-        (Some(next), Some(dead_at)) => {
-            let after = Rotation { repeats, ..work.at(Step::VerifiedDead, dead_at + *next) };
-            save(console, &work.rotation, after, event(Action::ProveDead)).await.map(Ok)
-        }
-        _ => {
-            let after = Rotation { repeats, ended_at: Some(now), ..work.at(Step::Closed, now) };
-            save(console, &work.rotation, after, event(Action::CloseRotation)).await.map(Ok)
-        }
-    }
-}
-
-fn jitter() -> u32 {
+pub(super) fn jitter() -> u32 {
     keys::random::<4>().map_or(0, u32::from_le_bytes)
 }
 
 /// A step did not work: later, or a person is asked.
-async fn fail(console: &Console, rotation: &Rotation, trouble: Trouble) -> Result<Outcome, Error> {
+pub(super) async fn fail(console: &Console, rotation: &Rotation, trouble: Trouble) -> Result<Outcome, Error> {
     let attempts = rotation.attempts + 1;
     match trouble {
         Trouble::No(why) => stop(console, rotation, why).await,
@@ -588,7 +564,7 @@ async fn stop(console: &Console, rotation: &Rotation, why: String) -> Result<Out
     told.dedup();
     notifications::tell(console, &mut tx, told.iter().map(String::as_str), "rotation.needs_person", &rotation.id)
         .await?;
-    save_in(console, tx, rotation, after, event).await?;
+    save_in(console, tx, rotation, after, event, Vec::new()).await?;
     Ok(Outcome::Idle)
 }
 
@@ -598,14 +574,4 @@ async fn about(console: &Console, rotation: &Rotation) -> Result<app::audit::lea
         Some(located) => subject(&located, &rotation.id),
         None => app::audit::leaf::Subject { row: Some(rotation.id.clone()), ..Default::default() },
     })
-}
-
-/// What each endpoint says of the old credential now: before a person's word that it is the one to keep counts.
-pub(super) async fn ask_about_old(console: &Console, rotation: &Rotation) -> Result<Vec<Standing>, Error> {
-    let work = load(console, rotation.clone()).await?.map_err(|_| Error::Unavailable)?;
-    let mut answers = Vec::new();
-    for endpoint in work.rotator.endpoints() {
-        answers.push(work.rotator.probe(&endpoint, &work.old).await);
-    }
-    Ok(answers)
 }

@@ -3,13 +3,14 @@
 //! The new password reaches the server only as a SCRAM-SHA-256 verifier (RFC 7677), so that neither its log nor
 //! `pg_stat_statements` can hold it. A password change ends no session: sessions of the old role are ended, or counted.
 use super::rotator::{Rotator, Sessions, Trouble, text, with};
-use crate::vault::envelope::Payload;
+use crate::{clock::Clock, vault::envelope::Payload};
 use app::{
     error::Error,
     rotations::model::{Standing, ValueRules},
-    time::Moment,
+    time::{Moment, rfc3339},
 };
 use async_trait::async_trait;
+use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 use sqlx::{
     AssertSqlSafe, ConnectOptions, Connection, PgConnection,
@@ -38,21 +39,12 @@ pub struct Settings {
     pub admin: Option<String>,
     /// End sessions of the old credential; otherwise they are counted, and the rotation waits for them.
     pub end_sessions: bool,
+    /// Days after which the server itself refuses a new password (`VALID UNTIL`), even if Countersign is off; 0: never.
+    #[serde(default)]
+    pub dies_after_days: u16,
 }
 
 impl Settings {
-    pub fn read(text: &str, alternates: bool) -> Result<Self, (&'static str, &'static str)> {
-        let settings: Self =
-            serde_json::from_str(text).map_err(|_| ("endpoints", "The settings of this plan cannot be read."))?;
-        settings.check(alternates)?;
-        Ok(settings)
-    }
-
-    /// The secret with the administrative account, if the settings name one.
-    pub fn admin_of(text: &str) -> Option<String> {
-        serde_json::from_str::<Self>(text).ok()?.admin
-    }
-
     pub fn check(&self, alternates: bool) -> Result<(), (&'static str, &'static str)> {
         if self.endpoints.is_empty() || self.endpoints.len() > 8 {
             return Err(("endpoints", "Name between one and eight servers, one host:port in a line."));
@@ -73,6 +65,12 @@ impl Settings {
         }
         if alternates && self.admin.is_none() {
             return Err(("admin", "Two roles in turn need an administrative account: a role cannot disable another."));
+        }
+        if self.dies_after_days > 730 {
+            return Err(("dies", "At most 730 days, or 0 for never."));
+        }
+        if self.dies_after_days > 0 && self.admin.is_none() {
+            return Err(("dies", "Only an administrative account can set an end: choose who changes it."));
         }
         let local = |endpoint: &String| {
             place(endpoint).is_some_and(|(host, _)| {
@@ -106,11 +104,22 @@ fn quoted(name: &str) -> String {
 pub struct Postgres {
     settings: Settings,
     admin: Option<Payload>,
+    clock: Clock,
 }
 
 impl Postgres {
-    pub fn new(settings: Settings, admin: Option<Payload>) -> Self {
-        Self { settings, admin }
+    pub fn new(settings: Settings, admin: Option<Payload>, clock: Clock) -> Self {
+        Self { settings, admin, clock }
+    }
+
+    /// Until when the server takes a password that is set now. Only an administrator may say so of a role, and does so each
+    /// time: a former end would otherwise go on for the new password.
+    fn validity(&self) -> String {
+        match (self.settings.dies_after_days, &self.admin) {
+            (_, None) => String::new(),
+            (0, _) => " VALID UNTIL 'infinity'".into(),
+            (days, _) => format!(" VALID UNTIL '{}'", rfc3339(self.clock.now() + TimeDelta::days(days.into()))),
+        }
     }
 
     async fn connect(&self, endpoint: &str, account: &Payload) -> Result<PgConnection, Refused> {
@@ -277,7 +286,7 @@ impl Rotator for Postgres {
             return Err(Trouble::No("the new value needs a username and a password".into()));
         };
         let verifier = postgres_protocol::password::scram_sha_256(password.as_bytes());
-        self.alter(old, format!("ALTER ROLE {} PASSWORD '{verifier}'", quoted(user))).await
+        self.alter(old, format!("ALTER ROLE {} PASSWORD '{verifier}'{}", quoted(user), self.validity())).await
     }
 
     fn endpoints(&self) -> Vec<String> {
@@ -332,6 +341,7 @@ mod tests {
             roles: vec![],
             admin: None,
             end_sessions: true,
+            dies_after_days: 0,
         }
     }
 
@@ -355,7 +365,7 @@ mod tests {
         let two = vec!["a".to_owned(), "b".to_owned()];
         assert_eq!(field(Settings { roles: two.clone(), ..settings() }, true), Err("admin"));
         assert_eq!(field(Settings { roles: two, ..settings() }, false), Err("roles"));
-        assert!(Settings::read("{\"endpoints\":[],\"surprise\":1}", false).is_err());
+        assert!(serde_json::from_str::<Settings>("{\"endpoints\":[],\"surprise\":1}").is_err());
     }
 
     #[test]

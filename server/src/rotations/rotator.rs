@@ -1,7 +1,7 @@
 //! What changes a credential at its target, behind one trait. Every method may be called again after a crash: none may do
 //! harm when what it does was done already.
-use super::postgres;
-use crate::vault::envelope::Payload;
+use super::{postgres, webhook};
+use crate::{clock::Clock, outbound::Reach, vault::envelope::Payload};
 use app::{
     error::Error,
     rotations::model::{RotatorKind, Standing, ValueRules},
@@ -99,13 +99,103 @@ impl Rotator for Generated {
     }
 }
 
-/// The rotator of a plan, with what an administrative credential it needs.
-pub fn build(kind: RotatorKind, settings: &str, admin: Option<Payload>) -> Result<Box<dyn Rotator>, Trouble> {
-    let alternates = match kind {
-        RotatorKind::Generated => return Ok(Box::new(Generated)),
-        RotatorKind::PostgresSingle => false,
-        RotatorKind::PostgresAlternating => true,
-    };
-    let settings = postgres::Settings::read(settings, alternates).map_err(|(_, why)| Trouble::No(why.into()))?;
-    Ok(Box::new(postgres::Postgres::new(settings, admin)))
+/// A field of a form, and what is wrong with it.
+pub type Mistake = (&'static str, &'static str);
+
+/// Where a plan sets new values, with what that takes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// Nowhere: consumers fetch what was generated.
+    Consumers,
+    Postgres(postgres::Settings),
+    /// Two roles in turn.
+    PostgresInTurn(postgres::Settings),
+    Webhook(webhook::Settings),
+}
+
+/// What a rotator works with beside its settings.
+pub struct Surroundings {
+    /// The rotation's id: the same change never has two.
+    pub rotation: String,
+    /// The value of [`Target::helper`].
+    pub helper: Option<Payload>,
+    pub clock: Clock,
+    pub reach: Reach,
+}
+
+impl Target {
+    /// As a plan stores it.
+    pub fn read(kind: RotatorKind, settings: &str) -> Option<Self> {
+        Some(match kind {
+            RotatorKind::Generated => Self::Consumers,
+            RotatorKind::PostgresSingle => Self::Postgres(serde_json::from_str(settings).ok()?),
+            RotatorKind::PostgresAlternating => Self::PostgresInTurn(serde_json::from_str(settings).ok()?),
+            RotatorKind::Webhook => Self::Webhook(serde_json::from_str(settings).ok()?),
+        })
+    }
+
+    pub fn kind(&self) -> RotatorKind {
+        match self {
+            Self::Consumers => RotatorKind::Generated,
+            Self::Postgres(_) => RotatorKind::PostgresSingle,
+            Self::PostgresInTurn(_) => RotatorKind::PostgresAlternating,
+            Self::Webhook(_) => RotatorKind::Webhook,
+        }
+    }
+
+    pub fn settings(&self) -> Result<String, Error> {
+        let text = match self {
+            Self::Consumers => Ok("{}".to_owned()),
+            Self::Postgres(settings) | Self::PostgresInTurn(settings) => serde_json::to_string(settings),
+            Self::Webhook(settings) => serde_json::to_string(settings),
+        };
+        text.map_err(|_| Error::Unavailable)
+    }
+
+    pub fn check(&self) -> Result<(), Mistake> {
+        match self {
+            Self::Consumers => Ok(()),
+            Self::Postgres(settings) => settings.check(false),
+            Self::PostgresInTurn(settings) => settings.check(true),
+            Self::Webhook(settings) => settings.check(),
+        }
+    }
+
+    /// The secret whose value it needs beside the one that rotates, and the field that names it.
+    pub fn helper(&self) -> Option<(&'static str, &str)> {
+        match self {
+            Self::Consumers => None,
+            Self::Postgres(settings) | Self::PostgresInTurn(settings) => Some(("admin", settings.admin.as_deref()?)),
+            Self::Webhook(settings) => Some(("signing", &settings.signing)),
+        }
+    }
+
+    /// Whom values are sent to, as pages name it.
+    pub fn places(&self) -> String {
+        match self {
+            Self::Consumers => String::new(),
+            Self::Postgres(settings) | Self::PostgresInTurn(settings) => settings.endpoints.join(", "),
+            Self::Webhook(settings) => settings.url.clone(),
+        }
+    }
+
+    /// The same target, with sessions of the old value ended in any case.
+    pub fn cut_off(self) -> Self {
+        let ended = |settings| postgres::Settings { end_sessions: true, ..settings };
+        match self {
+            Self::Postgres(settings) => Self::Postgres(ended(settings)),
+            Self::PostgresInTurn(settings) => Self::PostgresInTurn(ended(settings)),
+            other => other,
+        }
+    }
+
+    pub fn build(self, around: Surroundings) -> Box<dyn Rotator> {
+        match self {
+            Self::Consumers => Box::new(Generated),
+            Self::Postgres(settings) | Self::PostgresInTurn(settings) => {
+                Box::new(postgres::Postgres::new(settings, around.helper, around.clock))
+            }
+            Self::Webhook(settings) => Box::new(webhook::Webhook::new(settings, around)),
+        }
+    }
 }

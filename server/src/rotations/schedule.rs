@@ -1,5 +1,10 @@
-//! What is due by its age: begun by the service, as a person would.
-use super::{begun, is_confirmed, store, store::Plan, subject};
+//! What is due by its age or by a calendar: begun by the service, as a person would.
+use super::{
+    begun, cases, is_confirmed, started, store,
+    store::Plan,
+    subject,
+    timetable::{Timetable, jitter},
+};
 use crate::{
     audit::event::{Event, Who},
     catalog::{self, Located},
@@ -7,22 +12,89 @@ use crate::{
     db::Sql,
     vault,
 };
-use app::{audit::action::Action, error::Error, id::RotationId, rotations::model::Trigger, time::Moment};
+use app::{
+    audit::action::Action,
+    error::Error,
+    id::RotationId,
+    rotations::{
+        model::Trigger,
+        schedule::{Origin, Run, Schedule, effective},
+    },
+    time::{Moment, rfc3339},
+};
 use chrono::TimeDelta;
 
 /// How many secrets one round looks at.
 const ROUND: u32 = 50;
 /// When it is looked again at a secret that is due and cannot be begun: its rotation runs, its plan waits.
 const AGAIN: TimeDelta = TimeDelta::hours(1);
+/// When it is looked again at one that only begins inside a window.
+const SOON: TimeDelta = TimeDelta::minutes(5);
 
-/// When the current value of a secret reaches its greatest age; `None` where nothing is set or there is no value.
-pub async fn next_due(db: &mut impl Sql, plan: &Plan, current_version: Option<i32>) -> Result<Option<Moment>, Error> {
-    let Some(version) = current_version.filter(|_| plan.every_days > 0) else { return Ok(None) };
-    let version = vault::store::find(db, &plan.secret_id, version).await?;
-    Ok(version.map(|version| version.created_at + TimeDelta::days(plan.every_days.into())))
+/// When a secret rotates next, and why then.
+#[derive(Clone, Debug)]
+pub struct When {
+    pub schedule: Schedule,
+    pub origin: Origin,
+    /// The next time; `None` where it rotates by hand alone, or has no value.
+    pub due: Option<Moment>,
+    /// The next times of a calendar.
+    pub runs: Vec<Run>,
+    pub paused_until: Option<Moment>,
 }
 
-/// Begins a rotation for each secret whose value has reached its greatest age; how many were looked at.
+/// When a secret with a plan rotates next, and why then.
+pub async fn when(console: &Console, db: &mut impl Sql, plan: &Plan, located: &Located) -> Result<When, Error> {
+    let now = console.now();
+    let (schedule, origin, _) = holds(console, db, plan, located).await?;
+    let begins = plan.paused_until.filter(|until| *until > now).unwrap_or(now);
+    let (due, runs) = match &schedule {
+        Schedule::Inherited | Schedule::ByHand => (None, Vec::new()),
+        Schedule::Age { days } => (limit(db, located, *days).await?.map(|due| due.max(begins)), Vec::new()),
+        Schedule::Cron { expression, zone, window_minutes } => {
+            match Timetable::read(expression, zone, *window_minutes).ok().filter(|_| has_value(located)) {
+                Some(timetable) => (timetable.next(begins), timetable.runs(begins, 5)),
+                None => (None, Vec::new()),
+            }
+        }
+    };
+    // A limit that has passed is due: it is shown as it is.
+    let due = match (&schedule, plan.is_paused(now)) {
+        (Schedule::Age { days }, false) => limit(db, located, *days).await?,
+        _ => due,
+    };
+    Ok(When { schedule, origin, due, runs, paused_until: plan.paused_until.filter(|until| *until > now) })
+}
+
+fn has_value(located: &Located) -> bool {
+    located.secret.current_version.is_some()
+}
+
+/// The schedule that holds for a secret, and since when.
+async fn holds(
+    console: &Console,
+    db: &mut impl Sql,
+    plan: &Plan,
+    located: &Located,
+) -> Result<(Schedule, Origin, Moment), Error> {
+    let default = store::find_default(db, &located.environment.id, console.seal_key()).await?;
+    let own = default.as_ref().map(store::Default::schedule);
+    let (schedule, origin) = effective(&plan.schedule(), own.as_ref(), located.environment.tier());
+    let set_at =
+        default.filter(|_| origin == Origin::Environment).map_or(plan.set_at, |row| row.set_at.max(plan.set_at));
+    // What fell into a pause was not missed.
+    let since = plan.paused_until.map_or(set_at, |until| until.max(set_at));
+    Ok((schedule, origin, since))
+}
+
+/// When the current value reaches an age; `None` where there is no value.
+async fn limit(db: &mut impl Sql, located: &Located, days: i32) -> Result<Option<Moment>, Error> {
+    let Some(version) = located.secret.current_version else { return Ok(None) };
+    let version = vault::store::find(db, &located.secret.id, version).await?;
+    Ok(version.map(|version| version.created_at + TimeDelta::days(days.into())))
+}
+
+/// Begins a rotation for each secret that is due; how many were looked at.
 pub async fn start_due(console: &Console) -> Result<usize, Error> {
     let due = store::perhaps_due(&mut console.read().await?, console.now(), ROUND).await?;
     for secret in &due {
@@ -47,32 +119,95 @@ async fn start_if_due(console: &Console, secret: &str) -> Result<Option<Moment>,
     let mut db = console.read().await?;
     let plan = store::find_plan(&mut db, secret, key).await?;
     let located = Located::find(&mut db, secret, key).await?.filter(|located| located.secret.archived_at.is_none());
-    let Some((plan, located)) = plan.zip(located).filter(|(plan, _)| plan.every_days > 0) else { return Ok(None) };
-    let due = next_due(&mut db, &plan, located.secret.current_version).await?;
-    let open = store::open_of(&mut db, secret, key).await?.is_some();
-    drop(db);
-    match due {
-        Some(due) if due > now => return Ok(Some(due)),
-        Some(_) if !open && is_confirmed(&plan, &located) => {}
-        _ => return Ok(Some(now + AGAIN)),
+    let Some((plan, located)) = plan.zip(located) else { return Ok(None) };
+    if plan.is_paused(now) {
+        return Ok(plan.paused_until);
     }
+    let (schedule, _, since) = holds(console, &mut db, &plan, &located).await?;
+    let blocked = match store::open_of(&mut db, secret, key).await? {
+        Some(_) => Some("another rotation was under way"),
+        None if !is_confirmed(&plan, &located) => Some("the plan was not confirmed"),
+        None if !has_value(&located) => Some("there was no value"),
+        None => None,
+    };
+    match schedule {
+        Schedule::Inherited | Schedule::ByHand => Ok(None),
+        Schedule::Age { days } => {
+            let due = limit(&mut db, &located, days).await?;
+            drop(db);
+            match due {
+                Some(due) if due > now => Ok(Some(due)),
+                Some(due) if blocked.is_none() => {
+                    begin(console, &plan, &located, Trigger::Age, due).await?;
+                    Ok(Some(now + AGAIN))
+                }
+                _ => Ok(Some(now + AGAIN)),
+            }
+        }
+        Schedule::Cron { expression, zone, window_minutes } => {
+            let timetable = Timetable::read(&expression, &zone, window_minutes).map_err(|_| Error::Unavailable)?;
+            let Some(due) = timetable.latest(now).filter(|due| *due > since) else {
+                return Ok(timetable.next(now).map(|next| next + jitter(secret, next, timetable.window())));
+            };
+            let done = store::of_secret(&mut db, secret, 20, key).await?;
+            let done = done.iter().any(|row| row.due_at == Some(due));
+            drop(db);
+            let next = timetable.next(now).map(|next| next + jitter(secret, next, timetable.window()));
+            let begins = due + jitter(secret, due, timetable.window());
+            match blocked {
+                _ if done => Ok(next),
+                _ if begins > now => Ok(Some(begins)),
+                Some(_) if now <= due + timetable.window() => Ok(Some((now + SOON).min(due + timetable.window()))),
+                None if now <= due + timetable.window() => {
+                    begin(console, &plan, &located, Trigger::Scheduled, due).await?;
+                    Ok(next)
+                }
+                why => {
+                    miss(console, &plan, &located, due, why.unwrap_or("the service did not run")).await?;
+                    Ok(next)
+                }
+            }
+        }
+    }
+}
+
+/// Begins what is due, unless somebody was faster.
+async fn begin(console: &Console, plan: &Plan, located: &Located, trigger: Trigger, due: Moment) -> Result<(), Error> {
+    let (now, key) = (console.now(), console.seal_key());
     let id = console.id::<RotationId>()?.to_string();
     let mut tx = console.ledger.begin(&Who::system("schedule-rotations")).await?;
-    let locked = catalog::store::lock(&mut tx, secret, key).await?.ok_or(Error::NotFound)?;
+    let locked = catalog::store::lock(&mut tx, &located.secret.id, key).await?.ok_or(Error::NotFound)?;
     let Some(from) = locked.current_version.filter(|_| locked.event_seq == located.secret.event_seq) else {
-        return Ok(Some(now));
+        return Ok(());
     };
-    let row = begun(&id, &located, from, Trigger::Age, None, now);
-    if store::insert(&mut tx, &row).await? > 0 {
-        tx.seal(&row)?;
-        let event = Event::new(Action::StartRotation)
-            .on(subject(&located, &id))
-            .detail("trigger", row.trigger_kind)
-            .detail("rotator", plan.rotator)
-            .detail("from_version", from)
-            .detail("why", format!("the value is older than {} days", plan.every_days))
-            .private("path", located.secret.path);
-        tx.commit(vec![event]).await?;
+    let row = store::Rotation { due_at: Some(due), ..begun(&id, located, plan, from, trigger, now) };
+    if store::insert(&mut tx, &row).await? == 0 {
+        return Ok(());
     }
-    Ok(Some(now + AGAIN))
+    tx.seal(&row)?;
+    let event = Event::new(Action::StartRotation).on(subject(located, &id)).detail("due_at", rfc3339(due));
+    let mut events = vec![started(event, &row, plan, located)];
+    events.extend(cases::open(console, &mut tx, located, &row, None, now).await?);
+    if row.step() == app::rotations::model::Step::Waiting {
+        let told = catalog::leads(console, &mut tx, &located.project.id).await?;
+        let told = told.iter().map(String::as_str);
+        crate::notifications::tell(console, &mut tx, told, "rotation.waits", &id).await?;
+    }
+    tx.commit(events).await?;
+    Ok(())
+}
+
+/// A time of the calendar went by: said once, to those who own the secret.
+async fn miss(console: &Console, plan: &Plan, located: &Located, due: Moment, why: &str) -> Result<(), Error> {
+    let mut tx = console.ledger.begin(&Who::system("schedule-rotations")).await?;
+    let told = catalog::leads(console, &mut tx, &located.project.id).await?;
+    let told = told.iter().map(String::as_str);
+    crate::notifications::tell(console, &mut tx, told, "rotation.missed", &located.secret.id).await?;
+    let event = Event::new(Action::MissRotation)
+        .on(subject(located, &plan.id))
+        .detail("due_at", rfc3339(due))
+        .detail("why", why)
+        .private("path", located.secret.path.clone());
+    tx.commit(vec![event]).await?;
+    Ok(())
 }

@@ -1,4 +1,5 @@
 //! SQL of rotation plans, rotations and their leases.
+use super::rotator::Target;
 use crate::{
     audit::{ledger::Tx, row_seal::check},
     db::{Result, Sql, Statement},
@@ -6,7 +7,10 @@ use crate::{
     sealed_row,
 };
 use app::{
-    rotations::model::{Grade, Step, Trigger, ValueRules},
+    rotations::{
+        model::{Grade, RotatorKind, Step, Trigger, ValueRules},
+        schedule::{Schedule, Timing},
+    },
     time::Moment,
 };
 use serde::Serialize;
@@ -24,6 +28,21 @@ pub struct Plan {
     pub set_by: String,
     pub set_at: Moment,
     pub confirmed_by: Option<String>,
+    // What later versions added: not part of the seal while it holds its default.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub schedule: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub cron: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub zone: String,
+    #[serde(skip_serializing_if = "is_zero")]
+    pub window_minutes: i32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub paused_until: Option<Moment>,
+    #[serde(skip_serializing_if = "is_false")]
+    pub approval_first: bool,
+    #[serde(skip_serializing_if = "is_false")]
+    pub hold: bool,
     #[serde(skip)]
     pub event_seq: i64,
     #[serde(skip)]
@@ -31,7 +50,91 @@ pub struct Plan {
 }
 sealed_row!(Plan, "rotation_plans", PLAN);
 
+fn is_zero(number: &i32) -> bool {
+    *number == 0
+}
+
+fn is_false(flag: &bool) -> bool {
+    !flag
+}
+
+/// A schedule out of its columns. Plans of the first version said how old a value may become, or nothing.
+fn schedule(timing: &str, every_days: i32, cron: &str, zone: &str, window_minutes: i32) -> Schedule {
+    match Timing::from_code(timing) {
+        Some(Timing::Inherited) => Schedule::Inherited,
+        Some(Timing::Cron) => Schedule::Cron { expression: cron.into(), zone: zone.into(), window_minutes },
+        Some(Timing::ByHand) => Schedule::ByHand,
+        Some(Timing::Age) | None if every_days > 0 => Schedule::Age { days: every_days },
+        Some(Timing::Age) | None => Schedule::ByHand,
+    }
+}
+
+/// The columns of a schedule.
+pub struct Columns {
+    pub schedule: String,
+    pub every_days: i32,
+    pub cron: String,
+    pub zone: String,
+    pub window_minutes: i32,
+}
+
+impl From<&Schedule> for Columns {
+    fn from(set: &Schedule) -> Self {
+        let none = Self {
+            schedule: set.timing().code().into(),
+            every_days: 0,
+            cron: String::new(),
+            zone: String::new(),
+            window_minutes: 0,
+        };
+        match set.clone() {
+            Schedule::Inherited | Schedule::ByHand => none,
+            Schedule::Age { days } => Self { every_days: days, ..none },
+            Schedule::Cron { expression, zone, window_minutes } => {
+                Self { cron: expression, zone, window_minutes, ..none }
+            }
+        }
+    }
+}
+
+/// What the secrets of an environment inherit.
+#[derive(Clone, Debug, Serialize, sqlx::FromRow)]
+pub struct Default {
+    pub id: String,
+    pub environment_id: String,
+    pub schedule: String,
+    pub every_days: i32,
+    pub cron: String,
+    pub zone: String,
+    pub window_minutes: i32,
+    pub set_by: String,
+    pub set_at: Moment,
+    #[serde(skip)]
+    pub event_seq: i64,
+    #[serde(skip)]
+    pub row_mac: Vec<u8>,
+}
+sealed_row!(Default, "rotation_defaults", DEFAULT);
+
+impl Default {
+    pub fn schedule(&self) -> Schedule {
+        schedule(&self.schedule, self.every_days, &self.cron, &self.zone, self.window_minutes)
+    }
+}
+
 impl Plan {
+    pub fn target(&self) -> Option<Target> {
+        Target::read(RotatorKind::from_code(&self.rotator)?, &self.settings)
+    }
+
+    pub fn schedule(&self) -> Schedule {
+        schedule(&self.schedule, self.every_days, &self.cron, &self.zone, self.window_minutes)
+    }
+
+    pub fn is_paused(&self, now: Moment) -> bool {
+        self.paused_until.is_some_and(|until| until > now)
+    }
+
     pub fn rules(&self) -> ValueRules {
         ValueRules { length: self.length.max(0) as usize, forbidden: self.forbidden.clone() }
     }
@@ -59,6 +162,12 @@ pub struct Rotation {
     pub repeats: i32,
     pub grade: Option<String>,
     pub ended_at: Option<Moment>,
+    /// When it had to begin, where a schedule says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub due_at: Option<Moment>,
+    /// The old value is disabled as soon as the new one works, whoever still uses it.
+    #[serde(skip_serializing_if = "is_false")]
+    pub cut_off: bool,
     #[serde(skip)]
     pub event_seq: i64,
     #[serde(skip)]
@@ -86,10 +195,13 @@ impl Rotation {
 }
 
 const PLAN: &str = "SELECT id, secret_id, rotator, settings, length, forbidden, overlap_minutes, every_days, set_by, \
-                    set_at, confirmed_by, event_seq, row_mac FROM rotation_plans";
+                    set_at, confirmed_by, schedule, cron, zone, window_minutes, paused_until, approval_first, hold, \
+                    event_seq, row_mac FROM rotation_plans";
+const DEFAULT: &str = "SELECT id, environment_id, schedule, every_days, cron, zone, window_minutes, set_by, set_at, \
+                       event_seq, row_mac FROM rotation_defaults";
 const ROTATION: &str = "SELECT id, secret_id, project_id, environment_id, trigger_kind, started_by, started_at, step, \
                         stopped, reason, attempts, next_at, from_version, to_version, promoted_at, overlap_until, \
-                        dead_at, repeats, grade, ended_at, event_seq, row_mac FROM rotations";
+                        dead_at, repeats, grade, ended_at, due_at, cut_off, event_seq, row_mac FROM rotations";
 
 fn select(columns: &'static str, rest: &'static str) -> Statement {
     let mut statement = Statement::from(columns);
@@ -110,12 +222,15 @@ pub async fn find_plan(db: &mut impl Sql, secret: &str, key: &Key) -> Result<Opt
 pub async fn save_plan(tx: &mut impl Sql, plan: &Plan) -> Result<u64> {
     tx.sql(
         "INSERT INTO rotation_plans (id, secret_id, rotator, settings, length, forbidden, overlap_minutes, \
-         every_days, set_by, set_at, confirmed_by, event_seq, row_mac) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) \
+         every_days, set_by, set_at, confirmed_by, schedule, cron, zone, window_minutes, paused_until, approval_first, \
+         hold, event_seq, row_mac) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20) \
          ON CONFLICT (id) DO UPDATE SET rotator = excluded.rotator, settings = excluded.settings, \
          length = excluded.length, forbidden = excluded.forbidden, overlap_minutes = excluded.overlap_minutes, \
-         every_days = excluded.every_days, \
-         set_by = excluded.set_by, set_at = excluded.set_at, confirmed_by = excluded.confirmed_by",
+         every_days = excluded.every_days, set_by = excluded.set_by, set_at = excluded.set_at, \
+         confirmed_by = excluded.confirmed_by, schedule = excluded.schedule, cron = excluded.cron, \
+         zone = excluded.zone, window_minutes = excluded.window_minutes, paused_until = excluded.paused_until, \
+         approval_first = excluded.approval_first, hold = excluded.hold",
     )
     .bind(plan.id.clone())
     .bind(plan.secret_id.clone())
@@ -128,8 +243,56 @@ pub async fn save_plan(tx: &mut impl Sql, plan: &Plan) -> Result<u64> {
     .bind(plan.set_by.clone())
     .bind(plan.set_at)
     .bind(plan.confirmed_by.clone())
+    .bind(plan.schedule.clone())
+    .bind(plan.cron.clone())
+    .bind(plan.zone.clone())
+    .bind(plan.window_minutes)
+    .bind(plan.paused_until)
+    .bind(plan.approval_first)
+    .bind(plan.hold)
     .bind(plan.event_seq)
     .bind(plan.row_mac.clone())
+    .execute()
+    .await
+}
+
+pub async fn find_default(db: &mut impl Sql, environment: &str, key: &Key) -> Result<Option<Default>> {
+    let row = db.sql(select(DEFAULT, " WHERE environment_id = $1")).bind(environment.to_owned()).optional().await?;
+    Ok(row.and_then(|row| check(row, key)))
+}
+
+pub async fn save_default(tx: &mut impl Sql, row: &Default) -> Result<u64> {
+    tx.sql(
+        "INSERT INTO rotation_defaults (id, environment_id, schedule, every_days, cron, zone, window_minutes, set_by, \
+         set_at, event_seq, row_mac) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) \
+         ON CONFLICT (id) DO UPDATE SET schedule = excluded.schedule, every_days = excluded.every_days, \
+         cron = excluded.cron, zone = excluded.zone, window_minutes = excluded.window_minutes, \
+         set_by = excluded.set_by, set_at = excluded.set_at",
+    )
+    .bind(row.id.clone())
+    .bind(row.environment_id.clone())
+    .bind(row.schedule.clone())
+    .bind(row.every_days)
+    .bind(row.cron.clone())
+    .bind(row.zone.clone())
+    .bind(row.window_minutes)
+    .bind(row.set_by.clone())
+    .bind(row.set_at)
+    .bind(row.event_seq)
+    .bind(row.row_mac.clone())
+    .execute()
+    .await
+}
+
+/// Has it looked at anew when each secret of an environment is due that inherits its time.
+pub async fn note_all_due(tx: &mut impl Sql, environment: &str, at: Moment) -> Result<u64> {
+    tx.sql(
+        "INSERT INTO rotation_due (secret_id, due_at) SELECT p.secret_id, $1 FROM rotation_plans p \
+         JOIN secrets s ON s.id = p.secret_id WHERE s.environment_id = $2 AND p.schedule = 'inherited' \
+         ON CONFLICT (secret_id) DO UPDATE SET due_at = excluded.due_at",
+    )
+    .bind(at)
+    .bind(environment.to_owned())
     .execute()
     .await
 }
@@ -166,12 +329,25 @@ pub async fn list(db: &mut impl Sql, ended: bool, limit: u32, key: &Key) -> Resu
     Ok(checked(db.sql(select(ROTATION, rest)).bind(i64::from(limit)).all().await?, key))
 }
 
+/// Rotations that began between two moments, in order.
+pub async fn between(db: &mut impl Sql, from: Moment, until: Moment, limit: u32, key: &Key) -> Result<Vec<Rotation>> {
+    let rest = " WHERE started_at >= $1 AND started_at < $2 ORDER BY started_at LIMIT $3";
+    let rows = db.sql(select(ROTATION, rest)).bind(from).bind(until).bind(i64::from(limit)).all().await?;
+    Ok(checked(rows, key))
+}
+
+/// Plans, in the order of their making.
+pub async fn plans(db: &mut impl Sql, limit: u32, key: &Key) -> Result<Vec<Plan>> {
+    let rows: Vec<Plan> = db.sql(select(PLAN, " ORDER BY id LIMIT $1")).bind(i64::from(limit)).all().await?;
+    Ok(rows.into_iter().filter_map(|row| check(row, key)).collect())
+}
+
 /// Rotations whose next step is due, the longest due first.
 pub async fn due(db: &mut impl Sql, now: Moment, limit: u32) -> Result<Vec<String>> {
     let rows: Vec<(String,)> = db
         .sql(
             "SELECT r.id FROM rotations r LEFT JOIN rotation_leases l ON l.rotation_id = r.id \
-             WHERE r.ended_at IS NULL AND r.next_at <= $1 AND r.step <> 'needs_person' \
+             WHERE r.ended_at IS NULL AND r.next_at <= $1 AND r.step NOT IN ('needs_person', 'waiting') \
              AND (l.leased_until IS NULL OR l.leased_until <= $1) ORDER BY r.next_at LIMIT $2",
         )
         .bind(now)
@@ -185,8 +361,8 @@ pub async fn due(db: &mut impl Sql, now: Moment, limit: u32) -> Result<Vec<Strin
 pub async fn insert(tx: &mut impl Sql, row: &Rotation) -> Result<u64> {
     tx.sql(
         "INSERT INTO rotations (id, secret_id, project_id, environment_id, trigger_kind, started_by, started_at, step, \
-         attempts, next_at, from_version, repeats, event_seq, row_mac) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) ON CONFLICT DO NOTHING",
+         attempts, next_at, from_version, repeats, due_at, cut_off, event_seq, row_mac) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) ON CONFLICT DO NOTHING",
     )
     .bind(row.id.clone())
     .bind(row.secret_id.clone())
@@ -200,6 +376,8 @@ pub async fn insert(tx: &mut impl Sql, row: &Rotation) -> Result<u64> {
     .bind(row.next_at)
     .bind(row.from_version)
     .bind(row.repeats)
+    .bind(row.due_at)
+    .bind(row.cut_off)
     .bind(row.event_seq)
     .bind(row.row_mac.clone())
     .execute()
@@ -209,7 +387,8 @@ pub async fn insert(tx: &mut impl Sql, row: &Rotation) -> Result<u64> {
 pub async fn save(tx: &mut impl Sql, row: &Rotation) -> Result<u64> {
     tx.sql(
         "UPDATE rotations SET step = $1, stopped = $2, reason = $3, attempts = $4, next_at = $5, to_version = $6, \
-         promoted_at = $7, overlap_until = $8, dead_at = $9, repeats = $10, grade = $11, ended_at = $12 WHERE id = $13",
+         promoted_at = $7, overlap_until = $8, dead_at = $9, repeats = $10, grade = $11, ended_at = $12, cut_off = $13 \
+         WHERE id = $14",
     )
     .bind(row.step.clone())
     .bind(row.stopped.clone())
@@ -223,6 +402,7 @@ pub async fn save(tx: &mut impl Sql, row: &Rotation) -> Result<u64> {
     .bind(row.repeats)
     .bind(row.grade.clone())
     .bind(row.ended_at)
+    .bind(row.cut_off)
     .bind(row.id.clone())
     .execute()
     .await
@@ -285,6 +465,14 @@ pub async fn release(tx: &mut impl Sql, rotation: &str, holder: &str) -> Result<
     tx.sql("DELETE FROM rotation_leases WHERE rotation_id = $1 AND holder = $2")
         .bind(rotation.to_owned())
         .bind(holder.to_owned())
+        .execute()
+        .await
+}
+
+/// Takes away whatever keeps a rotation from being worked on.
+pub async fn release_any(tx: &mut impl Sql, rotation: &str) -> Result<u64> {
+    tx.sql("DELETE FROM rotation_leases WHERE rotation_id = $1 AND holder = 'waiting'")
+        .bind(rotation.to_owned())
         .execute()
         .await
 }

@@ -21,6 +21,9 @@ pub struct Version {
     pub destroy_after: Option<Moment>,
     pub destroy_by: Option<String>,
     pub destroyed_at: Option<Moment>,
+    /// When its credential was shown, or attested, to be dead, and which of the two.
+    pub dead_at: Option<Moment>,
+    pub death: Option<String>,
 }
 
 impl Version {
@@ -31,7 +34,8 @@ impl Version {
 }
 
 const VERSION: &str = "SELECT secret_id, version, environment_id, key_generation, field_names, length, created_by, \
-                       created_at, deleted_at, destroy_after, destroy_by, destroyed_at FROM secret_versions";
+                       created_at, deleted_at, destroy_after, destroy_by, destroyed_at, dead_at, death \
+                       FROM secret_versions";
 
 fn select(rest: &'static str) -> Statement {
     let mut statement = Statement::from(VERSION);
@@ -51,7 +55,7 @@ pub async fn find(db: &mut impl Sql, secret: &str, version: i32) -> Result<Optio
 pub async fn current_of(db: &mut impl Sql, project: &str) -> Result<Vec<Version>> {
     db.sql(
         "SELECT v.secret_id, v.version, v.environment_id, v.key_generation, v.field_names, v.length, v.created_by, \
-         v.created_at, v.deleted_at, v.destroy_after, v.destroy_by, v.destroyed_at FROM secret_versions v \
+         v.created_at, v.deleted_at, v.destroy_after, v.destroy_by, v.destroyed_at, v.dead_at, v.death FROM secret_versions v \
          JOIN secrets s ON s.id = v.secret_id AND s.current_version = v.version WHERE s.project_id = $1",
     )
     .bind(project.to_owned())
@@ -288,6 +292,22 @@ pub async fn learn(
     .await
 }
 
+/// Notes that a version's credential is dead, and how that is known, or that it works after all.
+pub async fn note_death(
+    tx: &mut impl Sql,
+    secret: &str,
+    version: i32,
+    death: Option<(Moment, &'static str)>,
+) -> Result<u64> {
+    tx.sql("UPDATE secret_versions SET dead_at = $1, death = $2 WHERE secret_id = $3 AND version = $4")
+        .bind(death.map(|(at, _)| at))
+        .bind(death.map(|(_, how)| how.to_owned()))
+        .bind(secret.to_owned())
+        .bind(version)
+        .execute()
+        .await
+}
+
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct Knowing {
     pub secret_id: String,
@@ -298,13 +318,28 @@ pub struct Knowing {
     pub since: Moment,
 }
 
-/// Who knows versions of a secret that still exist.
+/// Who knows versions of a secret that may still work: a dead one opens nothing any more.
 pub async fn knowing(db: &mut impl Sql, secret: &str) -> Result<Vec<Knowing>> {
     db.sql(
         "SELECT k.secret_id, k.version, k.person_id, p.name, k.how, k.since FROM knowledge k \
-         JOIN people p ON p.id = k.person_id WHERE k.secret_id = $1 ORDER BY k.version DESC, p.name",
+         JOIN people p ON p.id = k.person_id \
+         JOIN secret_versions v ON v.secret_id = k.secret_id AND v.version = k.version AND v.death IS NULL \
+         WHERE k.secret_id = $1 ORDER BY k.version DESC, p.name",
     )
     .bind(secret.to_owned())
+    .all()
+    .await
+}
+
+/// Who knows versions in a project that may still work, by secret and version.
+pub async fn knowing_in(db: &mut impl Sql, project: &str) -> Result<Vec<Knowing>> {
+    db.sql(
+        "SELECT k.secret_id, k.version, k.person_id, p.name, k.how, k.since FROM knowledge k \
+         JOIN people p ON p.id = k.person_id JOIN secrets s ON s.id = k.secret_id \
+         JOIN secret_versions v ON v.secret_id = k.secret_id AND v.version = k.version AND v.death IS NULL \
+         WHERE s.project_id = $1 ORDER BY k.secret_id, k.version DESC, p.name",
+    )
+    .bind(project.to_owned())
     .all()
     .await
 }

@@ -161,6 +161,8 @@ async fn insert(
         destroy_after: None,
         destroy_by: None,
         destroyed_at: None,
+        dead_at: None,
+        death: None,
     };
     // The key may have been destroyed since the value was sealed with it.
     if !store::lock_key(tx, &secret.environment_id, row.key_generation).await? {

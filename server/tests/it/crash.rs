@@ -100,7 +100,8 @@ const STEPS: [&str; 8] = [
 /// value, what works is what is handed out, and the old credential is proved dead in the end.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_killed_rotation_asks_its_target() {
-    use app::rotations::model::{Grade, RotatorKind, Step};
+    use app::rotations::model::{Grade, Step};
+    use server::rotations::rotator::Target;
     for point in STEPS {
         let folder = tempfile::tempdir().unwrap();
         let config = config(folder.path());
@@ -114,8 +115,8 @@ async fn a_killed_rotation_asks_its_target() {
             url: None,
             instance,
         };
-        let Some(target) = crate::rotations::Target::new(Cast::new(world).await, "killed").await else { return };
-        target.plan(RotatorKind::PostgresSingle, target.settings(), 0).await;
+        let Some(target) = crate::rotations::Role::new(Cast::new(world).await, "killed").await else { return };
+        target.plan(Target::Postgres(target.settings()), 0).await;
         let (id, now) = (target.start().await, clock.now().timestamp_micros());
         let (secret, role, endpoint) = (target.secret.clone(), target.role.clone(), target.endpoint.clone());
         target.cast.console.db().close().await;

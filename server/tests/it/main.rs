@@ -6,6 +6,7 @@ mod cast;
 mod crash;
 mod support;
 
+mod cases;
 mod grants;
 mod http;
 mod ledger;
@@ -15,7 +16,9 @@ mod people;
 mod process;
 mod requests;
 mod rotations;
+mod schedules;
 mod state;
 mod tidy;
 mod vault;
+mod webhooks;
 mod workloads;

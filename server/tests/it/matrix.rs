@@ -36,6 +36,10 @@ const SYSTEM: &[Action] = &[
     Action::IssueGrant,
     Action::EndGrant,
     Action::RevokeToken,
+    Action::MissRotation,
+    Action::OpenCase,
+    Action::CloseCase,
+    Action::ReopenCase,
 ];
 
 fn situations() -> Vec<(String, Situation)> {

@@ -5,49 +5,46 @@ use app::{
     catalog::model::Kind,
     error::{Conflict, Error, Refusal},
     policies::model::{Class, Right, Tier},
-    rotations::model::{Choice, Grade, RotatorKind, Step, ValueRules},
+    rotations::{
+        model::{Choice, Grade, Step},
+        schedule::Schedule,
+    },
 };
 use chrono::TimeDelta;
 use server::{
     catalog::{self, NewSecret},
     console::Console,
-    rotations::{self, NewPlan, postgres::Settings, store::Rotation},
+    rotations::{self, NewPlan, postgres::Settings, rotator::Target, store::Rotation},
     vault::{self, Source},
 };
 use sqlx::{Connection, Executor, PgConnection};
 use zeroize::Zeroizing;
 
-fn generated(overlap_minutes: i64) -> NewPlan {
-    NewPlan {
-        kind: RotatorKind::Generated,
-        postgres: None,
-        rules: ValueRules::default(),
-        overlap_minutes,
-        every_days: 0,
-    }
+pub fn generated(overlap_minutes: i64) -> NewPlan {
+    NewPlan { overlap_minutes, ..NewPlan::generated() }
 }
 
-async fn rotation(cast: &Cast, id: &str) -> Rotation {
+pub async fn rotation(cast: &Cast, id: &str) -> Rotation {
     let mut db = cast.console.read().await.unwrap();
     rotations::store::find(&mut db, id, cast.console.seal_key()).await.unwrap().unwrap()
 }
 
-async fn run(cast: &Cast) {
+pub async fn run(cast: &Cast) {
     while rotations::run_due(&cast.console).await.unwrap() > 0 {}
 }
 
-async fn current(cast: &Cast, secret: &str) -> Option<i32> {
+pub async fn current(cast: &Cast, secret: &str) -> Option<i32> {
     let mut db = cast.console.read().await.unwrap();
     catalog::store::find(&mut db, secret, cast.console.seal_key()).await.unwrap().unwrap().current_version
 }
 
-async fn is_whole(cast: &Cast) {
+pub async fn is_whole(cast: &Cast) {
     let state = server::audit::state::check(cast.console.db(), cast.console.seal_key()).await.unwrap();
     assert_eq!(state.wrong, Vec::<String>::new());
 }
 
 /// A role on the real server that signs in by password alone, and the secret that holds it.
-pub struct Target {
+pub struct Role {
     pub cast: Cast,
     pub admin: PgConnection,
     pub role: String,
@@ -55,7 +52,7 @@ pub struct Target {
     pub secret: String,
 }
 
-impl Target {
+impl Role {
     /// `None` without the tests' PostgreSQL.
     pub async fn new(cast: Cast, name: &str) -> Option<Self> {
         let endpoint = std::env::var("COUNTERSIGN_TEST_POSTGRES_TARGET").ok()?;
@@ -75,12 +72,12 @@ impl Target {
             roles: vec![],
             admin: None,
             end_sessions: true,
+            dies_after_days: 0,
         }
     }
 
-    pub async fn plan(&self, kind: RotatorKind, settings: Settings, overlap_minutes: i64) {
-        let plan =
-            NewPlan { kind, postgres: Some(settings), rules: ValueRules::default(), overlap_minutes, every_days: 0 };
+    pub async fn plan(&self, target: Target, overlap_minutes: i64) {
+        let plan = NewPlan { overlap_minutes, ..NewPlan::at(target) };
         let iris = self.cast.caller("iris").await;
         rotations::configure_rotation(&self.cast.console, &iris, &self.secret, plan).await.unwrap();
         let mara = self.cast.caller("mara").await;
@@ -206,14 +203,9 @@ story!(somebody_of_security_confirms_where_values_go, |world| {
         roles: vec![],
         admin: None,
         end_sessions: true,
+        dies_after_days: 0,
     };
-    let plan = || NewPlan {
-        kind: RotatorKind::PostgresSingle,
-        postgres: Some(settings.clone()),
-        rules: ValueRules::default(),
-        overlap_minutes: 0,
-        every_days: 0,
-    };
+    let plan = || NewPlan::at(Target::Postgres(settings.clone()));
     rotations::configure_rotation(&cast.console, &iris, &secret, plan()).await.unwrap();
     let unconfirmed = rotations::start_rotation(&cast.console, &iris, &secret).await;
     assert_eq!(unconfirmed.err(), Some(Error::Refused(Refusal::PlanUnconfirmed)));
@@ -227,8 +219,8 @@ story!(somebody_of_security_confirms_where_values_go, |world| {
 });
 
 story!(one_role_is_rotated_and_the_old_password_is_proved_dead, |world| {
-    let Some(mut target) = Target::new(Cast::new(world).await, "single").await else { return };
-    target.plan(RotatorKind::PostgresSingle, target.settings(), 0).await;
+    let Some(mut target) = Role::new(Cast::new(world).await, "single").await else { return };
+    target.plan(Target::Postgres(target.settings()), 0).await;
     // A session that outlives the change of its password.
     let url = format!("postgres://{}:first-password-of-all@{}/postgres", target.role, target.endpoint);
     let mut survivor = PgConnection::connect(&url).await.unwrap();
@@ -268,7 +260,7 @@ story!(one_role_is_rotated_and_the_old_password_is_proved_dead, |world| {
 });
 
 story!(two_roles_in_turn_leave_no_gap, |world| {
-    let Some(mut target) = Target::new(Cast::new(world).await, "turn").await else { return };
+    let Some(mut target) = Role::new(Cast::new(world).await, "turn").await else { return };
     let (other, boss) = (format!("{}_b", target.role), format!("{}_boss", target.role));
     make_role(&mut target.admin, &other, "never-used-before").await;
     let statement = format!("CREATE ROLE \"{boss}\" LOGIN SUPERUSER PASSWORD 'boss-password-here'");
@@ -276,7 +268,7 @@ story!(two_roles_in_turn_leave_no_gap, |world| {
     let admin = account(&target.cast, "db/boss", &boss, "boss-password-here").await;
     let settings =
         Settings { roles: vec![target.role.clone(), other.clone()], admin: Some(admin), ..target.settings() };
-    target.plan(RotatorKind::PostgresAlternating, settings, 10).await;
+    target.plan(Target::PostgresInTurn(settings), 10).await;
     let id = target.start().await;
     run(&target.cast).await;
     assert_eq!(rotation(&target.cast, &id).await.step(), Step::Overlap);
@@ -316,8 +308,8 @@ story!(two_roles_in_turn_leave_no_gap, |world| {
 });
 
 story!(a_target_that_says_no_stops_the_line_and_a_person_goes_on, |world| {
-    let Some(mut target) = Target::new(Cast::new(world).await, "stuck").await else { return };
-    target.plan(RotatorKind::PostgresSingle, target.settings(), 0).await;
+    let Some(mut target) = Role::new(Cast::new(world).await, "stuck").await else { return };
+    target.plan(Target::Postgres(target.settings()), 0).await;
     let statement = format!("ALTER ROLE \"{}\" PASSWORD 'changed-by-hand'", target.role);
     target.admin.execute(sqlx::AssertSqlSafe(statement)).await.unwrap();
     let id = target.start().await;
@@ -360,14 +352,9 @@ story!(a_target_that_cannot_be_reached_is_tried_again_and_then_told, |world| {
         roles: vec![],
         admin: None,
         end_sessions: true,
+        dies_after_days: 0,
     };
-    let plan = NewPlan {
-        kind: RotatorKind::PostgresSingle,
-        postgres: Some(settings),
-        rules: ValueRules::default(),
-        overlap_minutes: 0,
-        every_days: 0,
-    };
+    let plan = NewPlan::at(Target::Postgres(settings));
     rotations::configure_rotation(&cast.console, &iris, &secret, plan).await.unwrap();
     let unconfirmed = rotations::start_rotation(&cast.console, &iris, &secret).await;
     assert_eq!(unconfirmed.err(), Some(Error::Refused(Refusal::PlanUnconfirmed)), "in staging too");
@@ -392,7 +379,7 @@ story!(what_is_due_by_its_age_is_begun_once_by_the_service, |world| {
     let cast = Cast::new(world).await;
     let secret = cast.filled("api/key", Tier::Staging, Class::Normal).await;
     let iris = cast.caller("iris").await;
-    let plan = |every_days| NewPlan { every_days, ..generated(0) };
+    let plan = |days| NewPlan { schedule: Schedule::Age { days }, ..generated(0) };
     let long = rotations::configure_rotation(&cast.console, &iris, &secret, plan(91)).await;
     assert!(matches!(long.err(), Some(Error::Invalid(_))), "the level's greatest age");
     rotations::configure_rotation(&cast.console, &iris, &secret, plan(30)).await.unwrap();
@@ -420,19 +407,19 @@ story!(what_is_due_by_its_age_is_begun_once_by_the_service, |world| {
     assert_eq!(all().await.len(), 1, "once for each age");
     cast.world.clock.advance(TimeDelta::days(2));
     assert_eq!(all().await.len(), 2, "missed looks coalesce");
-    rotations::configure_rotation(&cast.console, &iris, &secret, plan(0)).await.unwrap();
+    rotations::configure_rotation(&cast.console, &iris, &secret, generated(0)).await.unwrap();
     cast.world.clock.advance(TimeDelta::days(80));
     assert_eq!(all().await.len(), 2, "by hand alone");
     is_whole(&cast).await;
 });
 
 story!(an_old_value_that_goes_on_working_is_told_and_does_not_loop, |world| {
-    let Some(mut target) = Target::new(Cast::new(world).await, "undead").await else { return };
+    let Some(mut target) = Role::new(Cast::new(world).await, "undead").await else { return };
     let boss = format!("{}_boss", target.role);
     let statement = format!("CREATE ROLE \"{boss}\" LOGIN SUPERUSER PASSWORD 'boss-password-here'");
     target.admin.execute(sqlx::AssertSqlSafe(statement)).await.unwrap();
     let admin = account(&target.cast, "db/boss", &boss, "boss-password-here").await;
-    target.plan(RotatorKind::PostgresSingle, Settings { admin: Some(admin), ..target.settings() }, 10).await;
+    target.plan(Target::Postgres(Settings { admin: Some(admin), ..target.settings() }), 10).await;
     let id = target.start().await;
     run(&target.cast).await;
     assert_eq!(rotation(&target.cast, &id).await.step(), Step::Overlap);

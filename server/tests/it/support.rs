@@ -83,6 +83,7 @@ impl World {
         let anchors = Anchors::new(vec![Anchor::Folder(folder.path().join("anchor"))]);
         let mut instance = Instance::attach(db, &files, clock.clone(), anchors).await.unwrap();
         instance.folder = Some(folder.path().to_owned());
+        instance.private = vec!["127.0.0.1/32".parse().unwrap()];
         Self { instance, clock, files, folder, url }
     }
 

@@ -16,7 +16,7 @@ use server::{
 };
 use zeroize::Zeroizing;
 
-struct Machine {
+pub struct Machine {
     id: String,
     secret: Zeroizing<String>,
 }
@@ -25,7 +25,7 @@ fn origin() -> Who {
     Who { address: Some("10.30.0.1".into()), ..Who::anonymous() }
 }
 
-async fn machine(cast: &Cast, slug: &str, tier: Tier) -> Machine {
+pub async fn machine(cast: &Cast, slug: &str, tier: Tier) -> Machine {
     let iris = cast.caller("iris").await;
     let (project, environment) = (cast.project().await, cast.environment(tier));
     let (id, _) =
@@ -34,7 +34,7 @@ async fn machine(cast: &Cast, slug: &str, tier: Tier) -> Machine {
     Machine { id, secret }
 }
 
-async fn allow(cast: &Cast, machine: &Machine, secret: &str, minutes: i64) -> String {
+pub async fn allow(cast: &Cast, machine: &Machine, secret: &str, minutes: i64) -> String {
     let form = cast.console.id::<CorrelationId>().unwrap().to_string();
     let ask = Ask {
         secrets: vec![secret.into()],
@@ -49,11 +49,11 @@ async fn allow(cast: &Cast, machine: &Machine, secret: &str, minutes: i64) -> St
     request
 }
 
-async fn token(cast: &Cast, machine: &Machine) -> Result<Zeroizing<String>, Error> {
+pub async fn token(cast: &Cast, machine: &Machine) -> Result<Zeroizing<String>, Error> {
     Ok(workloads::issue_token(&cast.console, &origin(), &machine.secret).await?.token)
 }
 
-async fn fetch(cast: &Cast, token: &str, environment: &str, path: &str) -> Result<String, Error> {
+pub async fn fetch(cast: &Cast, token: &str, environment: &str, path: &str) -> Result<String, Error> {
     let taken = workloads::fetch_secret(&cast.console, &origin(), token, "payments", environment, path).await?;
     Ok(String::from_utf8_lossy(taken.payload.fields().next().unwrap().1).into_owned())
 }

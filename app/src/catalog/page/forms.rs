@@ -4,6 +4,7 @@ use crate::{
     catalog::model::Kind,
     error::Refusal,
     policies::model::Class,
+    rotations::page::{DefaultView, default_part},
     session::Shell,
     time::Moment,
     ui::{self, Band, Form},
@@ -183,6 +184,7 @@ pub fn environment(
     column: Column,
     keys: Vec<KeyLine>,
     may: Option<Refusal>,
+    schedule: (DefaultView, &Form),
 ) -> String {
     let (slug, name) = (project.0.to_owned(), project.1.to_owned());
     let band = Band { project: name.clone(), environment: column.slug.clone(), tier: column.tier };
@@ -224,6 +226,7 @@ pub fn environment(
                 {ui::table("Keys, newest first", &["Key", "State", "Made", "Values sealed with it", ""], rows)}
                 {change}
             }.into_any())}
+            {ui::clause("h-schedule", "When its secrets rotate", "Inherited by every secret here that has a plan and says nothing itself.", default_part(schedule.0, schedule.1))}
         }
         .into_any()
     })

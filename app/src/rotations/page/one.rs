@@ -1,0 +1,185 @@
+//! One rotation: where it stands, who has moved, what can be decided, each step with its evidence.
+use super::{Moved, badge, timeline};
+use crate::{
+    error::Refusal,
+    policies::model::Tier,
+    rotations::model::{Choice, Grade, Step, choices},
+    session::Shell,
+    time::{self, Moment},
+    ui::{self, Band, Form},
+};
+use leptos::prelude::*;
+
+pub struct RotationView {
+    pub id: String,
+    pub secret: String,
+    pub path: String,
+    pub project: (String, String),
+    pub environment: String,
+    pub tier: Tier,
+    pub step: Step,
+    pub stopped: Option<Step>,
+    pub reason: Option<String>,
+    pub grade: Option<Grade>,
+    pub rotator: &'static str,
+    pub trigger: &'static str,
+    pub started_by: String,
+    pub started_at: Moment,
+    pub next_at: Option<Moment>,
+    pub from_version: i32,
+    pub to_version: Option<i32>,
+    pub promoted_at: Option<Moment>,
+    pub overlap_until: Option<Moment>,
+    pub dead_at: Option<Moment>,
+    pub ended_at: Option<Moment>,
+    /// Who fetched it of late: name, version, when.
+    pub consumers: Vec<(String, i32, Moment)>,
+    pub events: Vec<Moved>,
+    pub resolve: Option<Refusal>,
+    pub approve: Option<Refusal>,
+    pub cut_off: Option<Refusal>,
+    /// The old value is disabled as soon as the new one works.
+    pub hurried: bool,
+    /// When a schedule wanted it.
+    pub due_at: Option<Moment>,
+    /// Cases that the proof closes or closed: id, words.
+    pub cases: Vec<(String, String)>,
+}
+
+pub fn rotation(shell: &Shell, view: RotationView, form: &Form) -> String {
+    let band = Band { project: view.project.1.clone(), environment: view.environment.clone(), tier: view.tier };
+    ui::page(shell, "Rotation", Some(band), || {
+        let now = shell.now;
+        let version =
+            |version: Option<i32>| version.map_or("not made yet".to_owned(), |version| format!("version {version}"));
+        let took = |until: Option<Moment>| match until {
+            Some(at) => view! { {ui::when(at)}<small>{format!("after {}", time::about(at - view.started_at))}</small> }
+                .into_any(),
+            None => ui::text("not yet"),
+        };
+        let mut facts = vec![
+            ("Secret", ui::link(format!("/secrets/{}", view.secret), view.path.clone())),
+            ("How", ui::text(view.rotator)),
+            ("Begun", view! { {ui::when(view.started_at)}<small>{format!("{} by {}", view.trigger, view.started_by)}</small> }.into_any()),
+            ("Old, new", ui::text(format!("version {}, {}", view.from_version, version(view.to_version)))),
+            ("New value in use", took(view.promoted_at)),
+            ("Old value dead", took(view.dead_at)),
+        ];
+        if let (Some(until), None, Step::Overlap) = (view.overlap_until, view.ended_at, view.step) {
+            facts.push(("Old value works until", ui::when_about(until, now)));
+        }
+        if let Some(next) = view.next_at.filter(|next| *next > now) {
+            facts.push(("Next step", ui::when_about(next, now)));
+        }
+        if let Some(due) = view.due_at {
+            facts.push(("Due", ui::when(due)));
+        }
+        if view.hurried {
+            facts.push(("Cut off", ui::text("The old value is disabled as soon as the new one works.")));
+        }
+        if !view.cases.is_empty() {
+            let links = view.cases.iter().map(|(id, words)| view! { <span class="block">{ui::link(format!("/cases/{id}"), words.clone())}</span> }).collect_view();
+            facts.push(("Cases", links.into_any()));
+        }
+        let consumers = view
+            .consumers
+            .iter()
+            .map(|(name, used, at)| {
+                let moved = match view.to_version {
+                    Some(new) if *used >= new => ui::badge("good", "has the new value"),
+                    Some(_) => ui::badge("attention", "still on the old value"),
+                    None => ui::badge("note", "on the present value"),
+                };
+                vec![
+                    ui::text(name.clone()),
+                    view! { <code>{format!("v{used}")}</code> }.into_any(),
+                    moved,
+                    ui::when_about(*at, now),
+                ]
+            })
+            .collect::<Vec<_>>();
+        let no_consumers = consumers.is_empty();
+        view! {
+            {ui::crumbs(vec![("Rotations".into(), Some("/rotations".into())), (view.path.clone(), None)])}
+            <section class="clause first"><header>{badge(view.step, view.grade)}</header><div>
+                <h1 class="sentence">"Rotation of "<code>{view.path.clone()}</code>" in "<b>{view.project.1.clone()}</b>" "{ui::env(view.tier)}</h1></div></section>
+            {decide(&view, form)}
+            {wait(&view, form)}
+            {ui::clause("h-facts", "Facts", "", ui::facts(facts))}
+            {ui::clause("h-consumers", "Who uses it", "From observed machine fetches of the last 30 days.", if no_consumers {
+                ui::text("No workload fetched it. People who read it have to be told: the secret’s page names them.")
+            } else {
+                ui::table("Workloads and the version that each fetched last", &["Workload", "Version", "State", "Last fetch"], consumers)
+            })}
+            {ui::clause("h-steps", "Steps", "Newest first, UTC. Each is an event of the trail.", timeline(&view.events))}
+        }
+        .into_any()
+    })
+}
+
+/// What somebody can do while it runs: agree, cancel, end the overlap.
+fn wait(view: &RotationView, form: &Form) -> AnyView {
+    let base = format!("/rotations/{}", view.id);
+    match view.step {
+        Step::Waiting if view.approve.is_none() => view! {
+            <form method="post" action=format!("{base}/answer")>
+                <section class="clause tinted" aria-labelledby="h-answer">
+                    <header><h2 id="h-answer">"May it begin?"</h2>"Its plan wants somebody else to agree first."</header>
+                    <div class="stacked">
+                        {ui::text_area(form, "comment", "Reason", "Required to cancel.")}
+                        <div class="answers">
+                            <button class="answer yes" type="submit" name="answer" value="approve"><span class="ic go" aria-hidden="true"></span><b>"Let it begin"</b><span>"Not by whoever started it."</span></button>
+                            <button class="answer" type="submit" name="answer" value="cancel"><span class="ic go" aria-hidden="true"></span><b>"Cancel it"</b><span>"Nothing was changed."</span></button>
+                        </div>
+                    </div>
+                </section>
+            </form>
+        }.into_any(),
+        Step::Overlap if view.cut_off.is_none() && !view.hurried => view! {
+            <section class="clause" aria-labelledby="h-cut">
+                <header><h2 id="h-cut">"End the overlap"</h2>"Whoever still uses the old value fails from then on."</header>
+                <div>{ui::act(format!("{base}/cut-off"), "Disable the old value now", vec![])}</div>
+            </section>
+        }.into_any(),
+        _ => ().into_any(),
+    }
+}
+
+/// Where the machine stopped: why, and what can be done.
+fn decide(view: &RotationView, form: &Form) -> AnyView {
+    let (Step::NeedsPerson, Some(stopped)) = (view.step, view.stopped) else { return ().into_any() };
+    let why = view.reason.clone().unwrap_or_default();
+    let stop = ui::callout(
+        "danger",
+        format!("It stopped before: {}", stopped.words().to_lowercase()),
+        format!("{why}. Both values are kept."),
+    );
+    if let Some(refusal) = &view.resolve {
+        return view! { {stop}<p class="muted">{refusal.to_string()}</p> }.into_any();
+    }
+    let explained = |choice: Choice| match choice {
+        Choice::Retry => "The same step once more, from asking the target.",
+        Choice::KeepNew => "It is verified at every server before it is handed out.",
+        Choice::KeepOld if view.to_version.is_none() => "It ends here; nothing was changed.",
+        Choice::KeepOld => "The target is asked first; the new value is set aside and can be restored.",
+        Choice::Disable => "Those who still use it have to follow; they are named in the record.",
+        Choice::Attest => "Closed on your word, which is not a proof and is shown so.",
+    };
+    let buttons = choices(stopped).iter().map(|choice| view! {
+        <button class="answer" type="submit" name="choice" value=choice.code()><span class="ic go" aria-hidden="true"></span><b>{choice.words()}</b><span>{explained(*choice)}</span></button>
+    }).collect_view();
+    view! {
+        <form method="post" action=format!("/rotations/{}/resolve", view.id)>
+            <section class="clause tinted" aria-labelledby="h-decide">
+                <header><h2 id="h-decide">"How it goes on"</h2>"Your choice is an event."</header>
+                <div class="stacked">
+                    {stop}
+                    {ui::text_area(form, "comment", "What you saw", "Required unless you only try again.")}
+                    {form.error("choice").map(|why| view! { <p class="wrong" role="alert">{why}</p> })}
+                    <div class="answers">{buttons}</div>
+                </div>
+            </section>
+        </form>
+    }
+    .into_any()
+}

@@ -1,0 +1,222 @@
+//! Rotations: the list, one of them, and what decides how it goes on. Plans, cases, the calendar and choosing many have
+//! files of their own.
+mod calendar;
+mod cases;
+mod many;
+mod plan;
+
+pub use calendar::calendar;
+pub use cases::*;
+pub use many::*;
+pub use plan::*;
+
+use super::{
+    Problem,
+    visitor::{Fields, Names, Signed, done, mistaken, shown},
+};
+use crate::{
+    audit,
+    catalog::{self, Located},
+    db::Sql,
+    rotations::{self, case_store, store::Rotation},
+};
+use app::{
+    audit::{action::Action, leaf::Leaf},
+    error::Error,
+    rotations::{
+        model::{Choice, RotatorKind, Step},
+        page::{self, Line, Moved, RotationView},
+    },
+    ui::Form,
+};
+use axum::{extract::Path, response::Response};
+
+type Answer = Result<Response, Problem>;
+
+/// How many events of one rotation its page shows.
+const EVENTS: u64 = 400;
+
+fn line(rotation: &Rotation, located: &Located) -> Line {
+    Line {
+        id: rotation.id.clone(),
+        path: located.secret.path.clone(),
+        project: located.project.name.clone(),
+        tier: located.environment.tier(),
+        step: rotation.step(),
+        reason: rotation.reason.clone(),
+        grade: rotation.grade(),
+        trigger: rotation.trigger().words(),
+        started_at: rotation.started_at,
+        ended_at: rotation.ended_at,
+    }
+}
+
+pub async fn list(signed: Signed) -> Answer {
+    let console = signed.console();
+    let shell = signed.shell("/rotations").await?;
+    let key = console.seal_key();
+    let mut db = console.read().await?;
+    let (mut open, mut ended) = (Vec::new(), Vec::new());
+    for (lines, over) in [(&mut open, false), (&mut ended, true)] {
+        for rotation in rotations::store::list(&mut db, over, 200, key).await? {
+            match Located::visible(console, &mut db, &signed.caller, &rotation.secret_id).await {
+                Ok(located) => lines.push(line(&rotation, &located)),
+                Err(Error::NotFound) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+    // What stopped comes first.
+    open.sort_by_key(|line| (line.step != Step::NeedsPerson, line.started_at));
+    Ok(shown(page::list(&shell, open, ended)))
+}
+
+pub async fn rotation(signed: Signed, Path(id): Path<String>) -> Answer {
+    Ok(shown(rotation_page(&signed, &id, &Form::default()).await?))
+}
+
+async fn rotation_page(signed: &Signed, id: &str, form: &Form) -> Result<String, Error> {
+    let console = signed.console();
+    let shell = signed.shell("/rotations").await?;
+    let (rotation, located) = rotations::visible_rotation(console, &signed.caller, id).await?;
+    let mut db = console.read().await?;
+    let mut names = Names::default();
+    let mut consumers = Vec::new();
+    for consumer in rotations::consumers(&mut db, &rotation.secret_id, console.now()).await? {
+        let name = names.workload(&mut db, signed.site(), &consumer.workload).await?;
+        consumers.push((name, consumer.version, consumer.at));
+    }
+    let started_by = match &rotation.started_by {
+        Some(person) => names.person(&mut db, signed.site(), person).await?,
+        None => "the service".to_owned(),
+    };
+    let events = events(signed, &mut db, &mut names, &rotation.secret_id, id, rotation.started_at).await?;
+    let plan = rotations::store::find_plan(&mut db, &rotation.secret_id, console.seal_key()).await?;
+    let project = Some(located.project.id.as_str());
+    let situation = catalog::secret_situation(&located);
+    let mut cases = Vec::new();
+    for case in case_store::of_version(&mut db, &rotation.secret_id, rotation.from_version, console.seal_key()).await? {
+        let state = case.end().map_or("open", app::rotations::cases::End::words);
+        cases.push((case.id.clone(), format!("{}: {state}", case.trigger().words())));
+    }
+    let would = |action| console.would(&signed.caller, action, project, situation);
+    let view = RotationView {
+        id: rotation.id.clone(),
+        secret: rotation.secret_id.clone(),
+        path: located.secret.path.clone(),
+        project: (located.project.slug.clone(), located.project.name.clone()),
+        environment: located.environment.slug.clone(),
+        tier: located.environment.tier(),
+        step: rotation.step(),
+        stopped: rotation.stopped(),
+        reason: rotation.reason.clone(),
+        grade: rotation.grade(),
+        rotator: plan.and_then(|plan| RotatorKind::from_code(&plan.rotator)).map_or("", RotatorKind::words),
+        trigger: rotation.trigger().words(),
+        started_by,
+        started_at: rotation.started_at,
+        next_at: rotation.ended_at.is_none().then_some(rotation.next_at),
+        from_version: rotation.from_version,
+        to_version: rotation.to_version,
+        promoted_at: rotation.promoted_at,
+        overlap_until: rotation.overlap_until,
+        dead_at: rotation.dead_at,
+        ended_at: rotation.ended_at,
+        consumers,
+        events,
+        resolve: would(Action::ResolveRotation),
+        approve: would(Action::ApproveRotation),
+        cut_off: would(Action::CutOff),
+        hurried: rotation.cut_off,
+        due_at: rotation.due_at,
+        cases,
+    };
+    Ok(page::rotation(&shell, view, form))
+}
+
+/// The events about one row of a secret out of the trail, newest first, with what they say of the target.
+async fn events(
+    signed: &Signed,
+    db: &mut impl Sql,
+    names: &mut Names,
+    secret: &str,
+    row: &str,
+    since: app::time::Moment,
+) -> Result<Vec<Moved>, Error> {
+    let narrow = audit::store::Narrow { secret: Some(secret.to_owned()), from: Some(since), ..Default::default() };
+    let mut moved = Vec::new();
+    for event in audit::store::list(db, &narrow, None, EVENTS).await? {
+        let Ok(leaf) = Leaf::decode(&event.leaf) else { continue };
+        if leaf.subject.row.as_deref() != Some(row) {
+            continue;
+        }
+        let action = Action::from_code(&event.action);
+        let by = match (event.actor_kind.as_str(), &event.actor_id) {
+            ("person", Some(id)) => names.person(db, signed.site(), id).await?,
+            _ => "the service".to_owned(),
+        };
+        let mut evidence = Vec::new();
+        for (name, value) in &leaf.detail {
+            // Which values were opened and by what is the trail's; the page says what happened.
+            if ["opened", "rotator", "sealed", "step", "target_hours"].contains(&name.as_str()) {
+                continue;
+            }
+            let said = match value {
+                serde_json::Value::String(text) if text.is_empty() => continue,
+                serde_json::Value::Bool(false) => continue,
+                serde_json::Value::Bool(true) => "yes".to_owned(),
+                serde_json::Value::String(text) => match app::time::parse_rfc3339(text) {
+                    Some(moment) => app::time::long(moment),
+                    None => text.clone(),
+                },
+                other => other.to_string(),
+            };
+            evidence.push(format!("{}: {said}", name.replace('_', " ")));
+        }
+        moved.push(Moved {
+            seq: event.seq as u64,
+            at: event.at,
+            words: action.map_or(event.action.clone(), |action| action.words().to_owned()),
+            by,
+            evidence,
+            wrong: matches!(
+                action,
+                Some(Action::FailStep | Action::AskPerson | Action::ReopenRotation | Action::ReopenCase)
+            ) || event.outcome != "allowed",
+        });
+    }
+    Ok(moved)
+}
+
+pub async fn resolve(signed: Signed, Path(id): Path<String>, fields: Fields) -> Answer {
+    let choice = Choice::from_code(fields.get("choice")).ok_or_else(|| Error::invalid("choice", "Choose one."))?;
+    let resolved =
+        rotations::resolve_rotation(signed.console(), &signed.caller, &id, choice, fields.get("comment")).await;
+    match resolved {
+        Ok(receipt) => Ok(done(&format!("/rotations/{id}"), Action::ResolveRotation, receipt)),
+        Err(error) => {
+            let form = fields.again(error, &[])?;
+            Ok(mistaken(rotation_page(&signed, &id, &form).await?))
+        }
+    }
+}
+
+pub async fn answer(signed: Signed, Path(id): Path<String>, fields: Fields) -> Answer {
+    let console = signed.console();
+    if fields.get("answer") == "approve" {
+        let receipt = rotations::approve_rotation(console, &signed.caller, &id).await?;
+        return Ok(done(&format!("/rotations/{id}"), Action::ApproveRotation, receipt));
+    }
+    match rotations::cancel_rotation(console, &signed.caller, &id, fields.get("comment")).await {
+        Ok(receipt) => Ok(done(&format!("/rotations/{id}"), Action::CancelRotation, receipt)),
+        Err(error) => {
+            let form = fields.again(error, &[])?;
+            Ok(mistaken(rotation_page(&signed, &id, &form).await?))
+        }
+    }
+}
+
+pub async fn cut_off(signed: Signed, Path(id): Path<String>) -> Answer {
+    let receipt = rotations::cut_off(signed.console(), &signed.caller, &id).await?;
+    Ok(done(&format!("/rotations/{id}"), Action::CutOff, receipt))
+}

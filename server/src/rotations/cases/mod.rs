@@ -1,0 +1,444 @@
+//! Cases: opened by whatever makes a rotation necessary, closed by the proof that the version they are about is dead.
+//!
+//! ```text
+//! open ─▶ proved ◀─▶ open again, when the old credential works after all
+//!   └──▶ attested · not verified (no target to ask) · cancelled (by somebody else than whoever opened it)
+//! ```
+pub mod store;
+
+use self::store::Case;
+use super::{engine, start_for, store as rotations, store::Rotation, subject};
+use crate::{
+    audit::{
+        event::Event,
+        ledger::{Receipt, Tx},
+    },
+    catalog::{self, Located},
+    console::Console,
+    grants, notifications,
+    people::{self, Caller},
+    vault, workloads,
+};
+use app::{
+    audit::action::Action,
+    error::{Conflict, Error, Refusal},
+    id::CaseId,
+    people::model::prose,
+    rotations::{cases::End, model::Trigger},
+    time::{Moment, rfc3339},
+};
+use chrono::TimeDelta;
+
+/// How long ago a leak may have been detected.
+const LONGEST_AGO: TimeDelta = TimeDelta::days(365);
+
+/// What every event of a case says: enough to compute its figures from the trail alone.
+fn about(action: Action, located: &Located, case: &Case) -> Event {
+    let mut on = subject(located, &case.id);
+    on.version = u32::try_from(case.version).ok();
+    Event::new(action)
+        .on(on)
+        .detail("trigger", case.trigger_kind.clone())
+        .detail("began_at", rfc3339(case.began_at))
+        .detail("target_hours", located.environment.tier().dead_within().num_hours())
+        .private("path", located.secret.path.clone())
+}
+
+fn fresh(console: &Console, located: &Located, trigger: Trigger, version: i32, began: Moment) -> Result<Case, Error> {
+    Ok(Case {
+        id: console.id::<CaseId>()?.to_string(),
+        secret_id: located.secret.id.clone(),
+        project_id: located.project.id.clone(),
+        environment_id: located.environment.id.clone(),
+        trigger_kind: trigger.code().into(),
+        version,
+        began_at: began,
+        opened_by: None,
+        opened_at: console.now(),
+        suspect: None,
+        cut_off: false,
+        dead_at: None,
+        outcome: String::new(),
+        ended_at: None,
+        event_seq: 0,
+        row_mac: Vec::new(),
+    })
+}
+
+/// Opens the case that a rotation belongs to, unless one is open for the same version.
+pub(super) async fn open(
+    console: &Console,
+    tx: &mut Tx,
+    located: &Located,
+    rotation: &Rotation,
+    by: Option<&str>,
+    now: Moment,
+) -> Result<Option<Event>, Error> {
+    let key = console.seal_key();
+    let known = store::of_version(tx, &located.secret.id, rotation.from_version, key).await?;
+    if known.iter().any(|case| case.ended_at.is_none()) {
+        return Ok(None);
+    }
+    let began = rotation.due_at.unwrap_or(now);
+    let case = Case {
+        opened_by: by.map(Into::into),
+        cut_off: rotation.cut_off,
+        ..fresh(console, located, rotation.trigger(), rotation.from_version, began)?
+    };
+    store::insert(tx, &case).await?;
+    tx.seal(&case)?;
+    Ok(Some(about(Action::OpenCase, located, &case)))
+}
+
+/// Ends the open cases of a version: what became of it is known. The secret is locked.
+pub(super) async fn end(
+    console: &Console,
+    tx: &mut Tx,
+    located: &Located,
+    version: i32,
+    end: End,
+    now: Moment,
+) -> Result<Vec<Event>, Error> {
+    if matches!(end, End::Proved | End::Attested) {
+        vault::store::note_death(tx, &located.secret.id, version, Some((now, end.code()))).await?;
+    }
+    let mut events = Vec::new();
+    for case in store::of_version(tx, &located.secret.id, version, console.seal_key()).await? {
+        if case.ended_at.is_none() {
+            events.push(finish(tx, located, case, end, now).await?);
+        }
+    }
+    Ok(events)
+}
+
+async fn finish(tx: &mut Tx, located: &Located, case: Case, end: End, now: Moment) -> Result<Event, Error> {
+    let case =
+        Case { dead_at: (end == End::Proved).then_some(now), outcome: end.code().into(), ended_at: Some(now), ..case };
+    store::save(tx, &case).await?;
+    tx.seal(&case)?;
+    let action = if end == End::Cancelled { Action::CancelCase } else { Action::CloseCase };
+    Ok(about(action, located, &case).detail("outcome", end.code()).detail("ended_at", rfc3339(now)))
+}
+
+/// The old credential works after all: what counted as proved is open again.
+pub(super) async fn reopen(
+    console: &Console,
+    tx: &mut Tx,
+    located: &Located,
+    version: i32,
+) -> Result<Vec<Event>, Error> {
+    vault::store::note_death(tx, &located.secret.id, version, None).await?;
+    let mut events = Vec::new();
+    for case in store::of_version(tx, &located.secret.id, version, console.seal_key()).await? {
+        if case.end() == Some(End::Proved) {
+            let case = Case { dead_at: None, outcome: String::new(), ended_at: None, ..case };
+            store::save(tx, &case).await?;
+            tx.seal(&case)?;
+            events.push(about(Action::ReopenCase, located, &case));
+        }
+    }
+    Ok(events)
+}
+
+/// A rotation ended without a new value. Its case ends with it where only the rotation was the reason; what is too old, leaked
+/// or known to a leaver still has to be rotated.
+pub(super) async fn given_up(
+    console: &Console,
+    tx: &mut Tx,
+    located: &Located,
+    rotation: &Rotation,
+    now: Moment,
+) -> Result<Vec<Event>, Error> {
+    let mut events = Vec::new();
+    for case in store::of_version(tx, &located.secret.id, rotation.from_version, console.seal_key()).await? {
+        if case.ended_at.is_none() && matches!(case.trigger(), Trigger::Manual | Trigger::Scheduled) {
+            events.push(finish(tx, located, case, End::Cancelled, now).await?);
+        }
+    }
+    Ok(events)
+}
+
+/// A case that this caller may look at.
+pub async fn visible_case(console: &Console, caller: &Caller, id: &str) -> Result<(Case, Located), Error> {
+    let mut db = console.read().await?;
+    let case = store::find(&mut db, id, console.seal_key()).await?.ok_or(Error::NotFound)?;
+    let located = Located::visible(console, &mut db, caller, &case.secret_id).await?;
+    Ok((case, located))
+}
+
+/// A report that a value got out.
+#[derive(Clone, Debug)]
+pub struct Leak<'a> {
+    /// The version that got out: the present one, where nothing else is known.
+    pub version: i32,
+    pub detected_at: Moment,
+    pub what: &'a str,
+    /// The person or workload that it is about, if one is suspected.
+    pub suspect: Option<&'a str>,
+}
+
+/// Says that a value got out: opens a case from when it was detected, and tells leads and security.
+pub async fn report_leak(
+    console: &Console,
+    caller: &Caller,
+    secret: &str,
+    leak: Leak<'_>,
+) -> Result<(String, Receipt), Error> {
+    let what = prose(leak.what, 2000).map_err(|why| Error::invalid("what", why))?;
+    if what.is_empty() {
+        return Err(Error::invalid("what", "Say what happened: whoever contains it starts from here."));
+    }
+    let now = console.now();
+    if leak.detected_at > now || leak.detected_at < now - LONGEST_AGO {
+        return Err(Error::invalid("detected", "A time that is past, and within a year."));
+    }
+    let mut db = console.read().await?;
+    let located = Located::visible(console, &mut db, caller, secret).await?;
+    vault::store::find(&mut db, secret, leak.version)
+        .await?
+        .ok_or_else(|| Error::invalid("version", "There is no such version."))?;
+    if let Some(suspect) = leak.suspect {
+        let key = console.seal_key();
+        let known = people::store::find(&mut db, suspect, key).await?.is_some()
+            || workloads::store::find(&mut db, suspect, key).await?.is_some();
+        if !known {
+            return Err(Error::invalid("suspect", "Choose a person or workload, or nobody."));
+        }
+    }
+    drop(db);
+    let case = Case {
+        opened_by: Some(caller.id().into()),
+        suspect: leak.suspect.map(Into::into),
+        ..fresh(console, &located, Trigger::Incident, leak.version, leak.detected_at)?
+    };
+    let situation = catalog::secret_situation(&located);
+    let (mut tx, event) = console.begin(caller, Action::ReportLeak, subject(&located, &case.id), situation).await?;
+    catalog::store::lock(&mut tx, secret, console.seal_key()).await?.ok_or(Error::NotFound)?;
+    let known = store::of_version(&mut tx, secret, leak.version, console.seal_key()).await?;
+    if known.iter().any(|case| case.ended_at.is_none() && case.trigger() == Trigger::Incident) {
+        return Err(Error::Conflict(Conflict::AlreadyDone));
+    }
+    // What was thought dead and got out anyway has to be shown to be dead again.
+    vault::store::note_death(&mut tx, secret, leak.version, None).await?;
+    store::insert(&mut tx, &case).await?;
+    tx.seal(&case)?;
+    let mut told = catalog::leads(console, &mut tx, &located.project.id).await?;
+    told.extend(people::security(console, &mut tx).await?);
+    told.sort_unstable();
+    told.dedup();
+    told.retain(|id| id != caller.id());
+    notifications::tell(console, &mut tx, told.iter().map(String::as_str), "case.leak", &case.id).await?;
+    let opened = about(Action::OpenCase, &located, &case);
+    let event = event.private("path", located.secret.path.clone()).private("what", what);
+    Ok((case.id, tx.commit(vec![event, opened]).await?))
+}
+
+/// Whose access to the secret is suspended before a new value is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Suspend {
+    Suspect,
+    Everybody,
+    Nobody,
+}
+
+impl Suspend {
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Suspect => "suspect",
+            Self::Everybody => "everybody",
+            Self::Nobody => "nobody",
+        }
+    }
+
+    pub fn from_code(code: &str) -> Option<Self> {
+        [Self::Suspect, Self::Everybody, Self::Nobody].into_iter().find(|known| known.code() == code)
+    }
+}
+
+/// Contains a leak: suspends access first, then rotates, with *cut off now* or with no downtime. Returns the rotation, if
+/// the secret has a plan that can be carried out.
+pub async fn contain_case(
+    console: &Console,
+    caller: &Caller,
+    id: &str,
+    suspend: Suspend,
+    cut_off: bool,
+) -> Result<(Option<String>, Receipt), Error> {
+    let (case, located) = visible_case(console, caller, id).await?;
+    let situation = catalog::secret_situation(&located);
+    let (mut tx, event) = console.begin(caller, Action::ContainCase, subject(&located, id), situation).await?;
+    let key = console.seal_key();
+    let secret = catalog::store::lock(&mut tx, &case.secret_id, key).await?.ok_or(Error::NotFound)?;
+    let locked = store::lock(&mut tx, id, key).await?.ok_or(Error::NotFound)?;
+    if locked.ended_at.is_some() {
+        return Err(Error::Conflict(Conflict::AlreadyDone));
+    }
+    let now = console.now();
+    let mut suspended = Vec::new();
+    for grant in grants::store::open_for(&mut tx, &case.secret_id, now, key).await? {
+        let holder = grant.person_id.as_deref().or(grant.workload_id.as_deref());
+        let meant = match suspend {
+            Suspend::Suspect => holder.is_some() && holder == locked.suspect.as_deref(),
+            Suspend::Everybody => true,
+            Suspend::Nobody => false,
+        };
+        if meant && grant.suspended_at.is_none() {
+            suspended.push(grants::suspend(&mut tx, grant, now, "leak").await?);
+        }
+    }
+    let row = Case { cut_off, ..locked };
+    store::save(&mut tx, &row).await?;
+    tx.seal(&row)?;
+    let mut events = vec![
+        event
+            .detail("choice", if cut_off { "cut off now" } else { "no downtime" })
+            .detail("suspended", suspended.len() as u64)
+            .detail("suspend", suspend.code())
+            .private("path", located.secret.path.clone()),
+    ];
+    events.append(&mut suspended);
+    // A rotation that is under way is hastened, not begun twice.
+    let open = rotations::open_of(&mut tx, &case.secret_id, key).await?;
+    let running = open.as_ref().map(|rotation| rotation.id.clone());
+    if let Some(rotation) = open.filter(|rotation| cut_off && !rotation.cut_off) {
+        events.push(engine::hasten(&mut tx, &located, rotation, now).await?);
+    }
+    let receipt = tx.commit(events).await?;
+    if running.is_some() || secret.current_version != Some(case.version) {
+        return Ok((running, receipt));
+    }
+    match start_for(console, caller, &case.secret_id, case.trigger(), cut_off).await {
+        Ok((rotation, _)) => Ok((Some(rotation), receipt)),
+        // Without a plan a person changes it: the case stays open until the old value is shown to be dead.
+        Err(Error::Invalid(_) | Error::Refused(_) | Error::Conflict(_)) => Ok((None, receipt)),
+        Err(error) => Err(error),
+    }
+}
+
+/// Opens the cases of a leaver, and rotates what can be rotated.
+pub async fn open_leaver_case(
+    console: &Console,
+    caller: &Caller,
+    secret: &str,
+    version: i32,
+    person: &str,
+    left_at: Moment,
+) -> Result<(String, Receipt), Error> {
+    let mut db = console.read().await?;
+    let located = Located::visible(console, &mut db, caller, secret).await?;
+    drop(db);
+    let case = Case {
+        opened_by: Some(caller.id().into()),
+        suspect: Some(person.into()),
+        ..fresh(console, &located, Trigger::Leaver, version, left_at)?
+    };
+    let situation = catalog::secret_situation(&located);
+    let (mut tx, event) = console.begin(caller, Action::ContainCase, subject(&located, &case.id), situation).await?;
+    catalog::store::lock(&mut tx, secret, console.seal_key()).await?.ok_or(Error::NotFound)?;
+    let known = store::of_version(&mut tx, secret, version, console.seal_key()).await?;
+    if let Some(open) = known.iter().find(|case| case.ended_at.is_none() && case.trigger() == Trigger::Leaver) {
+        let error = Error::Conflict(Conflict::AlreadyDone);
+        tracing::info!(case = open.id, "the case of this leaver and version is open already");
+        return Err(error);
+    }
+    store::insert(&mut tx, &case).await?;
+    tx.seal(&case)?;
+    let opened = about(Action::OpenCase, &located, &case);
+    let event = event.detail("choice", "no downtime").private("path", located.secret.path.clone());
+    Ok((case.id, tx.commit(vec![event, opened]).await?))
+}
+
+/// Moves the beginning of a case to an earlier time: when it really was detected, or somebody really left.
+pub async fn move_case(
+    console: &Console,
+    caller: &Caller,
+    id: &str,
+    began: Moment,
+    reason: &str,
+) -> Result<Receipt, Error> {
+    let reason = prose(reason, 1000).map_err(|why| Error::invalid("reason", why))?;
+    if reason.is_empty() {
+        return Err(Error::invalid("reason", "Say how you know: it goes into the record."));
+    }
+    let (_, located) = visible_case(console, caller, id).await?;
+    let situation = catalog::secret_situation(&located);
+    let (mut tx, event) = console.begin(caller, Action::MoveCase, subject(&located, id), situation).await?;
+    let locked = store::lock(&mut tx, id, console.seal_key()).await?.ok_or(Error::NotFound)?;
+    if began >= locked.began_at || began < locked.began_at - LONGEST_AGO {
+        return Err(Error::invalid("began", "A case may only begin earlier than it says, and within a year."));
+    }
+    let from = locked.began_at;
+    let case = Case { began_at: began, ..locked };
+    store::save(&mut tx, &case).await?;
+    tx.seal(&case)?;
+    let event = event
+        .detail("trigger", case.trigger_kind.clone())
+        .detail("from", rfc3339(from))
+        .detail("began_at", rfc3339(began))
+        .private("reason", reason);
+    tx.commit(vec![event]).await
+}
+
+/// Gives a case up, with a reason. Never by whoever opened it; it stays counted.
+pub async fn cancel_case(console: &Console, caller: &Caller, id: &str, reason: &str) -> Result<Receipt, Error> {
+    let reason = prose(reason, 1000).map_err(|why| Error::invalid("reason", why))?;
+    if reason.is_empty() {
+        return Err(Error::invalid("reason", "Say why nothing has to be rotated: it goes into the record."));
+    }
+    let (_, located) = visible_case(console, caller, id).await?;
+    let situation = catalog::secret_situation(&located);
+    let (mut tx, event) = console.begin(caller, Action::CancelCase, subject(&located, id), situation).await?;
+    let locked = store::lock(&mut tx, id, console.seal_key()).await?.ok_or(Error::NotFound)?;
+    if locked.opened_by.as_deref() == Some(caller.id()) {
+        return Err(tx.refuse(event, Refusal::OwnRequest).await);
+    }
+    if locked.ended_at.is_some() {
+        return Err(Error::Conflict(Conflict::AlreadyDone));
+    }
+    let now = console.now();
+    let (began, trigger) = (locked.began_at, locked.trigger_kind.clone());
+    finish(&mut tx, &located, locked, End::Cancelled, now).await?;
+    let event = event
+        .detail("trigger", trigger)
+        .detail("began_at", rfc3339(began))
+        .detail("outcome", End::Cancelled.code())
+        .detail("ended_at", rfc3339(now))
+        .private("reason", reason);
+    tx.commit(vec![event]).await
+}
+
+/// Says by name that the value of a version is dead: for what no rotation proves. Never of the present one.
+pub async fn attest_death(
+    console: &Console,
+    caller: &Caller,
+    secret: &str,
+    version: i32,
+    reason: &str,
+) -> Result<Receipt, Error> {
+    let reason = prose(reason, 1000).map_err(|why| Error::invalid("reason", why))?;
+    if reason.is_empty() {
+        return Err(Error::invalid("reason", "Say what you saw: it goes into the record."));
+    }
+    let mut db = console.read().await?;
+    let located = Located::visible(console, &mut db, caller, secret).await?;
+    drop(db);
+    let mut on = located.subject();
+    on.version = u32::try_from(version).ok();
+    let situation = catalog::secret_situation(&located);
+    let (mut tx, event) = console.begin(caller, Action::AttestDeath, on, situation).await?;
+    let locked = catalog::store::lock(&mut tx, secret, console.seal_key()).await?.ok_or(Error::NotFound)?;
+    let row = vault::store::find(&mut tx, secret, version).await?.ok_or(Error::NotFound)?;
+    if locked.current_version == Some(version) {
+        return Err(Error::invalid("reason", "This is the value in use: rotate it first."));
+    }
+    let open = rotations::open_of(&mut tx, secret, console.seal_key()).await?;
+    if open.is_some_and(|rotation| rotation.from_version == version || rotation.to_version == Some(version)) {
+        return Err(Error::Conflict(Conflict::RotationOpen));
+    }
+    if row.death.is_some() {
+        return Err(Error::Conflict(Conflict::AlreadyDone));
+    }
+    let mut events = vec![event.private("path", located.secret.path.clone()).private("reason", reason)];
+    events.extend(end(console, &mut tx, &located, version, End::Attested, console.now()).await?);
+    tx.commit(events).await
+}

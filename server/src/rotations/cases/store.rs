@@ -1,0 +1,139 @@
+//! SQL of cases.
+use crate::{
+    audit::{ledger::Tx, row_seal::check},
+    db::{Result, Sql, Statement},
+    keys::Secret as Key,
+    sealed_row,
+};
+use app::{
+    rotations::{cases::End, model::Trigger},
+    time::Moment,
+};
+use serde::Serialize;
+
+/// One trigger on one secret, about the version that has to die.
+#[derive(Clone, Debug, Serialize, sqlx::FromRow)]
+pub struct Case {
+    pub id: String,
+    pub secret_id: String,
+    pub project_id: String,
+    pub environment_id: String,
+    pub trigger_kind: String,
+    pub version: i32,
+    pub began_at: Moment,
+    pub opened_by: Option<String>,
+    pub opened_at: Moment,
+    /// The person or workload that it is about.
+    pub suspect: Option<String>,
+    pub cut_off: bool,
+    pub dead_at: Option<Moment>,
+    /// Empty while it is open.
+    pub outcome: String,
+    pub ended_at: Option<Moment>,
+    #[serde(skip)]
+    pub event_seq: i64,
+    #[serde(skip)]
+    pub row_mac: Vec<u8>,
+}
+sealed_row!(Case, "rotation_cases", CASE);
+
+impl Case {
+    pub fn trigger(&self) -> Trigger {
+        Trigger::from_code(&self.trigger_kind).unwrap_or(Trigger::Manual)
+    }
+
+    pub fn end(&self) -> Option<End> {
+        End::from_code(&self.outcome)
+    }
+}
+
+const CASE: &str = "SELECT id, secret_id, project_id, environment_id, trigger_kind, version, began_at, opened_by, \
+                    opened_at, suspect, cut_off, dead_at, outcome, ended_at, event_seq, row_mac FROM rotation_cases";
+
+fn select(rest: &'static str) -> Statement {
+    let mut statement = Statement::from(CASE);
+    statement.push(rest);
+    statement
+}
+
+fn checked(rows: Vec<Case>, key: &Key) -> Vec<Case> {
+    rows.into_iter().filter_map(|row| check(row, key)).collect()
+}
+
+pub async fn insert(tx: &mut impl Sql, row: &Case) -> Result<u64> {
+    tx.sql(
+        "INSERT INTO rotation_cases (id, secret_id, project_id, environment_id, trigger_kind, version, began_at, \
+         opened_by, opened_at, suspect, cut_off, outcome, event_seq, row_mac) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
+    )
+    .bind(row.id.clone())
+    .bind(row.secret_id.clone())
+    .bind(row.project_id.clone())
+    .bind(row.environment_id.clone())
+    .bind(row.trigger_kind.clone())
+    .bind(row.version)
+    .bind(row.began_at)
+    .bind(row.opened_by.clone())
+    .bind(row.opened_at)
+    .bind(row.suspect.clone())
+    .bind(row.cut_off)
+    .bind(row.outcome.clone())
+    .bind(row.event_seq)
+    .bind(row.row_mac.clone())
+    .execute()
+    .await
+}
+
+pub async fn save(tx: &mut impl Sql, row: &Case) -> Result<u64> {
+    tx.sql(
+        "UPDATE rotation_cases SET began_at = $1, cut_off = $2, dead_at = $3, outcome = $4, ended_at = $5 WHERE id = $6",
+    )
+    .bind(row.began_at)
+    .bind(row.cut_off)
+    .bind(row.dead_at)
+    .bind(row.outcome.clone())
+    .bind(row.ended_at)
+    .bind(row.id.clone())
+    .execute()
+    .await
+}
+
+pub async fn find(db: &mut impl Sql, id: &str, key: &Key) -> Result<Option<Case>> {
+    let row = db.sql(select(" WHERE id = $1")).bind(id.to_owned()).optional().await?;
+    Ok(row.and_then(|row| check(row, key)))
+}
+
+pub async fn lock(tx: &mut Tx, id: &str, key: &Key) -> Result<Option<Case>> {
+    let row = tx.lock(select(" WHERE id = $1")).bind(id.to_owned()).optional().await?;
+    Ok(row.and_then(|row| check(row, key)))
+}
+
+/// The cases of a secret, the newest first.
+pub async fn of_secret(db: &mut impl Sql, secret: &str, key: &Key) -> Result<Vec<Case>> {
+    let rest = " WHERE secret_id = $1 ORDER BY opened_at DESC LIMIT 200";
+    Ok(checked(db.sql(select(rest)).bind(secret.to_owned()).all().await?, key))
+}
+
+/// The cases of one version of a secret that is locked.
+pub async fn of_version(db: &mut impl Sql, secret: &str, version: i32, key: &Key) -> Result<Vec<Case>> {
+    let rest = " WHERE secret_id = $1 AND version = $2 ORDER BY id";
+    Ok(checked(db.sql(select(rest)).bind(secret.to_owned()).bind(version).all().await?, key))
+}
+
+/// Open cases, the longest open first.
+pub async fn open(db: &mut impl Sql, limit: u32, key: &Key) -> Result<Vec<Case>> {
+    let rest = " WHERE ended_at IS NULL ORDER BY began_at LIMIT $1";
+    Ok(checked(db.sql(select(rest)).bind(i64::from(limit)).all().await?, key))
+}
+
+/// Cases that ended, the newest first.
+pub async fn ended(db: &mut impl Sql, limit: u32, key: &Key) -> Result<Vec<Case>> {
+    let rest = " WHERE ended_at IS NOT NULL ORDER BY ended_at DESC LIMIT $1";
+    Ok(checked(db.sql(select(rest)).bind(i64::from(limit)).all().await?, key))
+}
+
+/// Cases that figures of a window may need: began in it, ended in it, or open.
+pub async fn since(db: &mut impl Sql, from: Moment, key: &Key) -> Result<Vec<Case>> {
+    let rest = " WHERE ended_at IS NULL OR ended_at >= $1 OR began_at >= $1 ORDER BY id";
+    Ok(checked(db.sql(select(rest)).bind(from).all().await?, key))
+}

@@ -1,0 +1,281 @@
+//! What people do with rotations: begin, agree, cancel, decide how a stopped one goes on.
+use super::{
+    cases, engine, is_confirmed, proof, store,
+    store::{Plan, Rotation},
+    subject,
+};
+use crate::{
+    audit::{event::Event, ledger::Receipt},
+    catalog::{self, Located},
+    console::Console,
+    people::Caller,
+    vault,
+};
+use app::{
+    audit::action::Action,
+    error::{Conflict, Error, Refusal},
+    id::RotationId,
+    rotations::{
+        cases::End,
+        model::{Choice, Standing, Step, Trigger, chosen},
+    },
+};
+
+/// Begins a rotation now. The engine takes it from there.
+pub async fn start_rotation(console: &Console, caller: &Caller, secret: &str) -> Result<(String, Receipt), Error> {
+    start_for(console, caller, secret, Trigger::Manual, false).await
+}
+
+/// Begins a rotation for a reason; with `cut_off` the old value is disabled as soon as the new one works.
+pub async fn start_for(
+    console: &Console,
+    caller: &Caller,
+    secret: &str,
+    trigger: Trigger,
+    cut_off: bool,
+) -> Result<(String, Receipt), Error> {
+    let mut db = console.read().await?;
+    let located = Located::visible(console, &mut db, caller, secret).await?;
+    let plan = store::find_plan(&mut db, secret, console.seal_key()).await?;
+    drop(db);
+    let id = console.id::<RotationId>()?.to_string();
+    let situation = catalog::secret_situation(&located);
+    let (mut tx, event) = console.begin(caller, Action::StartRotation, subject(&located, &id), situation).await?;
+    let locked = catalog::store::lock(&mut tx, secret, console.seal_key()).await?.ok_or(Error::NotFound)?;
+    let plan = plan.ok_or_else(|| Error::invalid("plan", "Set first how this secret rotates."))?;
+    if !is_confirmed(&plan, &located) {
+        return Err(tx.refuse(event, Refusal::PlanUnconfirmed).await);
+    }
+    if locked.archived_at.is_some() {
+        return Err(Error::Conflict(Conflict::Archived));
+    }
+    let Some(from) = locked.current_version else {
+        return Err(tx.refuse(event, Refusal::NoSuchVersion).await);
+    };
+    let now = console.now();
+    let row =
+        Rotation { started_by: Some(caller.id().into()), cut_off, ..begun(&id, &located, &plan, from, trigger, now) };
+    if store::insert(&mut tx, &row).await? == 0 {
+        return Err(Error::Conflict(Conflict::RotationOpen));
+    }
+    tx.seal(&row)?;
+    let mut events = vec![started(event, &row, &plan, &located)];
+    events.extend(cases::open(console, &mut tx, &located, &row, Some(caller.id()), now).await?);
+    Ok((id, tx.commit(events).await?))
+}
+
+/// Has somebody else to agree before it begins? Never where a leak or a leaver is the reason.
+fn waits(plan: &Plan, trigger: Trigger) -> bool {
+    plan.approval_first && !matches!(trigger, Trigger::Incident | Trigger::Leaver)
+}
+
+/// A rotation at its beginning.
+pub(super) fn begun(
+    id: &str,
+    located: &Located,
+    plan: &Plan,
+    from: i32,
+    trigger: Trigger,
+    now: app::time::Moment,
+) -> Rotation {
+    let step = if waits(plan, trigger) { Step::Waiting } else { Step::Queued };
+    Rotation {
+        id: id.into(),
+        secret_id: located.secret.id.clone(),
+        project_id: located.project.id.clone(),
+        environment_id: located.environment.id.clone(),
+        trigger_kind: trigger.code().into(),
+        started_by: None,
+        started_at: now,
+        step: step.code().into(),
+        stopped: None,
+        reason: None,
+        attempts: 0,
+        next_at: now,
+        from_version: from,
+        to_version: None,
+        promoted_at: None,
+        overlap_until: None,
+        dead_at: None,
+        repeats: 0,
+        grade: None,
+        ended_at: None,
+        due_at: None,
+        cut_off: false,
+        event_seq: 0,
+        row_mac: Vec::new(),
+    }
+}
+
+/// What the event of a beginning says.
+pub(super) fn started(event: Event, row: &Rotation, plan: &Plan, located: &Located) -> Event {
+    event
+        .detail("trigger", row.trigger_kind.clone())
+        .detail("rotator", plan.rotator.clone())
+        .detail("from_version", row.from_version)
+        .detail("cut_off", row.cut_off)
+        .detail("waits_for_approval", row.step() == Step::Waiting)
+        .private("path", located.secret.path.clone())
+}
+
+/// A rotation that this caller may look at.
+pub async fn visible_rotation(console: &Console, caller: &Caller, id: &str) -> Result<(Rotation, Located), Error> {
+    let mut db = console.read().await?;
+    let rotation = store::find(&mut db, id, console.seal_key()).await?.ok_or(Error::NotFound)?;
+    let located = Located::visible(console, &mut db, caller, &rotation.secret_id).await?;
+    Ok((rotation, located))
+}
+
+/// Sends a stopped rotation where a person decided. What the target denies is not accepted.
+pub async fn resolve_rotation(
+    console: &Console,
+    caller: &Caller,
+    id: &str,
+    choice: Choice,
+    comment: &str,
+) -> Result<Receipt, Error> {
+    let comment = app::people::model::prose(comment, 1000).map_err(|why| Error::invalid("comment", why))?;
+    if comment.is_empty() && choice != Choice::Retry {
+        return Err(Error::invalid("comment", "Say what you saw: it goes into the record."));
+    }
+    let (rotation, located) = visible_rotation(console, caller, id).await?;
+    let stopped = rotation.stopped().filter(|_| rotation.step() == Step::NeedsPerson);
+    let stopped = stopped.ok_or(Error::Conflict(Conflict::AlreadyDone))?;
+    let next = chosen(stopped, choice).ok_or_else(|| Error::invalid("choice", "This cannot be chosen here."))?;
+    if choice == Choice::KeepOld && matches!(stopped, Step::SetUnknown | Step::SetOnTarget | Step::VerifiedNew) {
+        let answers = proof::ask_about_old(console, &rotation).await?;
+        if answers.iter().any(|answer| *answer != Standing::Accepted) {
+            return Err(Error::invalid("choice", "The target does not take the old value now: it would be lost."));
+        }
+    }
+    let situation = catalog::secret_situation(&located);
+    let (mut tx, event) = console.begin(caller, Action::ResolveRotation, subject(&located, id), situation).await?;
+    let secret = catalog::store::lock(&mut tx, &rotation.secret_id, console.seal_key()).await?;
+    let locked = store::lock(&mut tx, id, console.seal_key()).await?.ok_or(Error::NotFound)?;
+    if locked.event_seq != rotation.event_seq {
+        return Err(Error::Conflict(Conflict::EditedMeanwhile));
+    }
+    let now = console.now();
+    let grade = (choice == Choice::Attest).then(|| app::rotations::model::Grade::Attested.code().to_owned());
+    let row = Rotation {
+        step: next.code().into(),
+        stopped: None,
+        reason: None,
+        attempts: 0,
+        next_at: now,
+        ended_at: next.has_ended().then_some(now),
+        grade: grade.or(locked.grade.clone()),
+        ..locked
+    };
+    if let (Step::RolledBack, Some(secret), Some(version)) = (next, secret, row.to_version)
+        && secret.current_version != Some(version)
+    {
+        // Restorable: it may be asked for once more.
+        vault::store::set_deleted(&mut tx, &secret.id, version, Some(now)).await?;
+    }
+    store::save(&mut tx, &row).await?;
+    tx.seal(&row)?;
+    let mut events =
+        vec![event.detail("choice", choice.code()).detail("stopped", stopped.code()).private("comment", comment)];
+    match choice {
+        Choice::KeepOld => events.extend(cases::given_up(console, &mut tx, &located, &row, now).await?),
+        Choice::Attest => {
+            events.extend(cases::end(console, &mut tx, &located, row.from_version, End::Attested, now).await?);
+        }
+        Choice::Retry | Choice::KeepNew | Choice::Disable => {}
+    }
+    tx.commit(events).await
+}
+
+/// Agrees that a rotation begins. Never by whoever started it.
+pub async fn approve_rotation(console: &Console, caller: &Caller, id: &str) -> Result<Receipt, Error> {
+    let (rotation, located) = visible_rotation(console, caller, id).await?;
+    let situation = catalog::secret_situation(&located);
+    let (mut tx, event) = console.begin(caller, Action::ApproveRotation, subject(&located, id), situation).await?;
+    let locked = store::lock(&mut tx, id, console.seal_key()).await?.ok_or(Error::NotFound)?;
+    if locked.started_by.as_deref() == Some(caller.id()) {
+        return Err(tx.refuse(event, Refusal::OwnRequest).await);
+    }
+    if locked.step() != Step::Waiting || locked.event_seq != rotation.event_seq {
+        return Err(Error::Conflict(Conflict::AlreadyDone));
+    }
+    let row = Rotation { step: Step::Queued.code().into(), next_at: console.now(), ..locked };
+    store::save(&mut tx, &row).await?;
+    tx.seal(&row)?;
+    tx.commit(vec![event.private("path", located.secret.path)]).await
+}
+
+/// Ends a rotation that has not begun at its target.
+pub async fn cancel_rotation(console: &Console, caller: &Caller, id: &str, reason: &str) -> Result<Receipt, Error> {
+    let reason = app::people::model::prose(reason, 1000).map_err(|why| Error::invalid("comment", why))?;
+    if reason.is_empty() {
+        return Err(Error::invalid("comment", "Say why: it goes into the record."));
+    }
+    let (rotation, located) = visible_rotation(console, caller, id).await?;
+    let situation = catalog::secret_situation(&located);
+    let (mut tx, event) = console.begin(caller, Action::CancelRotation, subject(&located, id), situation).await?;
+    catalog::store::lock(&mut tx, &rotation.secret_id, console.seal_key()).await?;
+    let locked = store::lock(&mut tx, id, console.seal_key()).await?.ok_or(Error::NotFound)?;
+    if locked.event_seq != rotation.event_seq || !matches!(locked.step(), Step::Waiting | Step::Queued) {
+        return Err(Error::Conflict(Conflict::AlreadyDone));
+    }
+    let now = console.now();
+    let row = Rotation { step: Step::Cancelled.code().into(), ended_at: Some(now), ..locked };
+    store::save(&mut tx, &row).await?;
+    tx.seal(&row)?;
+    let mut events = vec![event.private("comment", reason)];
+    events.extend(cases::given_up(console, &mut tx, &located, &row, now).await?);
+    tx.commit(events).await
+}
+
+/// Ends the overlap of a rotation now, whoever still uses the old value.
+pub async fn cut_off(console: &Console, caller: &Caller, id: &str) -> Result<Receipt, Error> {
+    let (rotation, located) = visible_rotation(console, caller, id).await?;
+    let situation = catalog::secret_situation(&located);
+    let (mut tx, event) = console.begin(caller, Action::CutOff, subject(&located, id), situation).await?;
+    catalog::store::lock(&mut tx, &rotation.secret_id, console.seal_key()).await?;
+    let locked = store::lock(&mut tx, id, console.seal_key()).await?.ok_or(Error::NotFound)?;
+    if locked.ended_at.is_some() || locked.cut_off || locked.step() == Step::NeedsPerson {
+        return Err(Error::Conflict(Conflict::AlreadyDone));
+    }
+    engine::hasten(&mut tx, &located, locked, console.now()).await?;
+    tx.commit(vec![event.private("path", located.secret.path)]).await
+}
+
+/// Asks the target whether a rotation would work now. Nothing is changed; what was opened for it is in the event.
+pub async fn check_rotation(
+    console: &Console,
+    caller: &Caller,
+    secret: &str,
+) -> Result<(Result<String, String>, String, Receipt), Error> {
+    let mut db = console.read().await?;
+    let located = Located::visible(console, &mut db, caller, secret).await?;
+    let plan = store::find_plan(&mut db, secret, console.seal_key()).await?;
+    drop(db);
+    let plan = plan.ok_or_else(|| Error::invalid("plan", "Set first how this secret rotates."))?;
+    let situation = catalog::secret_situation(&located);
+    let (who, principal) = (&caller.who, caller.principal(Some(&located.project.id)));
+    console.permit(who, &principal, Action::CheckRotation, located.subject(), situation).await?;
+    let works = match located.secret.current_version {
+        Some(from) => {
+            let id = console.id::<RotationId>()?.to_string();
+            let rotation = begun(&id, &located, &plan, from, Trigger::Manual, console.now());
+            match engine::load(console, rotation).await? {
+                Ok(work) => work.preflight().await,
+                Err(why) => Err(why),
+            }
+        }
+        None => Err("there is no value".into()),
+    };
+    let (tx, event) = console.begin(caller, Action::CheckRotation, subject(&located, &plan.id), situation).await?;
+    let said = match &works {
+        Ok(said) | Err(said) => said.clone(),
+    };
+    let event = event
+        .detail("works", works.is_ok())
+        .detail("said", said)
+        .detail("opened_version", located.secret.current_version.unwrap_or(0))
+        .private("path", located.secret.path.clone());
+    let receipt = tx.commit(vec![event]).await?;
+    Ok((works, located.secret.path, receipt))
+}

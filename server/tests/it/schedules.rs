@@ -1,0 +1,196 @@
+//! When secrets rotate: times of a calendar, windows, inheritance, pauses, approval first.
+use crate::{
+    cast::Cast,
+    rotations::{current, is_whole, rotation},
+    story,
+};
+use app::{
+    error::{Conflict, Error, Refusal},
+    policies::model::{Class, Tier},
+    rotations::{
+        model::{Step, Trigger},
+        schedule::{Origin, Schedule},
+    },
+    time::{Moment, parse_rfc3339},
+};
+use chrono::TimeDelta;
+use server::{
+    audit,
+    rotations::{self, NewPlan, When, store::Rotation},
+};
+
+fn at(text: &str) -> Moment {
+    parse_rfc3339(text).unwrap()
+}
+
+fn cron(expression: &str, zone: &str) -> Schedule {
+    Schedule::Cron { expression: expression.into(), zone: zone.into(), window_minutes: 60 }
+}
+
+async fn set(cast: &Cast, secret: &str, schedule: Schedule) {
+    let iris = cast.caller("iris").await;
+    let plan = NewPlan { schedule, ..NewPlan::generated() };
+    rotations::configure_rotation(&cast.console, &iris, secret, plan).await.unwrap();
+}
+
+/// What the service did until now, the newest first.
+async fn all(cast: &Cast, secret: &str) -> Vec<Rotation> {
+    server::jobs::run_due(&cast.console).await.unwrap();
+    let mut db = cast.console.read().await.unwrap();
+    rotations::store::of_secret(&mut db, secret, 50, cast.console.seal_key()).await.unwrap()
+}
+
+async fn when(cast: &Cast, secret: &str) -> When {
+    let mut db = cast.console.read().await.unwrap();
+    let key = cast.console.seal_key();
+    let plan = rotations::store::find_plan(&mut db, secret, key).await.unwrap().unwrap();
+    let located = server::catalog::Located::find(&mut db, secret, key).await.unwrap().unwrap();
+    rotations::when(&cast.console, &mut db, &plan, &located).await.unwrap()
+}
+
+async fn missed(cast: &Cast, secret: &str) -> Vec<String> {
+    let narrow = audit::store::Narrow {
+        secret: Some(secret.to_owned()),
+        action: Some("rotation.missed".into()),
+        ..Default::default()
+    };
+    let mut db = cast.console.read().await.unwrap();
+    let rows = audit::store::list(&mut db, &narrow, None, 50).await.unwrap();
+    rows.iter().map(|row| String::from_utf8_lossy(&row.leaf).into_owned()).collect()
+}
+
+story!(a_time_of_the_calendar_begins_once_inside_its_window, |world| {
+    let cast = Cast::new(world).await;
+    let secret = cast.filled("api/key", Tier::Staging, Class::Normal).await;
+    set(&cast, &secret, cron("0 3 * * *", "Europe/Berlin")).await;
+    let seen = when(&cast, &secret).await;
+    // The cast's world begins on the morning of 24 November 2026; Berlin is an hour ahead.
+    let due = at("2026-11-25T02:00:00.000000Z");
+    assert_eq!((seen.due, seen.origin, seen.runs.len()), (Some(due), Origin::Secret, 5));
+    assert!(seen.runs[0].local.contains("03:00 CET"), "{}", seen.runs[0].local);
+    cast.world.clock.set(due - TimeDelta::minutes(1));
+    assert!(all(&cast, &secret).await.is_empty());
+    cast.world.clock.set(due + TimeDelta::minutes(11));
+    let rows = all(&cast, &secret).await;
+    assert_eq!(rows.len(), 1, "after its jitter");
+    assert_eq!((rows[0].trigger(), rows[0].due_at, rows[0].step()), (Trigger::Scheduled, Some(due), Step::Closed));
+    assert_eq!(current(&cast, &secret).await, Some(2));
+    cast.world.clock.advance(TimeDelta::minutes(30));
+    assert_eq!(all(&cast, &secret).await.len(), 1, "once");
+    cast.world.clock.set(due + TimeDelta::days(1) + TimeDelta::minutes(11));
+    assert_eq!(all(&cast, &secret).await.len(), 2, "and on the next day again");
+    is_whole(&cast).await;
+});
+
+story!(what_could_not_begin_in_its_window_is_missed_and_said_once, |world| {
+    let cast = Cast::new(world).await;
+    let secret = cast.filled("api/key", Tier::Staging, Class::Normal).await;
+    set(&cast, &secret, cron("0 3 * * *", "UTC")).await;
+    all(&cast, &secret).await;
+    // The service was off for three nights, and comes back at noon.
+    cast.world.clock.set(at("2026-11-27T12:00:00.000000Z"));
+    assert!(all(&cast, &secret).await.is_empty(), "nobody rotates at noon what was meant for the night");
+    let said = missed(&cast, &secret).await;
+    assert_eq!(said.len(), 1, "one that was missed, not three");
+    assert!(said[0].contains("2026-11-27T03:00:00") && said[0].contains("the service did not run"));
+    all(&cast, &secret).await;
+    assert_eq!(missed(&cast, &secret).await.len(), 1);
+    let mut db = cast.console.read().await.unwrap();
+    let told = server::notifications::store::list(&mut db, cast.id("iris"), 10).await.unwrap();
+    drop(db);
+    assert_eq!(told[0].kind, "rotation.missed");
+    // One that is held up by another rotation says so.
+    let iris = cast.caller("iris").await;
+    let plan = NewPlan { overlap_minutes: 1440, schedule: cron("0 3 * * *", "UTC"), ..NewPlan::generated() };
+    rotations::configure_rotation(&cast.console, &iris, &secret, plan).await.unwrap();
+    rotations::start_rotation(&cast.console, &iris, &secret).await.unwrap();
+    for minutes in (0..=90).step_by(10) {
+        cast.world.clock.set(at("2026-11-28T02:55:00.000000Z") + TimeDelta::minutes(minutes));
+        all(&cast, &secret).await;
+    }
+    let said = missed(&cast, &secret).await;
+    assert_eq!(said.len(), 2);
+    assert!(said[0].contains("another rotation was under way"));
+    is_whole(&cast).await;
+});
+
+story!(a_secret_that_says_nothing_rotates_as_its_place_says, |world| {
+    let cast = Cast::new(world).await;
+    let secret = cast.filled("api/key", Tier::Staging, Class::Normal).await;
+    set(&cast, &secret, Schedule::Inherited).await;
+    let seen = when(&cast, &secret).await;
+    assert_eq!((seen.schedule, seen.origin), (Schedule::Age { days: 90 }, Origin::Level));
+    let environment = cast.environment(Tier::Staging).id.clone();
+    let (iris, jonas) = (cast.caller("iris").await, cast.caller("jonas").await);
+    let refused = rotations::set_default(&cast.console, &jonas, &environment, Schedule::Age { days: 7 }).await;
+    assert_eq!(refused.err(), Some(Error::Refused(Refusal::NoRule)));
+    let long = rotations::set_default(&cast.console, &iris, &environment, Schedule::Age { days: 91 }).await;
+    assert!(matches!(long.err(), Some(Error::Invalid(_))), "the level is the bound");
+    rotations::set_default(&cast.console, &iris, &environment, Schedule::Age { days: 7 }).await.unwrap();
+    let seen = when(&cast, &secret).await;
+    assert_eq!((seen.schedule, seen.origin), (Schedule::Age { days: 7 }, Origin::Environment));
+    cast.world.clock.advance(TimeDelta::days(8));
+    assert_eq!(all(&cast, &secret).await.len(), 1, "what it inherits is kept");
+    set(&cast, &secret, Schedule::Age { days: 30 }).await;
+    let seen = when(&cast, &secret).await;
+    assert_eq!((seen.schedule, seen.origin), (Schedule::Age { days: 30 }, Origin::Secret));
+    is_whole(&cast).await;
+});
+
+story!(a_pause_holds_it_up_and_ends_by_itself, |world| {
+    let cast = Cast::new(world).await;
+    let secret = cast.filled("api/key", Tier::Staging, Class::Normal).await;
+    set(&cast, &secret, cron("0 3 * * *", "UTC")).await;
+    let iris = cast.caller("iris").await;
+    let until = Some(at("2026-11-27T12:00:00.000000Z"));
+    let pause = |until, reason: &'static str| rotations::pause_rotation(&cast.console, &iris, &secret, until, reason);
+    assert!(matches!(pause(until, "").await.err(), Some(Error::Invalid(_))), "a reason is asked for");
+    let long = Some(at("2027-01-27T12:00:00.000000Z"));
+    assert!(matches!(pause(long, "freeze").await.err(), Some(Error::Invalid(_))), "not for ever");
+    pause(until, "change freeze").await.unwrap();
+    assert_eq!(when(&cast, &secret).await.paused_until, until);
+    for day in 25..=27 {
+        cast.world.clock.set(at(&format!("2026-11-{day}T03:15:00.000000Z")));
+        assert!(all(&cast, &secret).await.is_empty());
+    }
+    cast.world.clock.set(at("2026-11-27T13:00:00.000000Z"));
+    assert!(all(&cast, &secret).await.is_empty());
+    assert_eq!(missed(&cast, &secret).await.len(), 0, "what fell into a pause was not missed");
+    cast.world.clock.set(at("2026-11-28T03:15:00.000000Z"));
+    assert_eq!(all(&cast, &secret).await.len(), 1);
+    let over = pause(None, "").await;
+    assert_eq!(over.err(), Some(Error::Conflict(Conflict::AlreadyDone)));
+    is_whole(&cast).await;
+});
+
+story!(where_a_plan_says_so_somebody_else_agrees_first, |world| {
+    let cast = Cast::new(world).await;
+    let secret = cast.filled("api/key", Tier::Staging, Class::Normal).await;
+    let (iris, teodor, jonas) = (cast.caller("iris").await, cast.caller("teodor").await, cast.caller("jonas").await);
+    let plan = NewPlan { approval_first: true, schedule: Schedule::Age { days: 30 }, ..NewPlan::generated() };
+    rotations::configure_rotation(&cast.console, &iris, &secret, plan).await.unwrap();
+    let (id, _) = rotations::start_rotation(&cast.console, &iris, &secret).await.unwrap();
+    all(&cast, &secret).await;
+    assert_eq!(rotation(&cast, &id).await.step(), Step::Waiting);
+    let approve = |caller| rotations::approve_rotation(&cast.console, caller, &id);
+    assert_eq!(approve(&iris).await.err(), Some(Error::Refused(Refusal::OwnRequest)));
+    assert_eq!(approve(&jonas).await.err(), Some(Error::Refused(Refusal::NoRule)));
+    approve(&teodor).await.unwrap();
+    assert_eq!(approve(&teodor).await.err(), Some(Error::Conflict(Conflict::AlreadyDone)));
+    all(&cast, &secret).await;
+    assert_eq!(rotation(&cast, &id).await.step(), Step::Closed);
+    // What the service begins waits too, and can be cancelled with a reason.
+    cast.world.clock.advance(TimeDelta::days(31));
+    let rows = all(&cast, &secret).await;
+    assert_eq!((rows.len(), rows[0].step()), (2, Step::Waiting));
+    let mut db = cast.console.read().await.unwrap();
+    let told = server::notifications::store::list(&mut db, cast.id("teodor"), 10).await.unwrap();
+    drop(db);
+    assert_eq!(told[0].kind, "rotation.waits");
+    let cancel = |reason| rotations::cancel_rotation(&cast.console, &teodor, &rows[0].id, reason);
+    assert!(matches!(cancel("").await.err(), Some(Error::Invalid(_))));
+    cancel("The partner is closed today.").await.unwrap();
+    assert_eq!(rotation(&cast, &rows[0].id).await.step(), Step::Cancelled);
+    assert_eq!(current(&cast, &secret).await, Some(2));
+    is_whole(&cast).await;
+});
