@@ -260,14 +260,16 @@ async fn run_demo(demo: Demo) -> Result<ExitCode, Failure> {
         return Err("a demonstration listens on loopback addresses only".into());
     }
     let data = demo.data.unwrap_or_else(|| PathBuf::from("countersign-data-demo"));
-    let settings =
-        Settings { data: Some(data.clone()), listen: Some(demo.listen), anchor: vec![], ..Settings::default() };
+    let settings = Settings { data: Some(data.clone()), listen: Some(demo.listen), ..Settings::default() };
+    // What it rotates against listens on this host.
+    let settings = Settings { allow_private: vec!["127.0.0.1/32".into()], ..settings };
     let config = settings.resolve()?;
     demo::clear(&config)?;
     let started = tokio::time::Instant::now();
     say("Making the demonstration: half a year of Meridian Freight …");
     instance::init(&config, demo::start(), true).await?;
     let made = demo::make(&config).await?;
+    tracing::info!(address = made.receiver.url(), "the demonstration's receiver listens");
     say(format!("Made {} events in {:.1} s.", made.events, started.elapsed().as_secs_f64()));
     if demo.seed_only {
         return Ok(ExitCode::SUCCESS);

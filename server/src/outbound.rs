@@ -6,8 +6,11 @@ use reqwest::{
     header::{HeaderMap, HeaderName, HeaderValue},
     redirect::Policy,
 };
+use rustls::ClientConfig;
+use rustls_platform_verifier::BuilderVerifierExt;
 use std::{
     net::{IpAddr, SocketAddr},
+    sync::{Arc, OnceLock},
     time::Duration,
 };
 
@@ -87,9 +90,8 @@ pub async fn post(
     for (name, value) in headers {
         map.insert(HeaderName::from_static(name), HeaderValue::from_str(value).map_err(|_| Failure::Broken)?);
     }
-    // A second installation is refused and changes nothing.
-    let _ = rustls::crypto::ring::default_provider().install_default();
     let client = Client::builder()
+        .tls_backend_preconfigured(trust().ok_or(Failure::Unconnected)?)
         .redirect(Policy::none())
         .no_proxy()
         .timeout(PATIENCE)
@@ -106,6 +108,17 @@ pub async fn post(
         read.extend_from_slice(&chunk);
     }
     Ok(Answer { status: response.status().as_u16(), body: read })
+}
+
+/// How certificates are verified: by the system's roots, which are read once.
+fn trust() -> Option<ClientConfig> {
+    static TRUST: OnceLock<Option<ClientConfig>> = OnceLock::new();
+    let read = || {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let versions = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().ok()?;
+        Some(versions.with_platform_verifier().ok()?.with_no_client_auth())
+    };
+    TRUST.get_or_init(read).clone()
 }
 
 fn of(error: reqwest::Error) -> Failure {

@@ -333,6 +333,7 @@ pub fn person(shell: &Shell, view: Person) -> String {
             {ui::clause("h-teams", "Teams", "", view! { {no_teams.then_some("In no team.")}<ul class="plain">{teams}</ul> }.into_any())}
             {ui::clause("h-knows", "Knows", "Production values seen, typed or imported that still work.", view! {
                 {(knows_count == 0).then_some("No production value.")}<ul class="plain">{knows}</ul>
+                <p><a href=format!("/rotations/select?person={}", view.id.as_str())>"Everything known to them that still works, at every level"</a></p>
             }.into_any())}
             {ui::clause("h-manage", "Change", "", manage)}
             {ui::clause("h-disable", "Disable", "", disable)}

@@ -1,5 +1,8 @@
 //! The half year itself: a morning on which everything is made, then one working day after another.
-use super::organisation::{COMMENTS, DENIALS, PEOPLE, PROJECTS, Project, REASONS, ROLES, TEAMS};
+use super::{
+    organisation::{COMMENTS, DENIALS, PEOPLE, PROJECTS, Project, REASONS, ROLES, TEAMS},
+    receiver::Receiver,
+};
 use crate::{
     audit::event::{Event, Who},
     catalog::{self, NewProject, NewSecret},
@@ -57,25 +60,31 @@ pub(super) struct Place {
     pub(super) id: String,
     pub(super) project: usize,
     pub(super) tier: Tier,
-    class: Class,
+    pub(super) class: Class,
     pub(super) fields: &'static [&'static str],
 }
 
 pub struct Life {
     pub(super) console: Console,
-    clock: Clock,
+    pub(super) clock: Clock,
     end: Moment,
     pub(super) dice: Dice,
-    people: HashMap<&'static str, String>,
-    projects: Vec<String>,
+    pub(super) people: HashMap<&'static str, String>,
+    pub(super) projects: Vec<String>,
     pub(super) places: Vec<Place>,
     /// `(id, client secret, project index, paths)` of each workload.
     machines: Vec<(String, Zeroizing<String>, usize, Vec<&'static str>)>,
     pub(super) last_event: Moment,
+    /// What stands beside the partners' systems, and the key that its calls are signed with.
+    pub(super) receiver: (Receiver, Zeroizing<String>),
+    /// Secrets that rotate through it.
+    pub(super) partners: Vec<Place>,
+    /// Who left.
+    pub(super) gone: Vec<&'static str>,
 }
 
 impl Life {
-    pub fn new(console: Console, clock: Clock, end: Moment) -> Self {
+    pub fn new(console: Console, clock: Clock, end: Moment, receiver: (Receiver, Zeroizing<String>)) -> Self {
         let last_event = clock.now();
         Self {
             console,
@@ -87,6 +96,9 @@ impl Life {
             places: Vec::new(),
             machines: Vec::new(),
             last_event,
+            receiver,
+            partners: Vec::new(),
+            gone: Vec::new(),
         }
     }
 
@@ -96,6 +108,7 @@ impl Life {
         self.pass(TimeDelta::hours(49)).await?;
         self.fill().await?;
         self.machines().await?;
+        self.partners().await?;
         loop {
             let next = (self.clock.now() + TimeDelta::days(1)).with_hour(7).and_then(|at| at.with_minute(0));
             let next = next.unwrap_or(self.end);
@@ -103,9 +116,8 @@ impl Life {
                 break;
             }
             self.to(next).await?;
-            if next < self.end - TimeDelta::hours(31) && next >= self.end - TimeDelta::hours(55) {
-                self.rotate_in_vain().await?;
-            }
+            let left = (self.end - next).num_days();
+            self.rotations_of_day(left).await?;
             self.day().await?;
         }
         self.to((self.end - TimeDelta::hours(3)).max(self.clock.now())).await?;
@@ -232,7 +244,7 @@ impl Life {
         Ok(())
     }
 
-    async fn write(&mut self, login: &str, place: &Place, source: Source) -> Result<(), Error> {
+    pub(super) async fn write(&mut self, login: &str, place: &Place, source: Source) -> Result<(), Error> {
         let caller = self.caller(login).await?;
         let secret = catalog::store::find(&mut self.console.read().await?, &place.id, self.console.seal_key()).await?;
         let secret = secret.ok_or(Error::NotFound)?;
@@ -240,7 +252,11 @@ impl Life {
             .fields
             .iter()
             .map(|name| Ok(((*name).to_owned(), vault::generate(32)?)))
-            .collect::<Result<_, Error>>()?;
+            .collect::<Result<Vec<_>, Error>>()?;
+        // Whoever writes a partner's value by hand has agreed it with the partner.
+        if self.partners.iter().any(|partner| partner.id == place.id) {
+            self.receiver.0.accept(&fields.iter().map(|(name, value)| (name.clone(), value.to_string())).collect());
+        }
         let payload = vault::payload(secret.kind(), fields)?;
         vault::write_version(&self.console, &caller, &place.id, secret.latest_version, payload, source).await?;
         self.last_event = self.clock.now();
@@ -310,7 +326,7 @@ impl Life {
         Ok(())
     }
 
-    async fn ask(
+    pub(super) async fn ask(
         &mut self,
         login: &str,
         secrets: Vec<String>,
@@ -354,7 +370,7 @@ impl Life {
         Ok(approves && decisions.len() + 1 < request.seats().len())
     }
 
-    async fn decide_all(&mut self, id: &str, yes: u64) -> Result<(), Error> {
+    pub(super) async fn decide_all(&mut self, id: &str, yes: u64) -> Result<(), Error> {
         loop {
             self.later(25).await?;
             if !self.decide(id, yes).await? {
@@ -372,7 +388,7 @@ impl Life {
             return Ok(());
         }
         for (login, _) in &PEOPLE {
-            if self.dice.chance(55) {
+            if self.dice.chance(55) && !self.gone.contains(login) {
                 self.later(9).await?;
                 self.come(login).await?;
             }
@@ -413,6 +429,9 @@ impl Life {
         let index = self.dice.below(PROJECTS.len());
         let project = &PROJECTS[index];
         let login = *self.dice.pick(project.users);
+        if self.gone.contains(&login) {
+            return Ok(());
+        }
         let places: Vec<Place> = self.places.iter().filter(|place| place.project == index).cloned().collect();
         let place = self.dice.pick(&places).clone();
         let reason = *self.dice.pick(&REASONS);
@@ -434,7 +453,7 @@ impl Life {
     }
 
     /// Takes the value, if access came of it; sometimes twice, sometimes it is given back.
-    async fn use_access(&mut self, login: &str, place: &Place) -> Result<(), Error> {
+    pub(super) async fn use_access(&mut self, login: &str, place: &Place) -> Result<(), Error> {
         let console = self.console.clone();
         let id = self.people[login].clone();
         let mut db = console.read().await?;
@@ -565,6 +584,7 @@ impl Life {
         if let Some(place) = self.places.iter().find(fetched).cloned() {
             self.rotate(&place, 24 * 60).await?;
         }
+        self.leak_today().await?;
         // Access that Jonas holds now.
         if let Some(place) = pick(self, "bank/sepa-creditor-key", Tier::Staging) {
             let request =

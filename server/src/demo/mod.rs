@@ -14,10 +14,12 @@ use crate::{
     config::Config,
     console::Console,
     instance::{self, Instance},
-    jobs,
+    jobs, keys,
 };
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use chrono::TimeDelta;
 use life::Life;
+use receiver::Receiver;
 
 /// How long the company has lived when the demonstration opens.
 const DAYS: i64 = 180;
@@ -42,12 +44,18 @@ pub enum Error {
     Folder(std::path::PathBuf, std::io::Error),
     #[error("the demonstration could not be lived: {0}")]
     Life(#[from] app::error::Error),
+    #[error("the demonstration's receiver could not listen: {0}")]
+    Receiver(std::io::Error),
+    #[error(transparent)]
+    Keys(#[from] crate::keys::Error),
     #[error(transparent)]
     Database(#[from] crate::db::Error),
 }
 
 pub struct Made {
     pub events: u64,
+    /// What the demonstration rotates against: it listens while the process lives.
+    pub receiver: Receiver,
 }
 
 /// The clock on the company's first morning.
@@ -90,11 +98,14 @@ pub async fn make(config: &Config) -> Result<Made, Error> {
     // A demonstration that is lost is made again: its past need not survive a power cut, and is safe once it is served.
     instance.db.relax().await?;
     let console = Console::new(&instance, ORGANISATION)?;
+    let signing = format!("whsec_{}", STANDARD.encode(keys::random::<32>()?));
+    let receiver = Receiver::start(&signing, clock.clone()).await.map_err(Error::Receiver)?;
     jobs::started(&console).await?;
-    Life::new(console.clone(), clock, Clock::Machine.now()).live().await?;
+    Life::new(console.clone(), clock, Clock::Machine.now(), (receiver.clone(), signing.into())).live().await?;
+    receiver.follow(Clock::Machine);
     jobs::stopped(&console).await;
     let events = audit::store::size(&mut instance.db.read().await?).await?;
     instance.db.settle().await?;
     instance.db.close().await;
-    Ok(Made { events })
+    Ok(Made { events, receiver })
 }

@@ -10,7 +10,7 @@ use app::{
 pub const NAME: &str = "Meridian Freight";
 
 /// `(login, name)`; the first one makes everything else.
-pub const PEOPLE: [(&str, &str); 13] = [
+pub const PEOPLE: [(&str, &str); 14] = [
     ("anneliese.hohenberg", "Anneliese von Hohenberg-Castellanos"),
     ("mara.lindqvist", "Mara Lindqvist"),
     ("ewa.nowak", "Ewa Nowak"),
@@ -24,12 +24,13 @@ pub const PEOPLE: [(&str, &str); 13] = [
     ("jonas.weidmann", "Jonas Weidmann"),
     ("tomas.varga", "Tomás Varga"),
     ("lucia.ferraro", "Lucia Ferraro"),
+    ("oskar.lind", "Oskar Lind"),
 ];
 
 /// `(slug, name, members)`
 pub const TEAMS: [(&str, &str, &[&str]); 3] = [
     ("payments", "Payments", &["iris.okonkwo", "teodor.ilic", "jonas.weidmann"]),
-    ("platform", "Platform", &["chen.rui", "priya.raghunathan", "tomas.varga"]),
+    ("platform", "Platform", &["chen.rui", "priya.raghunathan", "tomas.varga", "oskar.lind"]),
     ("data", "Data", &["ingrid.solberg", "lucia.ferraro"]),
 ];
 
@@ -93,7 +94,7 @@ pub const PROJECTS: [Project; 5] = [
         team: "platform",
         open: true,
         lead: "teodor.ilic",
-        users: &["tomas.varga", "chen.rui", "jonas.weidmann"],
+        users: &["tomas.varga", "chen.rui", "jonas.weidmann", "oskar.lind"],
         secrets: &[
             ("saml/signing-key", Certificate, Critical),
             ("oidc/client-partners", ApiKey, Normal),
@@ -112,7 +113,7 @@ pub const PROJECTS: [Project; 5] = [
         team: "platform",
         open: true,
         lead: "chen.rui",
-        users: &["tomas.varga", "lucia.ferraro"],
+        users: &["tomas.varga", "lucia.ferraro", "oskar.lind"],
         secrets: &[
             ("ais/feed-token", ApiKey, Normal),
             ("carriers/webhook-secret", Opaque, Normal),

@@ -46,13 +46,15 @@ struct Inner {
     faults: HashMap<String, VecDeque<Fault>>,
     late: Vec<(u32, String, Value)>,
     calls: Vec<String>,
+    clock: Option<Clock>,
+    /// A new credential takes the place of the old one at once.
+    replaces: bool,
 }
 
 /// A receiver that listens, and the service that it stands beside.
 #[derive(Clone)]
 pub struct Receiver {
     inner: Arc<Mutex<Inner>>,
-    clock: Clock,
     address: SocketAddr,
 }
 
@@ -60,8 +62,8 @@ impl Receiver {
     /// Listens on a free port of this host; it ends with the runtime.
     pub async fn start(secret: &str, clock: Clock) -> std::io::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
-        let inner = Inner { secret: secret.to_owned(), ..Inner::default() };
-        let receiver = Self { inner: Arc::new(Mutex::new(inner)), clock, address: listener.local_addr()? };
+        let inner = Inner { secret: secret.to_owned(), clock: Some(clock), ..Inner::default() };
+        let receiver = Self { inner: Arc::new(Mutex::new(inner)), address: listener.local_addr()? };
         let router = Router::new().route("/rotate", post(receive)).with_state(receiver.clone());
         tokio::spawn(async move { axum::serve(listener, router).await });
         Ok(receiver)
@@ -73,6 +75,16 @@ impl Receiver {
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// From now on it is as late as this clock says.
+    pub fn follow(&self, clock: Clock) {
+        self.lock().clock = Some(clock);
+    }
+
+    /// From now on a new credential takes the place of the old one at once, as with one account and one password.
+    pub fn replace(&self, replaces: bool) {
+        self.lock().replaces = replaces;
     }
 
     /// Lets a credential in, as its fields.
@@ -123,6 +135,9 @@ impl Inner {
             "probe" if knows(&data["credential"]) => json!({ "standing": "accepted" }),
             "probe" => json!({ "standing": "refused", "code": "invalid_credential" }),
             "set" => {
+                if self.replaces {
+                    self.accepted.remove(&data["old"].to_string());
+                }
                 self.accepted.insert(data["new"].to_string());
                 json!({ "outcome": "done" })
             }
@@ -158,9 +173,9 @@ fn is_signed(secret: &str, headers: &HeaderMap, body: &[u8], now: i64) -> Option
 }
 
 async fn receive(State(receiver): State<Receiver>, headers: HeaderMap, body: Bytes) -> Response {
-    let now = receiver.clock.now().timestamp();
     let (answer, wait) = {
         let mut inner = receiver.lock();
+        let now = inner.clock.as_ref().map_or(0, |clock| clock.now().timestamp());
         let Some(id) = is_signed(&inner.secret, &headers, &body, now) else {
             return StatusCode::UNAUTHORIZED.into_response();
         };

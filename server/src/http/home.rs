@@ -8,13 +8,14 @@ use crate::{
     grants::{self, Holder},
     notifications,
     people::{self, Caller},
-    vault,
+    rotations, vault,
 };
 use app::{
     error::Error,
     home::page::{self, Home},
     notifications::page as notices_page,
     policies::model::{Role, Tier},
+    rotations::model::{Step, Trigger},
     session::Theme,
 };
 use axum::{
@@ -133,10 +134,29 @@ async fn posture(
         }
     }
     if wide || caller.roles.iter().any(|row| row.role == Role::Lead.code()) {
+        let (stopped, late) = stopped(signed, db, wide).await?;
+        lines.push(("Rotations that stopped and need a person", stopped, "/rotations".into(), "danger"));
+        lines.push(("Open leaks, and other cases past their target", late, "/cases".into(), "danger"));
         lines.push(("Production values known to people", known, worst.1, "attention"));
         lines.push(("Values past their age", old, "/projects".into(), "danger"));
     }
     Ok(lines)
+}
+
+/// Rotations that wait for a person; leaks that are open, and cases whose old value should be dead by now.
+async fn stopped(signed: &Signed, db: &mut impl crate::db::Sql, wide: bool) -> Result<(usize, usize), Error> {
+    let (now, key) = (signed.console().now(), signed.console().seal_key());
+    let mine = |project: &str| wide || signed.caller.leads(project);
+    let open = rotations::store::list(db, false, 500, key).await?;
+    let stopped = open.iter().filter(|row| row.step() == Step::NeedsPerson && mine(&row.project_id)).count();
+    let mut late = 0;
+    for case in rotations::case_store::open(db, 500, key).await? {
+        let environment = catalog::store::find_environment(db, &case.environment_id, key).await?;
+        let target = environment.map_or(Tier::Production, |row| row.tier()).dead_within();
+        let urgent = case.trigger() == Trigger::Incident || now - case.began_at > target;
+        late += usize::from(mine(&case.project_id) && urgent);
+    }
+    Ok((stopped, late))
 }
 
 /// What an administrator of a new installation does next; nothing once all of it is done.

@@ -18,6 +18,7 @@ use app::{
     },
     error::{Error, Refusal},
     policies::model::{Class, Right, copy_only},
+    rotations::cases::End,
     ui::{Band, Form},
 };
 use axum::{
@@ -73,6 +74,7 @@ async fn secret_page(signed: &Signed, id: &str, form: &Form) -> Result<String, E
             deleted: row.deleted_at.is_some(),
             destroyed: row.destroyed_at.is_some(),
             destroy_after: row.destroy_after,
+            death: row.death.as_deref().and_then(End::from_code),
         });
     }
     let mut readers = Vec::new();
@@ -162,6 +164,7 @@ async fn secret_page(signed: &Signed, id: &str, form: &Form) -> Result<String, E
         write: console.would(&signed.caller, Action::WriteVersion, project, situation),
         edit: console.would(&signed.caller, Action::EditSecret, project, situation),
         rotation: super::rotations::of_secret(signed, &mut db, &mut names, &located).await?,
+        attest: console.would(&signed.caller, Action::AttestDeath, project, situation),
         resume: console.would(&signed.caller, Action::ResumeGrant, project, Default::default()),
         revoke: console.would(&signed.caller, Action::RevokeGrant, project, Default::default()),
     };

@@ -114,6 +114,8 @@ pub async fn fitting(console: &Console, caller: &Caller, selection: &Selection) 
             located,
         });
     }
+    // What can begin comes first.
+    lines.sort_by_key(|line| line.how.is_err());
     Ok((lines, more))
 }
 

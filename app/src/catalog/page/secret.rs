@@ -6,6 +6,7 @@ use crate::{
     grants::model::State,
     islands::TakeValue,
     policies::model::{Class, Tier, copy_only},
+    rotations::cases::End,
     rotations::page::{SecretRotation, part},
     session::Shell,
     time::Moment,
@@ -23,6 +24,8 @@ pub struct VersionLine {
     pub deleted: bool,
     pub destroyed: bool,
     pub destroy_after: Option<Moment>,
+    /// How it is known that its credential is dead: proved or attested.
+    pub death: Option<End>,
 }
 
 /// Who can take the value now, and by which route.
@@ -64,6 +67,7 @@ pub struct SecretView {
     /// Why this viewer may not end others' access.
     pub revoke: Option<Refusal>,
     pub resume: Option<Refusal>,
+    pub attest: Option<Refusal>,
     pub rotation: SecretRotation,
 }
 
@@ -129,7 +133,7 @@ pub fn secret(shell: &Shell, mut view: SecretView, form: &Form) -> String {
         let versions = view
             .versions
             .iter()
-            .map(|version| version_row(version, &base, view.edit.is_none(), now))
+            .map(|version| version_row(version, &base, view.edit.is_none(), view.attest.is_none(), now))
             .collect::<Vec<_>>();
         let requests = view
             .requests
@@ -171,7 +175,7 @@ pub fn secret(shell: &Shell, mut view: SecretView, form: &Form) -> String {
             {ui::clause("h-knows", "Who knows it", "Ending access ends reading, not knowledge.",
                 if no_knowing { ui::text("Nobody has seen, typed or copied a version of it.") } else { ui::table("Who knows which version", &["Who", "Version", "How", "Since"], knowing) })}
             {ui::clause("h-versions", "Versions", "Immutable and numbered; the newest that is there is current.",
-                if no_versions { ui::text("No value was written yet.") } else { ui::table("Versions, newest first", &["Version", "State", "Written", "By", "Fields", ""], versions) })}
+                if no_versions { ui::text("No value was written yet.") } else { ui::table("Versions, newest first", &["Version", "State", "Written", "By", "Fields", "Credential", ""], versions) })}
             {ui::clause("h-rotation", "Rotation", "The old value is shown to be dead, not only replaced.", rotation)}
             {ui::clause("h-requests", "Requests", "", if no_requests { ui::text("Nobody asked for it yet.") } else { ui::table("Requests, newest first", &["What", "State"], requests) })}
             {ui::clause("h-activity", "Activity", "Newest first, UTC", view! { <ol class="timeline">{activity}</ol> }.into_any())}
@@ -181,7 +185,7 @@ pub fn secret(shell: &Shell, mut view: SecretView, form: &Form) -> String {
     })
 }
 
-fn version_row(version: &VersionLine, base: &str, edits: bool, now: Moment) -> Vec<AnyView> {
+fn version_row(version: &VersionLine, base: &str, edits: bool, attests: bool, now: Moment) -> Vec<AnyView> {
     let at = |verb: &str| format!("{base}/versions/{}/{verb}", version.version);
     let act = if !edits || version.destroyed {
         ().into_any()
@@ -208,6 +212,21 @@ fn version_row(version: &VersionLine, base: &str, edits: bool, now: Moment) -> V
         ui::when(version.written_at),
         ui::text(version.by.clone()),
         ui::text(format!("{} · {} bytes", version.fields.replace(',', ", "), version.length)),
+        match version.death {
+            Some(End::Proved) => ui::badge("good", "proved dead"),
+            Some(end) => ui::badge("attention", end.words()),
+            None if matches!(version.label, "current" | "pending") => ui::text("in use"),
+            None if attests => view! {
+                <details class="more"><summary>"may still work"</summary>
+                    <form class="stacked" method="post" action=at("attest")>
+                        <label class="field"><span class="label">"What you saw"</span><input class="input" name="reason" maxlength="1000" required /></label>
+                        <button class="button" type="submit">"I attest that it is dead"</button>
+                    </form>
+                </details>
+            }
+            .into_any(),
+            None => ui::text("may still work"),
+        },
         act,
     ]
 }

@@ -27,7 +27,7 @@ fn tabs(here: &'static str) -> AnyView {
         view! { <a href=href aria-current=current>{words}</a> }
     };
     view! {
-        <nav class="segments wrap" aria-label="Rotations">
+        <nav class="tabs" aria-label="Rotations">
             {tab("/rotations", "Under way")}
             {tab("/rotations/calendar", "Calendar")}
             {tab("/cases", "Cases")}

@@ -1,0 +1,268 @@
+//! Rotations under seeded faults: the real engine, ledger and store against the reference receiver over loopback, with
+//! answers lost, changes late, a receiver that is away or refuses, panics at each step, clocks that jump, two replicas, and
+//! people who write a value in the middle. At every moment a value that works has to be readable; nothing is rotated twice,
+//! nothing called dead that lives. It says on standard output what it ran. `COUNTERSIGN_SIMULATE=N` runs N schedules, `COUNTERSIGN_SEED=S` begins at S.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(dead_code, unused_macros, reason = "the cast and its world are shared with the stories")]
+
+#[path = "it/cast.rs"]
+mod cast;
+#[path = "it/support.rs"]
+mod support;
+
+use app::{
+    policies::model::{Class, Tier},
+    rotations::model::{Choice, Grade, Step},
+};
+use cast::Cast;
+use chrono::TimeDelta;
+use serde_json::{Value, json};
+use server::{
+    catalog::{self, Located},
+    console::Console,
+    demo::receiver::{Fault, Receiver},
+    rotations::{self, NewPlan, rotator::Target, store::Rotation, webhook::Settings},
+    vault,
+};
+use std::{collections::BTreeMap, fmt::Write as _, time::Instant};
+use support::World;
+
+const KEY: &str = "a signing key of more than 24 characters";
+/// Schedules of a normal run, and how many share one world.
+const SCHEDULES: u64 = 300;
+const A_WORLD: u64 = 60;
+/// Steps at which a replica can die.
+const POINTS: [&str; 8] = [
+    "rotation.pending_created",
+    "rotation.set_intended",
+    "rotation.set_done",
+    "rotation.new_verified",
+    "rotation.promoted",
+    "rotation.disable_intended",
+    "rotation.disable_done",
+    "rotation.old_dead",
+];
+const FAULTS: [Fault; 5] = [Fault::AnswerLost, Fault::Down, Fault::Late, Fault::Refused, Fault::Garbage];
+
+/// SplitMix64: a schedule is its seed.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    fn below(&mut self, end: usize) -> usize {
+        usize::try_from(self.roll() % end as u64).unwrap()
+    }
+
+    fn chance(&mut self, percent: u64) -> bool {
+        self.roll() % 100 < percent
+    }
+}
+
+struct Stage {
+    cast: Cast,
+    receiver: Receiver,
+    signing: String,
+}
+
+impl Stage {
+    async fn new() -> Self {
+        let world = World::sqlite().await;
+        world.instance.db.relax().await.unwrap();
+        let cast = Cast::new(world).await;
+        let receiver = Receiver::start(KEY, cast.world.clock.clone()).await.unwrap();
+        let signing = cast.secret("signing", Tier::Staging, Class::Normal).await;
+        cast.write("iris", &signing, 0, KEY).await.unwrap();
+        Self { cast, receiver, signing }
+    }
+
+    /// A secret with a plan, known to the receiver.
+    async fn secret(&self, seed: u64, overlap_minutes: i64) -> String {
+        let secret = self.cast.secret(&format!("s{seed}"), Tier::Staging, Class::Normal).await;
+        let value = format!("first-value-of-{seed}");
+        self.cast.write("iris", &secret, 0, &value).await.unwrap();
+        self.receiver.accept(&json!({ "value": value }));
+        let settings =
+            Settings { url: self.receiver.url(), endpoints: vec!["one".into(), "two".into()], signing: self.signing.clone() };
+        let plan = NewPlan { overlap_minutes, ..NewPlan::at(Target::Webhook(settings)) };
+        let (iris, mara) = (self.cast.caller("iris").await, self.cast.caller("mara").await);
+        rotations::configure_rotation(&self.cast.console, &iris, &secret, plan).await.unwrap();
+        rotations::confirm_plan(&self.cast.console, &mara, &secret).await.unwrap();
+        secret
+    }
+
+    async fn rotation(&self, id: &str) -> Rotation {
+        let mut db = self.cast.console.read().await.unwrap();
+        rotations::store::find(&mut db, id, self.cast.console.seal_key()).await.unwrap().unwrap()
+    }
+
+    async fn row(&self, secret: &str) -> catalog::store::Secret {
+        let mut db = self.cast.console.read().await.unwrap();
+        catalog::store::find(&mut db, secret, self.cast.console.seal_key()).await.unwrap().unwrap()
+    }
+
+    /// Every version that can still be read, by its number.
+    async fn values(&self, secret: &str) -> BTreeMap<i32, Value> {
+        let console = &self.cast.console;
+        let mut values = BTreeMap::new();
+        for version in 1..=self.row(secret).await.latest_version {
+            let mut db = console.read().await.unwrap();
+            let row = vault::store::find(&mut db, secret, version).await.unwrap().unwrap();
+            let located = Located::find(&mut db, secret, console.seal_key()).await.unwrap().unwrap();
+            let sealed = vault::version(&mut db, located, version).await.unwrap();
+            drop(db);
+            if let Some(sealed) = sealed.filter(|_| row.is_there()) {
+                let payload = vault::open_sealed(console, &sealed).await.unwrap().unwrap();
+                let text = String::from_utf8(payload.fields().next().unwrap().1.to_vec()).unwrap();
+                values.insert(version, json!({ "value": text }));
+            }
+        }
+        values
+    }
+
+    /// What holds at every moment: some value that works is readable; where both values work beside each other, it is the
+    /// one that is handed out.
+    async fn holds(&self, secret: &str, replaces: bool, log: &str) {
+        let values = self.values(secret).await;
+        let current = self.row(secret).await.current_version.unwrap();
+        let works = |version: &i32| values.get(version).is_some_and(|value| self.receiver.accepts(value));
+        assert!(values.keys().any(works), "no value that works is left\n{log}");
+        assert!(replaces || works(&current), "what is handed out does not work\n{log}");
+    }
+}
+
+/// Lets one or two replicas work; one that panics is a replica that died.
+async fn work(stage: &Stage, replicas: usize) {
+    let mut running = Vec::new();
+    for _ in 0..replicas {
+        let console: Console = stage.cast.console.clone();
+        running.push(tokio::spawn(async move { rotations::run_due(&console).await.map(drop) }));
+    }
+    for one in running {
+        if let Ok(done) = one.await {
+            done.unwrap();
+        }
+    }
+}
+
+/// One schedule; how it ended.
+async fn play(stage: &Stage, seed: u64) -> Step {
+    let mut dice = Dice(seed);
+    let mut log = format!("COUNTERSIGN_SEED={seed} COUNTERSIGN_SIMULATE=1\n");
+    let replaces = dice.chance(50);
+    let replicas = 1 + usize::from(dice.chance(30));
+    let overlap = [0, 0, 30][dice.below(3)];
+    stage.receiver.replace(replaces);
+    let secret = stage.secret(seed, overlap).await;
+    for what in ["preflight", "set", "probe", "disable"] {
+        let count = [0, 0, 1, 1, 2, 4][dice.below(6)];
+        let faults: Vec<Fault> = (0..count).map(|_| FAULTS[dice.below(FAULTS.len())]).collect();
+        writeln!(log, "{what}: {faults:?}").unwrap();
+        stage.receiver.fail(what, faults);
+    }
+    let dies = dice.chance(50).then(|| POINTS[dice.below(POINTS.len())]);
+    if let Some(point) = dies {
+        fail::cfg(point, "1*panic->off").unwrap();
+    }
+    let typed_at = dice.chance(12).then(|| dice.below(6));
+    writeln!(log, "replaces {replaces}, replicas {replicas}, overlap {overlap}, dies {dies:?}, typed {typed_at:?}").unwrap();
+    let iris = stage.cast.caller("iris").await;
+    let (id, _) = rotations::start_rotation(&stage.cast.console, &iris, &secret).await.unwrap();
+    let mut typed = 0;
+    for round in 0..14 {
+        work(stage, replicas).await;
+        let row = stage.rotation(&id).await;
+        writeln!(log, "{round}: {} {:?} {:?}", row.step, row.stopped, row.reason).unwrap();
+        stage.holds(&secret, replaces, &log).await;
+        if row.ended_at.is_some() {
+            break;
+        }
+        if Some(round) == typed_at {
+            let value = format!("typed-{seed}");
+            stage.receiver.accept(&json!({ "value": value }));
+            let latest = stage.row(&secret).await.latest_version;
+            typed += usize::from(stage.cast.write("iris", &secret, latest, &value).await.is_ok());
+        }
+        // A clock that is set back waits; one that jumps ahead makes due.
+        match dice.below(6) {
+            0 => stage.cast.world.clock.set(stage.cast.console.now() - TimeDelta::minutes(5)),
+            1 => stage.cast.world.clock.advance(TimeDelta::hours(26)),
+            n => stage.cast.world.clock.advance(TimeDelta::seconds([1, 15, 200, 3700][n - 2])),
+        }
+    }
+    // Everything works again, and somebody looks at what stopped.
+    stage.receiver.mend();
+    if let Some(point) = dies {
+        fail::remove(point);
+    }
+    for _ in 0..40 {
+        stage.cast.world.clock.advance(TimeDelta::hours(2));
+        work(stage, 1).await;
+        let row = stage.rotation(&id).await;
+        stage.holds(&secret, replaces, &log).await;
+        writeln!(log, "after: {} {:?} {:?}", row.step, row.stopped, row.reason).unwrap();
+        if row.ended_at.is_some() {
+            break;
+        }
+        if row.step() == Step::NeedsPerson {
+            assert!(row.reason.is_some(), "a person is asked with a reason\n{log}");
+            if typed > 0 {
+                break;
+            }
+            rotations::resolve_rotation(&stage.cast.console, &iris, &id, Choice::Retry, "").await.unwrap();
+        }
+    }
+    let row = stage.rotation(&id).await;
+    let secret_row = stage.row(&secret).await;
+    let made = usize::try_from(secret_row.latest_version).unwrap() - 1 - typed;
+    assert!(made <= 1, "rotated {made} times\n{log}");
+    match row.step() {
+        Step::Closed => {
+            assert_eq!(row.grade(), Some(Grade::Proved), "{log}");
+            let values = stage.values(&secret).await;
+            assert!(!stage.receiver.accepts(&values[&row.from_version]), "called dead and alive\n{log}");
+            assert!(typed > 0 || secret_row.current_version == row.to_version, "{log}");
+        }
+        Step::Superseded => assert!(typed > 0, "{log}"),
+        Step::NeedsPerson => assert!(typed > 0, "it should have gone on\n{log}"),
+        other => panic!("it ended as {other:?}\n{log}"),
+    }
+    row.step()
+}
+
+#[tokio::main(flavor = "multi_thread", worker_threads = 2)]
+#[allow(clippy::print_stdout, reason = "what was simulated is the result")]
+async fn main() {
+    let number = |name: &str, otherwise| {
+        std::env::var(name).ok().map_or(otherwise, |text| text.parse::<u64>().expect("a number"))
+    };
+    let (first, count) = (number("COUNTERSIGN_SEED", 1), number("COUNTERSIGN_SIMULATE", SCHEDULES));
+    let started = Instant::now();
+    // What is simulated to die panics: that is no news.
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        let text = info.payload().downcast_ref::<String>().map_or("", String::as_str);
+        if !text.starts_with("failpoint ") {
+            usual(info);
+        }
+    }));
+    let mut ends: BTreeMap<&'static str, u64> = BTreeMap::new();
+    let mut seed = first;
+    while seed < first + count {
+        let stage = Stage::new().await;
+        for _ in 0..A_WORLD.min(first + count - seed) {
+            *ends.entry(play(&stage, seed).await.code()).or_default() += 1;
+            seed += 1;
+        }
+        let state = server::audit::state::check(stage.cast.console.db(), stage.cast.console.seal_key()).await.unwrap();
+        assert_eq!(state.wrong, Vec::<String>::new());
+    }
+    let took = started.elapsed().as_secs_f64();
+    println!("{count} fault schedules from seed {first} in {took:.1} s: {ends:?}");
+}
