@@ -112,6 +112,16 @@ impl Flash {
                 "Set. Where it names servers, somebody of security confirms it before it is carried out."
             }
             Action::StartRotation => "Begun. Each step appears here; the old value works until the new one does.",
+            Action::ReportLeak => "Reported. Leads and security have been told.",
+            Action::ContainCase => "Contained. What has a plan is rotated now; what has none is changed by hand.",
+            Action::CutOff => "The old value is disabled now. Whoever has not moved fails.",
+            Action::PauseRotation => "Paused. It goes on by itself when the pause is over.",
+            Action::ResumeRotation => "The pause is over. The next time holds again.",
+            Action::SetDefault => "Set. Secrets here that say nothing themselves follow it.",
+            Action::ApproveRotation => "Agreed. It begins now.",
+            Action::AttestDeath => "Recorded on your word: attested, not proved.",
+            Action::CancelCase => "Cancelled. It stays counted.",
+            Action::MoveCase => "Moved. The time to rotate counts from then.",
             Action::ResolveRotation => "Recorded. The rotation goes on from there.",
             Action::SignOut => "You signed out.",
             other => other.words(),

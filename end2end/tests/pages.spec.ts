@@ -3,8 +3,8 @@
 import { type Persona, accessible, expect, signIn, test } from "./console";
 
 const pages: Record<Persona, string[]> = {
-  "Mara Lindqvist": ["/", "/inbox", "/projects", "/projects/payments", "/projects/payments?q=zzz", "/people", "/workloads", "/audit", "/audit/5", "/account", "/notices", "/rotations"],
-  "Iris Okonkwo": ["/", "/inbox", "/requests", "/access", "/projects/payments", "/projects/payments/secrets/new", "/projects/payments/import", "/workloads/new", "/rotations"],
+  "Mara Lindqvist": ["/", "/inbox", "/projects", "/projects/payments", "/projects/payments?q=zzz", "/people", "/workloads", "/audit", "/audit/5", "/account", "/notices", "/rotations", "/rotations/calendar", "/rotations/calendar?view=agenda", "/cases", "/rotations/known", "/rotations/select?older=30"],
+  "Iris Okonkwo": ["/", "/inbox", "/requests", "/access", "/projects/payments", "/projects/payments/secrets/new", "/projects/payments/import", "/workloads/new", "/rotations", "/cases?project=payments", "/rotations/calendar?month=2030-02"],
   "Jonas Weidmann": ["/", "/requests", "/access", "/inbox"],
   "Samir Haddad": ["/", "/audit?outcome=refused", "/audit?from=2026-13-01", "/people"],
 };
@@ -26,8 +26,10 @@ for (const width of [1280, 390]) {
           for (const [table, form] of [["Rotations under way", true], ["Rotations that ended", false]] as const) {
             const line = (await page.getByRole("table", { name: table }).locator("tbody th a").first().getAttribute("href"))!;
             addresses.push(line);
-            if (form && who === "Iris Okonkwo") addresses.push(`${secret}/rotation`);
+            if (form && who === "Iris Okonkwo") addresses.push(`${secret}/rotation`, `${secret}/leak`);
           }
+          await page.goto("/cases");
+          addresses.push((await page.getByRole("table", { name: "Open cases" }).locator("tbody th a").first().getAttribute("href"))!);
           await page.goto("/people");
           addresses.push((await page.locator("tbody th a").first().getAttribute("href"))!);
           await page.goto("/workloads");

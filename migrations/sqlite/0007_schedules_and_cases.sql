@@ -54,3 +54,6 @@ CREATE INDEX rotation_cases_ended ON rotation_cases (ended_at);
 ALTER TABLE secret_versions ADD COLUMN dead_at TEXT;
 ALTER TABLE secret_versions ADD COLUMN death TEXT;
 CREATE INDEX rotations_started ON rotations (started_at);
+-- Only what ended: what is due is read off its own index.
+DROP INDEX rotations_ended;
+CREATE INDEX rotations_ended ON rotations (ended_at) WHERE ended_at IS NOT NULL;

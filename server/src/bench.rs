@@ -17,6 +17,7 @@ use crate::{
     keys::KeyFiles,
     people::{self, Caller},
     requests::{self, Ask},
+    rotations::{self, NewPlan},
     vault::{self, Source},
     workloads,
 };
@@ -25,6 +26,7 @@ use app::{
     catalog::model::Kind,
     id::CorrelationId,
     policies::model::{Class, Right, Role, Tier},
+    rotations::schedule::Schedule,
 };
 use chrono::TimeDelta;
 use std::{
@@ -97,6 +99,7 @@ fn fsync_probe(folder: &Path) -> Result<(), Failure> {
 
 /// An installation with a workload that may fetch one secret, and secrets to write to.
 struct Ground {
+    clock: Clock,
     instance: Instance,
     console: Console,
     lead: Caller,
@@ -160,7 +163,7 @@ async fn ground(db: Db) -> Result<Ground, Failure> {
     let digest = requests::store::find(&mut reader, &request, console.seal_key()).await?.ok_or("no request")?.digest;
     drop(reader);
     requests::approve_request(&console, &other, &request, &digest, "").await?;
-    Ok(Ground { instance, console, lead, client_secret, secrets })
+    Ok(Ground { clock, instance, console, lead, client_secret, secrets })
 }
 
 async fn write(console: &Console, lead: &Caller, secret: &str, expected: i32) -> Result<(), Failure> {
@@ -174,7 +177,65 @@ async fn on(name: &str, db: Db) -> Result<(), Failure> {
     fetches(name, &ground).await?;
     writes(name, &ground).await?;
     observations(name, &ground).await?;
-    verification(name, &ground).await
+    verification(name, &ground).await?;
+    schedules(name, &ground).await
+}
+
+/// B14: 100,000 secrets with a schedule, 1,000 of them due in one minute: how long it takes to see which, and to begin all.
+async fn schedules(name: &str, ground: &Arc<Ground>) -> Result<(), Failure> {
+    const DUE: usize = 1_000;
+    const ALL: usize = 100_000;
+    let console = &ground.console;
+    let mut db = console.read().await?;
+    let near = catalog::Located::find(&mut db, &ground.secrets[0], console.seal_key()).await?.ok_or("no secret")?;
+    drop(db);
+    for n in 0..DUE {
+        let path = format!("r/{n}");
+        let team = &near.secret.team_id;
+        let new = NewSecret { path: &path, kind: Kind::Opaque, class: Class::Normal, description: "", team };
+        let (id, _) = catalog::create_secret(console, &ground.lead, &near.project, &near.environment, new).await?;
+        write(console, &ground.lead, &id, 0).await?;
+        let plan = NewPlan { schedule: Schedule::Age { days: 30 }, ..NewPlan::generated() };
+        rotations::configure_rotation(console, &ground.lead, &id, plan).await?;
+    }
+    let mut tx = console.ledger.housekeeping().await?;
+    for n in 0..ALL - DUE {
+        let at = console.now() + TimeDelta::days(40) + TimeDelta::seconds(n as i64);
+        rotations::store::note_due(&mut tx, &format!("sec_later_{n}"), at).await?;
+    }
+    tx.finish().await?;
+    ground.clock.advance(TimeDelta::days(31));
+    let mut looks = Vec::new();
+    for _ in 0..200 {
+        let mut db = console.read().await?;
+        let started = Instant::now();
+        rotations::store::perhaps_due(&mut db, console.now(), 50).await?;
+        looks.push(started.elapsed());
+    }
+    let (_, look) = percentiles(looks);
+    let started = Instant::now();
+    let mut lags = Vec::new();
+    loop {
+        let looked = rotations::start_due(console).await?;
+        if looked == 0 {
+            break;
+        }
+        lags.extend(std::iter::repeat_n(started.elapsed(), looked));
+    }
+    let (half, late) = percentiles(lags);
+    let most = late + crate::jobs::LOOK;
+    say(
+        &format!("B14 {ALL} schedules, {DUE} due at once, {name}"),
+        &format!(
+            "look p99 {}, begun p50 {} p99 {}; with the look every {} s at most {}",
+            millis(look),
+            millis(half),
+            millis(late),
+            crate::jobs::LOOK.as_secs(),
+            millis(most)
+        ),
+    );
+    Ok(())
 }
 
 /// B1: token, policy, decryption and a durable event for each, over loopback.

@@ -11,6 +11,9 @@ use app::{
 };
 use std::time::Duration;
 
+/// How often it is looked for what is due: the most that anything is late by.
+pub const LOOK: Duration = Duration::from_secs(2);
+
 /// Everything that is due now, once. The demonstration calls it as its clock moves.
 pub async fn run_due(console: &Console) -> Result<(), Error> {
     while requests::expire_requests(console).await? > 0 {}
@@ -38,7 +41,7 @@ pub fn start(console: &Console) {
             if let Err(error) = run_due(&due).await {
                 tracing::error!(%error, "due work");
             }
-            tokio::time::sleep(Duration::from_secs(5)).await;
+            tokio::time::sleep(LOOK).await;
         }
     });
     let beat = console.clone();

@@ -88,8 +88,11 @@ impl Stage {
         let value = format!("first-value-of-{seed}");
         self.cast.write("iris", &secret, 0, &value).await.unwrap();
         self.receiver.accept(&json!({ "value": value }));
-        let settings =
-            Settings { url: self.receiver.url(), endpoints: vec!["one".into(), "two".into()], signing: self.signing.clone() };
+        let settings = Settings {
+            url: self.receiver.url(),
+            endpoints: vec!["one".into(), "two".into()],
+            signing: self.signing.clone(),
+        };
         let plan = NewPlan { overlap_minutes, ..NewPlan::at(Target::Webhook(settings)) };
         let (iris, mara) = (self.cast.caller("iris").await, self.cast.caller("mara").await);
         rotations::configure_rotation(&self.cast.console, &iris, &secret, plan).await.unwrap();
@@ -171,7 +174,8 @@ async fn play(stage: &Stage, seed: u64) -> Step {
         fail::cfg(point, "1*panic->off").unwrap();
     }
     let typed_at = dice.chance(12).then(|| dice.below(6));
-    writeln!(log, "replaces {replaces}, replicas {replicas}, overlap {overlap}, dies {dies:?}, typed {typed_at:?}").unwrap();
+    writeln!(log, "replaces {replaces}, replicas {replicas}, overlap {overlap}, dies {dies:?}, typed {typed_at:?}")
+        .unwrap();
     let iris = stage.cast.caller("iris").await;
     let (id, _) = rotations::start_rotation(&stage.cast.console, &iris, &secret).await.unwrap();
     let mut typed = 0;

@@ -282,7 +282,7 @@ impl Life {
 
     /// One that waits for somebody to contain it when the demonstration opens.
     pub(super) async fn leak_today(&mut self) -> Result<(), Error> {
-        let Some(place) = self.partners.get(1).cloned() else { return Ok(()) };
+        let Some(place) = self.partners.first().cloned() else { return Ok(()) };
         self.leak(&place, "tomas.varga", "The partner saw it in a support ticket and called us.", 1).await.map(|_| ())
     }
 

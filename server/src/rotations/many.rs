@@ -9,7 +9,7 @@ use crate::{
 };
 use app::{
     error::{Conflict, Error},
-    rotations::model::Trigger,
+    rotations::model::{Step, Trigger},
 };
 use chrono::TimeDelta;
 use std::collections::BTreeSet;
@@ -138,7 +138,8 @@ async fn outlook(
     if !is_confirmed(&plan, located) {
         return Ok(Err("Its plan waits for security.".into()));
     }
-    if store::open_of(db, &located.secret.id, key).await?.is_some() {
+    let open = store::open_of(db, &located.secret.id, key).await?;
+    if open.is_some_and(|row| row.step() != Step::VerifiedDead) {
         return Ok(Err("A rotation is under way.".into()));
     }
     let words = plan.target().map_or("", |target| target.kind().words());

@@ -5,7 +5,10 @@ use super::{
     subject,
 };
 use crate::{
-    audit::{event::Event, ledger::Receipt},
+    audit::{
+        event::Event,
+        ledger::{Receipt, Tx},
+    },
     catalog::{self, Located},
     console::Console,
     people::Caller,
@@ -53,6 +56,7 @@ pub async fn start_for(
         return Err(tx.refuse(event, Refusal::NoSuchVersion).await);
     };
     let now = console.now();
+    let made_way = make_way(console, &mut tx, &located, now).await?;
     let row =
         Rotation { started_by: Some(caller.id().into()), cut_off, ..begun(&id, &located, &plan, from, trigger, now) };
     if store::insert(&mut tx, &row).await? == 0 {
@@ -60,6 +64,7 @@ pub async fn start_for(
     }
     tx.seal(&row)?;
     let mut events = vec![started(event, &row, &plan, &located)];
+    events.extend(made_way);
     events.extend(cases::open(console, &mut tx, &located, &row, Some(caller.id()), now).await?);
     Ok((id, tx.commit(events).await?))
 }
@@ -67,6 +72,31 @@ pub async fn start_for(
 /// Has somebody else to agree before it begins? Never where a leak or a leaver is the reason.
 fn waits(plan: &Plan, trigger: Trigger) -> bool {
     plan.approval_first && !matches!(trigger, Trigger::Incident | Trigger::Leaver)
+}
+
+/// A rotation whose old value was shown to be dead only waits to look again: a new one takes over from it, so that what leaks
+/// within that day is not kept waiting. Within a change; the secret is locked.
+pub(super) async fn make_way(
+    console: &Console,
+    tx: &mut Tx,
+    located: &Located,
+    now: app::time::Moment,
+) -> Result<Option<Event>, Error> {
+    let key = console.seal_key();
+    let open = store::open_of(tx, &located.secret.id, key).await?.filter(|row| row.step() == Step::VerifiedDead);
+    let Some(open) = open else { return Ok(None) };
+    let locked = store::lock(tx, &open.id, key).await?.filter(|locked| locked.event_seq == open.event_seq);
+    let row = locked.ok_or(Error::Conflict(Conflict::EditedMeanwhile))?;
+    let row = Rotation { step: Step::Closed.code().into(), ended_at: Some(now), ..row };
+    store::save(tx, &row).await?;
+    tx.seal(&row)?;
+    let event = Event::new(Action::CloseRotation)
+        .on(subject(located, &row.id))
+        .detail("grade", row.grade.unwrap_or_default())
+        .detail("looks", row.repeats + 1)
+        .detail("why", "a newer rotation began")
+        .private("path", located.secret.path.clone());
+    Ok(Some(event))
 }
 
 /// A rotation at its beginning.

@@ -1,6 +1,6 @@
 //! What is due by its age or by a calendar: begun by the service, as a person would.
 use super::{
-    begun, cases, is_confirmed, started, store,
+    begun, cases, is_confirmed, make_way, started, store,
     store::Plan,
     subject,
     timetable::{Timetable, jitter},
@@ -17,7 +17,7 @@ use app::{
     error::Error,
     id::RotationId,
     rotations::{
-        model::Trigger,
+        model::{Step, Trigger},
         schedule::{Origin, Run, Schedule, effective},
     },
     time::{Moment, rfc3339},
@@ -125,10 +125,10 @@ async fn start_if_due(console: &Console, secret: &str) -> Result<Option<Moment>,
     }
     let (schedule, _, since) = holds(console, &mut db, &plan, &located).await?;
     let blocked = match store::open_of(&mut db, secret, key).await? {
-        Some(_) => Some("another rotation was under way"),
-        None if !is_confirmed(&plan, &located) => Some("the plan was not confirmed"),
-        None if !has_value(&located) => Some("there was no value"),
-        None => None,
+        Some(open) if open.step() != Step::VerifiedDead => Some("another rotation was under way"),
+        _ if !is_confirmed(&plan, &located) => Some("the plan was not confirmed"),
+        _ if !has_value(&located) => Some("there was no value"),
+        _ => None,
     };
     match schedule {
         Schedule::Inherited | Schedule::ByHand => Ok(None),
@@ -180,6 +180,7 @@ async fn begin(console: &Console, plan: &Plan, located: &Located, trigger: Trigg
     let Some(from) = locked.current_version.filter(|_| locked.event_seq == located.secret.event_seq) else {
         return Ok(());
     };
+    let made_way = make_way(console, &mut tx, located, now).await?;
     let row = store::Rotation { due_at: Some(due), ..begun(&id, located, plan, from, trigger, now) };
     if store::insert(&mut tx, &row).await? == 0 {
         return Ok(());
@@ -187,8 +188,9 @@ async fn begin(console: &Console, plan: &Plan, located: &Located, trigger: Trigg
     tx.seal(&row)?;
     let event = Event::new(Action::StartRotation).on(subject(located, &id)).detail("due_at", rfc3339(due));
     let mut events = vec![started(event, &row, plan, located)];
+    events.extend(made_way);
     events.extend(cases::open(console, &mut tx, located, &row, None, now).await?);
-    if row.step() == app::rotations::model::Step::Waiting {
+    if row.step() == Step::Waiting {
         let told = catalog::leads(console, &mut tx, &located.project.id).await?;
         let told = told.iter().map(String::as_str);
         crate::notifications::tell(console, &mut tx, told, "rotation.waits", &id).await?;

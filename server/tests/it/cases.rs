@@ -151,6 +151,24 @@ story!(a_leak_is_contained_first_and_closed_by_the_proof, |world| {
     is_whole(cast).await;
 });
 
+story!(what_leaks_within_the_day_of_its_rotation_does_not_wait, |world| {
+    let ring = Ring::new(Cast::new(world).await).await;
+    let cast = &ring.cast;
+    let first = ring.start().await;
+    run(cast).await;
+    assert_eq!(rotation(cast, &first).await.step(), Step::VerifiedDead, "its later looks are to come");
+    let iris = cast.caller("iris").await;
+    let leak = Leak { version: 2, ..leak(cast.console.now(), None) };
+    let (id, _) = rotations::report_leak(&cast.console, &iris, &ring.secret, leak).await.unwrap();
+    let (begun, _) = rotations::contain_case(&cast.console, &iris, &id, Suspend::Nobody, true).await.unwrap();
+    run(cast).await;
+    assert_eq!(rotation(cast, &begun.unwrap()).await.step(), Step::VerifiedDead);
+    assert_eq!(case(cast, &id).await.end(), Some(End::Proved));
+    let row = rotation(cast, &first).await;
+    assert_eq!((row.step(), row.grade().is_some(), row.repeats), (Step::Closed, true, 0), "it made way");
+    is_whole(cast).await;
+});
+
 story!(a_rotation_under_way_is_hastened_not_begun_twice, |world| {
     let cast = Cast::new(world).await;
     let secret = cast.filled("api/key", Tier::Staging, Class::Normal).await;

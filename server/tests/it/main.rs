@@ -7,6 +7,7 @@ mod crash;
 mod support;
 
 mod cases;
+mod faults;
 mod grants;
 mod http;
 mod ledger;

@@ -89,11 +89,11 @@ impl Role {
         rotations::start_rotation(&self.cast.console, &iris, &self.secret).await.unwrap().0
     }
 
-    async fn takes(&self, role: &str, password: &str) -> bool {
+    pub async fn takes(&self, role: &str, password: &str) -> bool {
         takes(&self.endpoint, role, password).await
     }
 
-    async fn value(&self, version: i32) -> (String, String) {
+    pub async fn value(&self, version: i32) -> (String, String) {
         value(&self.cast.console, &self.secret, version).await
     }
 }
@@ -116,13 +116,13 @@ pub async fn value(console: &Console, secret: &str, version: i32) -> (String, St
     (field("username"), field("password"))
 }
 
-async fn make_role(admin: &mut PgConnection, role: &str, password: &str) {
+pub async fn make_role(admin: &mut PgConnection, role: &str, password: &str) {
     let statement = format!("CREATE ROLE \"{role}\" LOGIN PASSWORD '{password}'");
     admin.execute(sqlx::AssertSqlSafe(statement)).await.unwrap();
 }
 
 /// A database account in staging.
-async fn account(cast: &Cast, path: &str, user: &str, password: &str) -> String {
+pub async fn account(cast: &Cast, path: &str, user: &str, password: &str) -> String {
     let iris = cast.caller("iris").await;
     let new = NewSecret { path, kind: Kind::Database, class: Class::Normal, description: "", team: &cast.team };
     let environment = cast.environment(Tier::Staging);

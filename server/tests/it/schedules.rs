@@ -194,3 +194,23 @@ story!(where_a_plan_says_so_somebody_else_agrees_first, |world| {
     assert_eq!(current(&cast, &secret).await, Some(2));
     is_whole(&cast).await;
 });
+
+/// What is due is read off an index's beginning, however many schedules there are.
+#[tokio::test]
+async fn looking_for_what_is_due_scans_nothing() {
+    let world = crate::support::World::sqlite().await;
+    let path = world.folder.path().join("countersign.db");
+    let mut connection = <sqlx::SqliteConnection as sqlx::Connection>::connect(path.to_str().unwrap()).await.unwrap();
+    for (query, index) in [
+        ("SELECT secret_id FROM rotation_due WHERE due_at <= '2026' ORDER BY due_at LIMIT 50", "rotation_due_at"),
+        (
+            "SELECT id FROM rotations WHERE ended_at IS NULL AND next_at <= '2026' ORDER BY next_at LIMIT 20",
+            "rotations_due",
+        ),
+    ] {
+        let plan = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {query}"));
+        let rows: Vec<(i64, i64, i64, String)> = sqlx::query_as(plan).fetch_all(&mut connection).await.unwrap();
+        let said: Vec<String> = rows.into_iter().map(|(.., detail)| detail).collect();
+        assert!(said.iter().all(|line| line.contains(index) && line.starts_with("SEARCH")), "{said:?}");
+    }
+}

@@ -211,7 +211,7 @@ pub fn environment(
         let change = match may {
             Some(refusal) => view! { <p class="muted">{refusal.to_string()}</p> }.into_any(),
             None => view! {
-                <div class="actions">
+                <div class="actions pad">
                     {ui::act(format!("{base}/rotate-key"), "Make a new key", vec![])}
                     {(older > 0).then(|| ui::act(format!("{base}/rewrap"), "Wrap the next 100 values with the newest key", vec![]))}
                 </div>

@@ -119,9 +119,9 @@ pub fn cases(shell: &Shell, view: CasesView) -> String {
                     {ui::pick(&form, "project", "Project", "", projects)}<button class="button" type="submit">"Show"</button></form>
             </div>
             {ui::group("Mean time to rotate", view.figures.iter().map(|(_, figures)| figures.proved).sum(), "proved in the window, by what made them necessary")}
-            {ui::table("Mean time to rotate by trigger", &["Trigger", "Mean", "Dead within target", "Half are dead by", "9 of 10 / longest", "Open now"], rows)}
+            {ui::table("Mean time to rotate by trigger", &["Trigger", "Mean", "In time", "Half are dead by", "9 of 10 / longest", "Open now"], rows)}
             <details class="more"><summary>"What these figures are"</summary>
-                <p class="soft">"A case begins when a leak was detected, somebody left, an age limit passed, a time was due, or somebody asked; it ends with the first proof that the old credential is refused while the new one is accepted. The mean is over cases proved in the window, beside how many of all that ended were proved at all. The share is of cases that began in the window: dead within two days in production, four in staging, seven in test, fourteen in development. Half are dead by: the Kaplan–Meier estimate, in which open cases count for as long as they were seen. Attested, unverified and cancelled cases are never counted as dead. Triggers are never mixed. Each case links to its events."</p>
+                <p class="soft">"A case begins when a leak was detected, somebody left, an age limit passed, a time was due, or somebody asked; it ends with the first proof that the old credential is refused while the new one is accepted. The mean is over cases proved in the window, beside how many of all that ended were proved at all. In time is of cases that began in the window: dead within two days in production, four in staging, seven in test, fourteen in development. Half are dead by: the Kaplan–Meier estimate, in which open cases count for as long as they were seen. Attested, unverified and cancelled cases are never counted as dead. Triggers are never mixed. Each case links to its events."</p>
             </details>
             {ui::group("Open", open, "longest first")}
             {if open == 0 { ui::empty("No case is open", "Nothing waits to be rotated.", None) } else { ui::table("Open cases", &["Secret and version", "Where", "Why", "State", "Since, UTC"], list(view.open)) }}
@@ -224,11 +224,13 @@ fn contain(view: &CaseView, form: &Form) -> AnyView {
         0 => "Nobody holds access now.".to_owned(),
         _ => format!("Access is held by {}.", view.holders.join(", ")),
     };
-    let suspects = vec![
-        ("suspect".to_owned(), "whoever is suspected".to_owned()),
-        ("everybody".to_owned(), "everybody who holds access, pipelines too".to_owned()),
+    let mut suspects = vec![
         ("nobody".to_owned(), "nobody".to_owned()),
+        ("everybody".to_owned(), "everybody who holds access, pipelines too".to_owned()),
     ];
+    if let Some(name) = &view.suspect {
+        suspects.insert(0, ("suspect".to_owned(), format!("{name}, who is suspected")));
+    }
     let after = if !view.is_current {
         "This version is not in use any more: nothing new is made. It has to be shown, or attested, to be dead."
     } else if view.has_plan {

@@ -4,7 +4,7 @@ use crate::{
     error::Refusal,
     policies::model::Tier,
     rotations::{
-        model::RotatorKind,
+        model::{RotatorKind, Step},
         schedule::{Run, Timing},
     },
     session::Shell,
@@ -48,7 +48,8 @@ pub struct SecretRotation {
 
 pub fn part(secret: &str, view: SecretRotation, now: Moment) -> AnyView {
     let may_set = view.configure.is_none();
-    let running = view.last.iter().any(|line| line.ended_at.is_none());
+    // One whose old value is dead only waits to look again.
+    let running = view.last.iter().any(|line| line.ended_at.is_none() && line.step != Step::VerifiedDead);
     let ready = view.plan.as_ref().is_some_and(|plan| !plan.unconfirmed);
     let paused = view.plan.as_ref().and_then(|plan| plan.paused_until);
     let may_pause = view.pause.is_none() && view.plan.as_ref().is_some_and(|plan| plan.due.is_some());
@@ -60,7 +61,8 @@ pub fn part(secret: &str, view: SecretRotation, now: Moment) -> AnyView {
     let may_start = ready && !running && view.start.is_none();
     let start = may_start.then(|| ui::act(format!("/secrets/{secret}/rotate"), "Rotate now", vec![]));
     let check = may_start.then(|| ui::act(format!("/secrets/{secret}/rotation/check"), "Check first", vec![]));
-    let set = (may_set && !running)
+    let open = view.last.iter().any(|line| line.ended_at.is_none());
+    let set = (may_set && !open)
         .then(|| view! { <a class="button plain" href=format!("/secrets/{secret}/rotation")>"Set how it rotates"</a> });
     let pause = match paused {
         Some(_) if view.pause.is_none() => {

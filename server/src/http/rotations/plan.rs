@@ -15,7 +15,7 @@ use app::{
     rotations::{
         model::{RotatorKind, ValueRules},
         page::{self, DefaultView, PlanForm, PlanView, SecretRotation},
-        schedule::{Schedule, Timing, effective},
+        schedule::{Origin, Schedule, Timing, effective},
     },
     ui::Form,
 };
@@ -302,7 +302,10 @@ pub(in crate::http) async fn of_environment(
     let view = DefaultView {
         environment: row.id.clone(),
         tier: row.tier(),
-        words: format!("{} ({}.)", holds.words(), origin.words()),
+        words: match origin {
+            Origin::Level => format!("{} So says its protection level.", holds.words()),
+            Origin::Secret | Origin::Environment => holds.words(),
+        },
         set_by,
         runs,
         refusal: console.would(&signed.caller, Action::SetDefault, Some(&row.project_id), situation),

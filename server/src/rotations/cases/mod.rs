@@ -24,7 +24,10 @@ use app::{
     error::{Conflict, Error, Refusal},
     id::CaseId,
     people::model::prose,
-    rotations::{cases::End, model::Trigger},
+    rotations::{
+        cases::End,
+        model::{Step, Trigger},
+    },
     time::{Moment, rfc3339},
 };
 use chrono::TimeDelta;
@@ -299,6 +302,7 @@ pub async fn contain_case(
     events.append(&mut suspended);
     // A rotation that is under way is hastened, not begun twice.
     let open = rotations::open_of(&mut tx, &case.secret_id, key).await?;
+    let open = open.filter(|rotation| rotation.step() != Step::VerifiedDead);
     let running = open.as_ref().map(|rotation| rotation.id.clone());
     if let Some(rotation) = open.filter(|rotation| cut_off && !rotation.cut_off) {
         events.push(engine::hasten(&mut tx, &located, rotation, now).await?);
