@@ -115,6 +115,7 @@ impl Flash {
             Action::ReportLeak => "Reported. Leads and security have been told.",
             Action::ContainCase => "Contained. What has a plan is rotated now; what has none is changed by hand.",
             Action::CutOff => "The old value is disabled now. Whoever has not moved fails.",
+            Action::RollBack => "The old value is handed out again. The new one is being withdrawn.",
             Action::PauseRotation => "Paused. It goes on by itself when the pause is over.",
             Action::ResumeRotation => "The pause is over. The next time holds again.",
             Action::SetDefault => "Set. Secrets here that say nothing themselves follow it.",

@@ -102,6 +102,8 @@ actions! {
     StartRotation = "rotation.started", "Started a rotation";
     ApproveRotation = "rotation.approved", "Agreed that a rotation begins";
     CutOff = "rotation.cut_off", "Cut the old value off, whoever still uses it";
+    RollBack = "rotation.rollback_chosen", "Went back to the old value";
+    WithdrawNew = "rotation.rolled_back", "Withdrew the new value from the target";
     CancelRotation = "rotation.cancelled", "Cancelled a rotation";
     ReportLeak = "incident.leak_reported", "Reported a leak";
     ContainCase = "incident.contained", "Contained a leak";

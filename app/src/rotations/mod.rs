@@ -5,6 +5,7 @@
 //!                 ▲                │ probe: old works, new does not                                      │                │ the old one works again
 //!                 └────────────────┘                                                                     └──◀─────────────┘
 //! queued ─▶ verified_new and overlap ─▶ closed where there is no target: nobody can show that the old value is dead
+//! waiting ─▶ queued · cancelled where somebody else has to agree first; overlap ─▶ rolling_back ─▶ rolled_back
 //! any of them ─▶ needs_person ─▶ where a person sends it · rolled_back · superseded
 //! ```
 //!

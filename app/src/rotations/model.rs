@@ -14,6 +14,8 @@ words! {
         VerifiedNew = "verified_new", "New value works";
         /// The new value is current; the old one still works for those who have not moved.
         Overlap = "overlap", "In use; old value still works";
+        /// The old value is handed out again; the new one is about to be withdrawn from the target.
+        RollingBack = "rolling_back", "Going back to the old value";
         /// The old credential is about to be disabled, or was.
         Disabling = "disabling", "Disabling the old value";
         OldDisabled = "old_disabled", "Old value disabled";
@@ -230,6 +232,7 @@ pub fn choices(stopped: Step) -> &'static [Choice] {
         Step::Queued | Step::PendingCreated => &[Choice::Retry, Choice::KeepOld],
         Step::SetUnknown | Step::SetOnTarget | Step::VerifiedNew => &[Choice::Retry, Choice::KeepNew, Choice::KeepOld],
         Step::Overlap => &[Choice::Retry, Choice::Disable],
+        Step::RollingBack => &[Choice::Retry, Choice::KeepOld],
         Step::Disabling | Step::OldDisabled | Step::VerifiedDead => &[Choice::Retry, Choice::Attest],
         _ => &[],
     }

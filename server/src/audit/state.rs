@@ -63,13 +63,15 @@ fn written<'a>(action: Action, subject: &'a Subject) -> Vec<(&'static str, &'a S
         IssueGrant => return both(("grants", &subject.grant), ("access_requests", &subject.request)),
         RevokeGrant | GiveBackGrant | SuspendGrant | ResumeGrant => ("grants", &subject.grant),
         ConfigureRotation | ConfirmPlan => ("rotation_plans", &subject.row),
-        CreatePending | PromoteVersion => return both(("rotations", &subject.row), ("secrets", &subject.secret)),
+        CreatePending | PromoteVersion | RollBack => {
+            return both(("rotations", &subject.row), ("secrets", &subject.secret));
+        }
         PauseRotation | ResumeRotation => ("rotation_plans", &subject.row),
         SetDefault => ("rotation_defaults", &subject.row),
         OpenCase | MoveCase | CloseCase | ReopenCase | CancelCase | ContainCase => ("rotation_cases", &subject.row),
-        StartRotation | ApproveRotation | CancelRotation | CutOff | IntendSet | SetOnTarget | VerifyNew
-        | IntendDisable | DisableOld | ProveDead | ReopenRotation | FailStep | AskPerson | ResolveRotation
-        | SupersedeRotation | CloseRotation => ("rotations", &subject.row),
+        StartRotation | ApproveRotation | CancelRotation | CutOff | WithdrawNew | IntendSet | SetOnTarget
+        | VerifyNew | IntendDisable | DisableOld | ProveDead | ReopenRotation | FailStep | AskPerson
+        | ResolveRotation | SupersedeRotation | CloseRotation => ("rotations", &subject.row),
         CreateWorkload | DisableWorkload => ("workloads", &subject.workload),
         IssueCredential | RevokeCredential => ("credentials", &subject.row),
         IssueToken | RevokeToken => ("tokens", &subject.row),

@@ -332,6 +332,10 @@ pub async fn reset(signed: Signed, Path(id): Path<String>) -> Answer {
 
 pub async fn disable(signed: Signed, Path(id): Path<String>) -> Answer {
     let receipt = people::disable_person(signed.console(), &signed.caller, &id).await?;
+    // What they know goes on working: it is the next thing to look at.
+    if !vault::store::known_to(&mut signed.console().read().await?, &id).await?.is_empty() {
+        return Ok(done(&format!("/rotations/select?person={id}"), Action::DisablePerson, receipt));
+    }
     Ok(done(&format!("/people/{id}"), Action::DisablePerson, receipt))
 }
 

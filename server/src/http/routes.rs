@@ -112,6 +112,7 @@ pub fn table() -> Vec<Route> {
         get("/rotations/select", Person(ViewCatalog), rotations::select),
         post("/rotations/many", Person(StartRotation), rotations::many),
         post("/rotations/{id}/answer", Person(ApproveRotation), rotations::answer),
+        post("/rotations/{id}/roll-back", Person(RollBack), rotations::roll_back),
         post("/rotations/{id}/cut-off", Person(CutOff), rotations::cut_off),
         get("/rotations/{id}", Person(ViewCatalog), rotations::rotation),
         post("/rotations/{id}/resolve", Person(ResolveRotation), rotations::resolve),

@@ -111,6 +111,7 @@ async fn step(console: &Console, id: &str) -> Result<Outcome, Error> {
         Step::SetOnTarget => verify_new(console, &work).await,
         Step::VerifiedNew => promote(console, &work).await,
         Step::Overlap => drain(console, &work).await,
+        Step::RollingBack => withdraw(console, &work).await,
         Step::Disabling => disable(console, &work).await,
         Step::OldDisabled => proof::prove(console, &work).await,
         Step::VerifiedDead => proof::look_again(console, &work).await,
@@ -496,6 +497,33 @@ async fn postpone(console: &Console, work: &Work, until: app::time::Moment) -> R
     store::postpone(&mut tx, &work.rotation.id, until).await?;
     tx.finish().await?;
     Ok(Outcome::Idle)
+}
+
+/// The old value is handed out again: the target stops taking the new one, and the rotation is over.
+async fn withdraw(console: &Console, work: &Work) -> Stepped {
+    let since = work.rotation.promoted_at.unwrap_or(work.rotation.started_at);
+    let sessions = if work.rotator.endpoints().is_empty() {
+        Sessions::default()
+    } else {
+        match work.rotator.disable_old(work.made()?, &work.old, since).await {
+            Ok(sessions) => sessions,
+            Err(trouble) => return Ok(Err(trouble)),
+        }
+    };
+    if sessions.left > 0 {
+        return Ok(Err(Trouble::Later(format!("{} sessions of the new value are still open", sessions.left))));
+    }
+    let now = console.now();
+    let mut tx = console.ledger.begin(&Who::system("rotate")).await?;
+    catalog::store::lock(&mut tx, &work.rotation.secret_id, console.seal_key()).await?;
+    if let Some(version) = work.rotation.to_version {
+        // Restorable: it may be asked for once more.
+        vault::store::set_deleted(&mut tx, &work.rotation.secret_id, version, Some(now)).await?;
+    }
+    let after = Rotation { ended_at: Some(now), ..work.at(Step::RolledBack, now) };
+    let given_up = cases::given_up(console, &mut tx, &work.located, &after, now).await?;
+    let event = work.event(Action::WithdrawNew).detail("sessions_ended", sessions.ended);
+    save_in(console, tx, &work.rotation, after, event, given_up).await.map(Ok)
 }
 
 /// Makes the target refuse the old credential.

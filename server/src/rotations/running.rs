@@ -9,7 +9,7 @@ use crate::{
         event::Event,
         ledger::{Receipt, Tx},
     },
-    catalog::{self, Located},
+    catalog::{self, Located, store::Secret},
     console::Console,
     people::Caller,
     vault,
@@ -308,4 +308,49 @@ pub async fn check_rotation(
         .private("path", located.secret.path.clone());
     let receipt = tx.commit(vec![event]).await?;
     Ok((works, located.secret.path, receipt))
+}
+
+/// Goes back to the old value while both work: it is handed out again at once, and the new one withdrawn. Every endpoint has to
+/// take the old one still.
+pub async fn roll_back(console: &Console, caller: &Caller, id: &str, reason: &str) -> Result<Receipt, Error> {
+    let reason = app::people::model::prose(reason, 1000).map_err(|why| Error::invalid("reason", why))?;
+    if reason.is_empty() {
+        return Err(Error::invalid("reason", "Say why: it goes into the record."));
+    }
+    let (rotation, located) = visible_rotation(console, caller, id).await?;
+    let overlaps = rotation.step() == Step::Overlap
+        || (rotation.step(), rotation.stopped()) == (Step::NeedsPerson, Some(Step::Overlap));
+    if !overlaps {
+        return Err(Error::Conflict(Conflict::AlreadyDone));
+    }
+    let situation = catalog::secret_situation(&located);
+    let (who, principal) = (&caller.who, caller.principal(Some(&located.project.id)));
+    console.permit(who, &principal, Action::RollBack, subject(&located, id), situation).await?;
+    let answers = proof::ask_about_old(console, &rotation).await?;
+    if answers.iter().any(|answer| *answer != Standing::Accepted) {
+        return Err(Error::invalid("reason", "The target does not take the old value any more: there is no way back."));
+    }
+    let (mut tx, event) = console.begin(caller, Action::RollBack, subject(&located, id), situation).await?;
+    let secret =
+        catalog::store::lock(&mut tx, &rotation.secret_id, console.seal_key()).await?.ok_or(Error::NotFound)?;
+    let locked = store::lock(&mut tx, id, console.seal_key()).await?.ok_or(Error::NotFound)?;
+    if locked.event_seq != rotation.event_seq || secret.current_version != locked.to_version {
+        return Err(Error::Conflict(Conflict::EditedMeanwhile));
+    }
+    let secret = Secret { current_version: Some(locked.from_version), ..secret };
+    catalog::store::save(&mut tx, &secret).await?;
+    tx.seal(&secret)?;
+    let row = Rotation {
+        step: Step::RollingBack.code().into(),
+        stopped: None,
+        reason: None,
+        attempts: 0,
+        next_at: console.now(),
+        ..locked
+    };
+    store::save(&mut tx, &row).await?;
+    store::release_any(&mut tx, id).await?;
+    tx.seal(&row)?;
+    let event = event.detail("version", row.from_version).private("path", secret.path).private("reason", reason);
+    tx.commit(vec![event]).await
 }

@@ -37,6 +37,7 @@ const SYSTEM: &[Action] = &[
     Action::EndGrant,
     Action::RevokeToken,
     Action::MissRotation,
+    Action::WithdrawNew,
     Action::OpenCase,
     Action::CloseCase,
     Action::ReopenCase,

@@ -138,7 +138,13 @@ fn wait(view: &RotationView, form: &Form) -> AnyView {
         Step::Overlap if view.cut_off.is_none() && !view.hurried => view! {
             <section class="clause" aria-labelledby="h-cut">
                 <header><h2 id="h-cut">"End the overlap"</h2>"Whoever still uses the old value fails from then on."</header>
-                <div>{ui::act(format!("{base}/cut-off"), "Disable the old value now", vec![])}</div>
+                <div>{ui::act(format!("{base}/cut-off"), "Disable the old value now", vec![])}
+                    <details class="more" open=form.error("reason").is_some()><summary>"Go back to the old value"</summary>
+                        <form class="stacked pad" method="post" action=format!("{base}/roll-back")>
+                            {ui::input(form, "reason", "Why", "text", "The target is asked first. The old value is handed out again at once; the new one is withdrawn.")}
+                            <div class="actions"><button class="button" type="submit">"Roll back"</button></div>
+                        </form>
+                    </details></div>
             </section>
         }.into_any(),
         _ => ().into_any(),
@@ -160,6 +166,9 @@ fn decide(view: &RotationView, form: &Form) -> AnyView {
     let explained = |choice: Choice| match choice {
         Choice::Retry => "The same step once more, from asking the target.",
         Choice::KeepNew => "It is verified at every server before it is handed out.",
+        Choice::KeepOld if stopped == Step::RollingBack => {
+            "It is in use already; the new one may go on working at the target."
+        }
         Choice::KeepOld if view.to_version.is_none() => "It ends here; nothing was changed.",
         Choice::KeepOld => "The target is asked first; the new value is set aside and can be restored.",
         Choice::Disable => "Those who still use it have to follow; they are named in the record.",

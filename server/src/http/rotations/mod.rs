@@ -216,6 +216,16 @@ pub async fn answer(signed: Signed, Path(id): Path<String>, fields: Fields) -> A
     }
 }
 
+pub async fn roll_back(signed: Signed, Path(id): Path<String>, fields: Fields) -> Answer {
+    match rotations::roll_back(signed.console(), &signed.caller, &id, fields.get("reason")).await {
+        Ok(receipt) => Ok(done(&format!("/rotations/{id}"), Action::RollBack, receipt)),
+        Err(error) => {
+            let form = fields.again(error, &[])?;
+            Ok(mistaken(rotation_page(&signed, &id, &form).await?))
+        }
+    }
+}
+
 pub async fn cut_off(signed: Signed, Path(id): Path<String>) -> Answer {
     let receipt = rotations::cut_off(signed.console(), &signed.caller, &id).await?;
     Ok(done(&format!("/rotations/{id}"), Action::CutOff, receipt))
