@@ -17,6 +17,11 @@ test("the README's pictures", async ({ browser, complaints }) => {
   await mara.screenshot(shot("secret"));
   await mara.goto("/audit");
   await mara.screenshot(shot("audit"));
+  await mara.goto("/rotations/calendar");
+  await mara.screenshot(shot("calendar"));
+  await mara.goto("/cases");
+  await mara.getByRole("row", { name: /after a leak/ }).getByRole("link").first().click();
+  await mara.screenshot(shot("case"));
   const phone = await signIn(browser, "Iris Okonkwo", complaints, { viewport: { width: 390, height: 780 }, colorScheme: "dark" });
   await phone.goto("/inbox");
   await phone.screenshot(shot("phone"));
