@@ -29,7 +29,7 @@ use support::World;
 
 const KEY: &str = "a signing key of more than 24 characters";
 /// Schedules of a normal run, and how many share one world.
-const SCHEDULES: u64 = 300;
+const SCHEDULES: u64 = 240;
 const A_WORLD: u64 = 60;
 /// Steps at which a replica can die.
 const POINTS: [&str; 8] = [

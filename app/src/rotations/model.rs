@@ -36,6 +36,19 @@ impl Step {
         matches!(self, Self::Closed | Self::Cancelled | Self::RolledBack | Self::Superseded)
     }
 
+    /// Is it on its way to disabling the old value, so that it can be told to wait for nobody?
+    pub fn can_be_hastened(self) -> bool {
+        matches!(
+            self,
+            Self::Queued
+                | Self::PendingCreated
+                | Self::SetUnknown
+                | Self::SetOnTarget
+                | Self::VerifiedNew
+                | Self::Overlap
+        )
+    }
+
     /// Is the new value what is handed out?
     pub fn is_promoted(self) -> bool {
         matches!(self, Self::Overlap | Self::Disabling | Self::OldDisabled | Self::VerifiedDead | Self::Closed)

@@ -197,6 +197,10 @@ async fn begin_one(
         return Ok(Came::Rotation(start_for(console, caller, secret, Trigger::Manual, false).await?.0));
     };
     let version = located.secret.current_version.ok_or(Error::NotFound)?;
+    let known = vault::store::known_to(&mut console.read().await?, person).await?;
+    if !known.contains(secret) {
+        return Err(Error::invalid("leaver", "This person does not know the value in use."));
+    }
     let case = match open_leaver_case(console, caller, secret, version, person, *at).await {
         Ok((case, _)) => Some(case),
         // Chosen twice: the case is there, the rotation may not be.

@@ -218,7 +218,8 @@ pub async fn pause_rotation(
     if until.is_none() && !locked.is_paused(now) {
         return Err(Error::Conflict(Conflict::AlreadyDone));
     }
-    let plan = Plan { paused_until: until, ..locked };
+    // What fell into the pause until now was not missed.
+    let plan = Plan { paused_until: Some(until.unwrap_or(now)), ..locked };
     store::save_plan(&mut tx, &plan).await?;
     tx.seal(&plan)?;
     store::note_due(&mut tx, secret, now).await?;

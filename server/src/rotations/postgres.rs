@@ -252,7 +252,7 @@ impl Rotator for Postgres {
         let mut connection = self.connect(self.primary()?, admin).await.map_err(Refused::trouble)?;
         let mut roles: Vec<&str> = self.settings.roles.iter().map(String::as_str).collect();
         if !roles.is_empty() && !roles.contains(&user.as_str()) {
-            return Err(Trouble::No(format!("the value's user name {user} is none of the two roles")));
+            return Err(Trouble::No("the value's user name is none of the two roles".into()));
         }
         if roles.is_empty() {
             roles.push(&user);
@@ -261,7 +261,7 @@ impl Rotator for Postgres {
             let known = sqlx::query_as::<_, (i64,)>("SELECT COUNT(*) FROM pg_roles WHERE rolname = $1 AND rolcanlogin");
             match known.bind(*role).fetch_one(&mut connection).await {
                 Ok((1,)) => {}
-                Ok(_) => return Err(Trouble::No(format!("there is no role {role} that may sign in"))),
+                Ok(_) => return Err(Trouble::No("a role of the plan is not there, or may not sign in".into())),
                 Err(_) => return Err(Trouble::Later("the server did not answer".into())),
             }
         }

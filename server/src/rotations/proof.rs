@@ -5,7 +5,7 @@ use super::{
     rotator::Trouble,
     store::Rotation,
 };
-use crate::{audit::event::Who, catalog, console::Console, crash, notifications};
+use crate::{audit::event::Who, catalog, console::Console, crash, notifications, vault};
 use app::{
     audit::action::Action,
     error::Error,
@@ -28,16 +28,21 @@ async fn probe_both(console: &Console, work: &Work) -> Result<Vec<Probe>, Error>
 }
 
 /// Older versions with an open case that every endpoint refuses as well: their proof is the same pair of answers.
-async fn others(console: &Console, work: &Work) -> Result<Vec<i32>, Error> {
+async fn others(console: &Console, work: &Work) -> Result<(Vec<i32>, Vec<String>), Error> {
     let mut db = console.read().await?;
     let open = case_store::of_secret(&mut db, &work.rotation.secret_id, console.seal_key()).await?;
     let mut versions: Vec<i32> = open.iter().filter(|case| case.ended_at.is_none()).map(|case| case.version).collect();
     versions.sort_unstable();
     versions.dedup();
     versions.retain(|version| *version < work.rotation.from_version);
-    let mut dead = Vec::new();
+    let (mut dead, mut opened) = (Vec::new(), Vec::new());
     for version in versions {
-        let Some(payload) = open_version(console, &mut db, &work.located, version, &mut Vec::new()).await? else {
+        // What was made before the plan named these places may have been for others: they cannot say that it is dead.
+        let row = vault::store::find(&mut db, &work.rotation.secret_id, version).await?;
+        if row.is_none_or(|row| row.created_at < work.plan.set_at) {
+            continue;
+        }
+        let Some(payload) = open_version(console, &mut db, &work.located, version, &mut opened).await? else {
             continue;
         };
         let mut refused = true;
@@ -48,7 +53,7 @@ async fn others(console: &Console, work: &Work) -> Result<Vec<i32>, Error> {
             dead.push(version);
         }
     }
-    Ok(dead)
+    Ok((dead, opened))
 }
 
 /// What the endpoints answered, for the event.
@@ -80,7 +85,8 @@ pub(super) async fn prove(console: &Console, work: &Work) -> Stepped {
                 .detail("grade", Grade::Proved.code())
                 .detail("answers", answers(&probes).join("; "))
                 .detail("time", 1);
-            let others = others(console, work).await?;
+            let (others, opened) = others(console, work).await?;
+            let event = event.detail("opened_beside", opened.join(", "));
             let mut tx = console.ledger.begin(&Who::system("rotate")).await?;
             catalog::store::lock(&mut tx, &work.rotation.secret_id, console.seal_key()).await?;
             let mut closed = Vec::new();
@@ -101,7 +107,8 @@ pub(super) async fn prove(console: &Console, work: &Work) -> Stepped {
 /// The old credential opens an endpoint: it is disabled again, and people are told if it had been dead.
 async fn reopen(console: &Console, work: &Work, endpoint: &str, answers: Vec<String>) -> Result<Outcome, Error> {
     let was_dead = work.rotation.dead_at.is_some();
-    let attempts = work.rotation.attempts + 1;
+    // What had been dead begins to be disabled anew; what never died is given up after a while.
+    let attempts = if was_dead { 1 } else { work.rotation.attempts + 1 };
     if attempts >= ATTEMPTS {
         return fail(console, &work.rotation, Trouble::No(format!("{endpoint} goes on taking the old value"))).await;
     }

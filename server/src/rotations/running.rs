@@ -172,13 +172,15 @@ pub async fn resolve_rotation(
     let stopped = rotation.stopped().filter(|_| rotation.step() == Step::NeedsPerson);
     let stopped = stopped.ok_or(Error::Conflict(Conflict::AlreadyDone))?;
     let next = chosen(stopped, choice).ok_or_else(|| Error::invalid("choice", "This cannot be chosen here."))?;
+    let situation = catalog::secret_situation(&located);
+    let (who, principal) = (&caller.who, caller.principal(Some(&located.project.id)));
+    console.permit(who, &principal, Action::ResolveRotation, subject(&located, id), situation).await?;
     if choice == Choice::KeepOld && matches!(stopped, Step::SetUnknown | Step::SetOnTarget | Step::VerifiedNew) {
         let answers = proof::ask_about_old(console, &rotation).await?;
         if answers.iter().any(|answer| *answer != Standing::Accepted) {
             return Err(Error::invalid("choice", "The target does not take the old value now: it would be lost."));
         }
     }
-    let situation = catalog::secret_situation(&located);
     let (mut tx, event) = console.begin(caller, Action::ResolveRotation, subject(&located, id), situation).await?;
     let secret = catalog::store::lock(&mut tx, &rotation.secret_id, console.seal_key()).await?;
     let locked = store::lock(&mut tx, id, console.seal_key()).await?.ok_or(Error::NotFound)?;
@@ -265,10 +267,10 @@ pub async fn cut_off(console: &Console, caller: &Caller, id: &str) -> Result<Rec
     let (mut tx, event) = console.begin(caller, Action::CutOff, subject(&located, id), situation).await?;
     catalog::store::lock(&mut tx, &rotation.secret_id, console.seal_key()).await?;
     let locked = store::lock(&mut tx, id, console.seal_key()).await?.ok_or(Error::NotFound)?;
-    if locked.ended_at.is_some() || locked.cut_off || locked.step() == Step::NeedsPerson {
+    if locked.cut_off || !locked.step().can_be_hastened() {
         return Err(Error::Conflict(Conflict::AlreadyDone));
     }
-    engine::hasten(&mut tx, &located, locked, console.now()).await?;
+    engine::hasten(&mut tx, &located, locked, true, console.now()).await?;
     tx.commit(vec![event.private("path", located.secret.path)]).await
 }
 
@@ -351,6 +353,11 @@ pub async fn roll_back(console: &Console, caller: &Caller, id: &str, reason: &st
     store::save(&mut tx, &row).await?;
     store::release_any(&mut tx, id).await?;
     tx.seal(&row)?;
-    let event = event.detail("version", row.from_version).private("path", secret.path).private("reason", reason);
+    let opened = format!("{} v{}, {} v{}", secret.id, row.from_version, secret.id, row.to_version.unwrap_or_default());
+    let event = event
+        .detail("version", row.from_version)
+        .detail("opened", opened)
+        .private("path", secret.path)
+        .private("reason", reason);
     tx.commit(vec![event]).await
 }

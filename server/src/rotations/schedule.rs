@@ -97,16 +97,16 @@ async fn limit(db: &mut impl Sql, located: &Located, days: i32) -> Result<Option
 /// Begins a rotation for each secret that is due; how many were looked at.
 pub async fn start_due(console: &Console) -> Result<usize, Error> {
     let due = store::perhaps_due(&mut console.read().await?, console.now(), ROUND).await?;
-    for secret in &due {
+    for (secret, seen) in &due {
         // One that cannot be looked at now does not keep the others waiting.
         let look = start_if_due(console, secret).await.unwrap_or_else(|error| {
             tracing::error!(%error, secret, "whether a secret is due could not be found out");
-            Some(console.now() + AGAIN)
+            Some(console.now() + SOON)
         });
         let mut tx = console.ledger.housekeeping().await?;
         match look {
-            Some(at) => store::note_due(&mut tx, secret, at).await?,
-            None => store::forget_due(&mut tx, secret).await?,
+            Some(at) => store::move_due(&mut tx, secret, *seen, at).await?,
+            None => store::forget_due(&mut tx, secret, *seen).await?,
         };
         tx.finish().await?;
     }
@@ -157,10 +157,10 @@ async fn start_if_due(console: &Console, secret: &str) -> Result<Option<Moment>,
             match blocked {
                 _ if done => Ok(next),
                 _ if begins > now => Ok(Some(begins)),
-                Some(_) if now <= due + timetable.window() => Ok(Some((now + SOON).min(due + timetable.window()))),
+                Some(_) if now < due + timetable.window() => Ok(Some((now + SOON).min(due + timetable.window()))),
                 None if now <= due + timetable.window() => {
-                    begin(console, &plan, &located, Trigger::Scheduled, due).await?;
-                    Ok(next)
+                    let begun = begin(console, &plan, &located, Trigger::Scheduled, due).await?;
+                    Ok(if begun { next } else { Some(now + SOON) })
                 }
                 why => {
                     miss(console, &plan, &located, due, why.unwrap_or("the service did not run")).await?;
@@ -171,19 +171,25 @@ async fn start_if_due(console: &Console, secret: &str) -> Result<Option<Moment>,
     }
 }
 
-/// Begins what is due, unless somebody was faster.
-async fn begin(console: &Console, plan: &Plan, located: &Located, trigger: Trigger, due: Moment) -> Result<(), Error> {
+/// Begins what is due; `false`: somebody was faster.
+async fn begin(
+    console: &Console,
+    plan: &Plan,
+    located: &Located,
+    trigger: Trigger,
+    due: Moment,
+) -> Result<bool, Error> {
     let (now, key) = (console.now(), console.seal_key());
     let id = console.id::<RotationId>()?.to_string();
     let mut tx = console.ledger.begin(&Who::system("schedule-rotations")).await?;
     let locked = catalog::store::lock(&mut tx, &located.secret.id, key).await?.ok_or(Error::NotFound)?;
     let Some(from) = locked.current_version.filter(|_| locked.event_seq == located.secret.event_seq) else {
-        return Ok(());
+        return Ok(false);
     };
     let made_way = make_way(console, &mut tx, located, now).await?;
     let row = store::Rotation { due_at: Some(due), ..begun(&id, located, plan, from, trigger, now) };
     if store::insert(&mut tx, &row).await? == 0 {
-        return Ok(());
+        return Ok(false);
     }
     tx.seal(&row)?;
     let event = Event::new(Action::StartRotation).on(subject(located, &id)).detail("due_at", rfc3339(due));
@@ -196,7 +202,7 @@ async fn begin(console: &Console, plan: &Plan, located: &Located, trigger: Trigg
         crate::notifications::tell(console, &mut tx, told, "rotation.waits", &id).await?;
     }
     tx.commit(events).await?;
-    Ok(())
+    Ok(true)
 }
 
 /// A time of the calendar went by: said once, to those who own the secret.

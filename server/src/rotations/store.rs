@@ -420,19 +420,31 @@ pub async fn note_due(tx: &mut impl Sql, secret: &str, at: Moment) -> Result<u64
     .await
 }
 
-pub async fn forget_due(tx: &mut impl Sql, secret: &str) -> Result<u64> {
-    tx.sql("DELETE FROM rotation_due WHERE secret_id = $1").bind(secret.to_owned()).execute().await
+/// Moves a reminder on, unless somebody set another meanwhile.
+pub async fn move_due(tx: &mut impl Sql, secret: &str, seen: Moment, at: Moment) -> Result<u64> {
+    tx.sql("UPDATE rotation_due SET due_at = $1 WHERE secret_id = $2 AND due_at = $3")
+        .bind(at)
+        .bind(secret.to_owned())
+        .bind(seen)
+        .execute()
+        .await
+}
+
+pub async fn forget_due(tx: &mut impl Sql, secret: &str, seen: Moment) -> Result<u64> {
+    tx.sql("DELETE FROM rotation_due WHERE secret_id = $1 AND due_at = $2")
+        .bind(secret.to_owned())
+        .bind(seen)
+        .execute()
+        .await
 }
 
 /// Secrets that may be due, the longest first: an index's beginning, however many there are.
-pub async fn perhaps_due(db: &mut impl Sql, now: Moment, limit: u32) -> Result<Vec<String>> {
-    let rows: Vec<(String,)> = db
-        .sql("SELECT secret_id FROM rotation_due WHERE due_at <= $1 ORDER BY due_at LIMIT $2")
+pub async fn perhaps_due(db: &mut impl Sql, now: Moment, limit: u32) -> Result<Vec<(String, Moment)>> {
+    db.sql("SELECT secret_id, due_at FROM rotation_due WHERE due_at <= $1 ORDER BY due_at LIMIT $2")
         .bind(now)
         .bind(i64::from(limit))
         .all()
-        .await?;
-    Ok(rows.into_iter().map(|(id,)| id).collect())
+        .await
 }
 
 /// Takes a rotation to work on, unless somebody else does. Housekeeping: it says who works, not what is true.

@@ -4,8 +4,8 @@
 //!
 //! Each call is a `POST` of JSON, signed as [Standard Webhooks](https://www.standardwebhooks.com) says: `webhook-id`,
 //! `webhook-timestamp` (seconds) and `webhook-signature: v1,BASE64(HMAC-SHA256(key, "{id}.{timestamp}.{body}"))`. A receiver
-//! refuses what is not signed or older than five minutes. The same `webhook-id` means the same change: a receiver that
-//! already made it answers as before.
+//! refuses what is not signed or older than five minutes. Each call has an id of its own, so that no answer is one of the past;
+//! `data.rotation` names the change: asked for again, after an answer that was lost, it has to come to the same.
 //!
 //! ```text
 //! { "type": "rotation.preflight", "timestamp": RFC 3339, "data": { "rotation": ID, "old": FIELDS } }
@@ -62,8 +62,11 @@ pub struct Settings {
 impl Settings {
     pub fn check(&self) -> Result<(), Mistake> {
         let url = reqwest::Url::parse(&self.url).ok().filter(|url| url.has_host() && url.username().is_empty());
-        let Some(url) = url.filter(|url| url.password().is_none() && self.url.len() <= 500) else {
-            return Err(("url", "An https:// address without a user name, at most 500 characters."));
+        // Calls are signed: a token in the address would only be one more secret, on every page that names the receiver.
+        let is_bare =
+            |url: &reqwest::Url| url.password().is_none() && url.query().is_none() && url.fragment().is_none();
+        let Some(url) = url.filter(|url| is_bare(url) && self.url.len() <= 500) else {
+            return Err(("url", "An https:// address without user name and query, at most 500 characters."));
         };
         if !matches!(url.scheme(), "https" | "http") {
             return Err(("url", "An https:// address."));
@@ -130,18 +133,15 @@ impl Webhook {
         Self { settings, rotation, key: helper, clock, reach }
     }
 
-    /// One signed call. `once` makes its id new: what is asked again has to be answered again.
-    async fn call(&self, what: &str, once: bool, mut data: Value) -> Result<Said, Trouble> {
+    /// One signed call.
+    async fn call(&self, what: &str, mut data: Value) -> Result<Said, Trouble> {
         let secret = self.key.as_ref().and_then(sole);
         let now = self.clock.now();
         data["rotation"] = json!(self.rotation);
         let body = json!({ "type": format!("rotation.{what}"), "timestamp": rfc3339(now), "data": data });
         let body = Zeroizing::new(serde_json::to_vec(&body).unwrap_or_default());
-        let mut id = format!("{}.{what}", self.rotation);
-        if once {
-            let random = keys::random::<12>().map_err(|_| Trouble::Later("no random numbers".into()))?;
-            id = format!("{id}.{}", URL_SAFE_NO_PAD.encode(random));
-        }
+        let random = keys::random::<12>().map_err(|_| Trouble::Later("no random numbers".into()))?;
+        let id = format!("{}.{what}.{}", self.rotation, URL_SAFE_NO_PAD.encode(random));
         let signature = secret.and_then(|secret| sign(secret, &id, now.timestamp(), &body)).ok_or_else(|| {
             Trouble::No("the signing secret is no whsec_ key and no single value of at least 24 characters".into())
         })?;
@@ -156,7 +156,7 @@ impl Webhook {
     }
 
     async fn change(&self, what: &str, old: &Payload, new: &Payload) -> Result<Counted, Trouble> {
-        let said = self.call(what, false, json!({ "old": fields(old), "new": fields(new) })).await?;
+        let said = self.call(what, json!({ "old": fields(old), "new": fields(new) })).await?;
         match said.outcome.as_str() {
             "done" => Ok(said.sessions),
             "refused" => Err(Trouble::No(format!("the receiver refused it: {}", code(&said.code, &[old, new])))),
@@ -225,7 +225,7 @@ impl Rotator for Webhook {
         if old.fields().any(|(_, value)| std::str::from_utf8(value).is_err()) {
             return Err(Trouble::No("the value is no text: it cannot be sent as JSON".into()));
         }
-        let said = self.call("preflight", true, json!({ "old": fields(old) })).await?;
+        let said = self.call("preflight", json!({ "old": fields(old) })).await?;
         match said.outcome.as_str() {
             "done" => Ok(format!("The receiver at {} is ready for a new {field}.", self.settings.host())),
             "refused" => Err(Trouble::No(format!("the receiver refused it: {}", code(&said.code, &[old])))),
@@ -251,7 +251,7 @@ impl Rotator for Webhook {
 
     async fn probe(&self, endpoint: &str, payload: &Payload) -> Standing {
         let data = json!({ "endpoint": endpoint, "credential": fields(payload) });
-        match self.call("probe", true, data).await {
+        match self.call("probe", data).await {
             Ok(said) => match said.standing.as_str() {
                 "accepted" => Standing::Accepted,
                 "refused" => Standing::Refused(code(&said.code, &[payload])),
@@ -326,7 +326,9 @@ mod tests {
         let settings =
             || Settings { url: "https://ops.example/rotate".into(), endpoints: vec![], signing: "sec_1".into() };
         assert_eq!(settings().check(), Ok(()));
-        for url in ["", "ops.example", "ftp://ops.example", "https://user:word@ops.example/"] {
+        for url in
+            ["", "ops.example", "ftp://ops.example", "https://user:word@ops.example/", "https://ops.example/?token=1"]
+        {
             let wrong = Settings { url: url.into(), ..settings() };
             assert_eq!(wrong.check().map_err(|(field, _)| field), Err("url"), "{url}");
         }

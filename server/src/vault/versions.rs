@@ -202,9 +202,12 @@ async fn hold(console: &Console, caller: &Caller, action: Action, secret: &str, 
     Ok(Held { tx, event, secret, version, tier: located.environment.tier() })
 }
 
-/// The newest version that is there becomes the current one.
+/// The newest version that is there, and whose credential is not known to be dead, becomes the current one.
 async fn settle_current(held: &mut Held) -> Result<(), Error> {
-    let newest = store::versions(&mut held.tx, &held.secret.id).await?.into_iter().find(Version::is_there);
+    let newest = store::versions(&mut held.tx, &held.secret.id)
+        .await?
+        .into_iter()
+        .find(|row| row.is_there() && row.death.is_none());
     held.secret.current_version = newest.map(|version| version.version);
     catalog::store::save(&mut held.tx, &held.secret).await?;
     held.tx.seal(&held.secret)

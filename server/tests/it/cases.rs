@@ -131,6 +131,8 @@ story!(a_leak_is_contained_first_and_closed_by_the_proof, |world| {
     // Knowledge ends with the proof.
     let known = vault::store::knowing(&mut cast.console.read().await.unwrap(), &ring.secret).await.unwrap();
     assert!(known.is_empty(), "{known:?}");
+    let dead = report(&lucia, detected, None).await;
+    assert!(matches!(dead.err(), Some(Error::Invalid(_))), "what is dead cannot leak any more");
     // It was noticed a day earlier than thought: earlier is the only way.
     let earlier = detected - TimeDelta::days(1);
     let moved = |at| rotations::move_case(&cast.console, &iris, &id, at, "The build ran on Monday.");
@@ -167,6 +169,30 @@ story!(what_leaks_within_the_day_of_its_rotation_does_not_wait, |world| {
     let row = rotation(cast, &first).await;
     assert_eq!((row.step(), row.grade().is_some(), row.repeats), (Step::Closed, true, 0), "it made way");
     is_whole(cast).await;
+});
+
+story!(a_leak_of_the_new_value_does_not_kill_the_old_one, |world| {
+    let cast = Cast::new(world).await;
+    let secret = cast.filled("api/key", Tier::Staging, Class::Normal).await;
+    let iris = cast.caller("iris").await;
+    let plan = NewPlan { overlap_minutes: 1440, ..NewPlan::generated() };
+    rotations::configure_rotation(&cast.console, &iris, &secret, plan).await.unwrap();
+    let (rotating, _) = rotations::start_rotation(&cast.console, &iris, &secret).await.unwrap();
+    run(&cast).await;
+    let leak = Leak { version: 2, ..leak(cast.console.now(), None) };
+    let (id, _) = rotations::report_leak(&cast.console, &iris, &secret, leak).await.unwrap();
+    let (begun, _) = rotations::contain_case(&cast.console, &iris, &id, Suspend::Nobody, true).await.unwrap();
+    assert_eq!(begun, None, "its turn comes when the other is over");
+    run(&cast).await;
+    let row = rotation(&cast, &rotating).await;
+    assert_eq!((row.step(), row.cut_off), (Step::Overlap, false));
+    rotations::cut_off(&cast.console, &iris, &rotating).await.unwrap();
+    run(&cast).await;
+    let (begun, _) = rotations::contain_case(&cast.console, &iris, &id, Suspend::Nobody, true).await.unwrap();
+    assert!(begun.is_some());
+    run(&cast).await;
+    assert_eq!(current(&cast, &secret).await, Some(3));
+    is_whole(&cast).await;
 });
 
 story!(a_rotation_under_way_is_hastened_not_begun_twice, |world| {
@@ -239,6 +265,9 @@ story!(a_leaver_opens_what_they_know_from_when_they_left, |world| {
     people::disable_person(&cast.console, &anna, &jonas).await.unwrap();
     let left = cast.person("jonas").await.disabled_at.unwrap();
     cast.world.clock.advance(TimeDelta::hours(5));
+    let other = cast.filled("not/known", Tier::Staging, Class::Normal).await;
+    let unknown = rotations::begin_many(&cast.console, &iris, &[other], Some(&jonas)).await.unwrap();
+    assert!(matches!(unknown[0].1, Came::Not(Error::Invalid(_))), "only what they know counts from when they left");
     let came = rotations::begin_many(&cast.console, &iris, &chosen, Some(&jonas)).await.unwrap();
     assert_eq!(came.iter().filter(|(_, came)| matches!(came, Came::Rotation(_))).count(), 1);
     assert_eq!(

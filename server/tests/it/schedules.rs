@@ -160,6 +160,13 @@ story!(a_pause_holds_it_up_and_ends_by_itself, |world| {
     assert_eq!(all(&cast, &secret).await.len(), 1);
     let over = pause(None, "").await;
     assert_eq!(over.err(), Some(Error::Conflict(Conflict::AlreadyDone)));
+    // Ended early: what fell into it was not missed either.
+    pause(Some(at("2026-12-10T12:00:00.000000Z")), "another freeze").await.unwrap();
+    cast.world.clock.set(at("2026-11-29T12:00:00.000000Z"));
+    all(&cast, &secret).await;
+    pause(None, "").await.unwrap();
+    assert_eq!(all(&cast, &secret).await.len(), 1);
+    assert_eq!(missed(&cast, &secret).await.len(), 0);
     is_whole(&cast).await;
 });
 
@@ -175,6 +182,12 @@ story!(where_a_plan_says_so_somebody_else_agrees_first, |world| {
     let approve = |caller| rotations::approve_rotation(&cast.console, caller, &id);
     assert_eq!(approve(&iris).await.err(), Some(Error::Refused(Refusal::OwnRequest)));
     assert_eq!(approve(&jonas).await.err(), Some(Error::Refused(Refusal::NoRule)));
+    let hurried = rotations::cut_off(&cast.console, &iris, &id).await;
+    assert_eq!(
+        hurried.err(),
+        Some(Error::Conflict(Conflict::AlreadyDone)),
+        "cutting off is no way round the second person"
+    );
     approve(&teodor).await.unwrap();
     assert_eq!(approve(&teodor).await.err(), Some(Error::Conflict(Conflict::AlreadyDone)));
     all(&cast, &secret).await;

@@ -91,8 +91,8 @@ story!(a_receiver_that_is_told_by_signed_calls_ends_with_the_proof, |world| {
     let new = ring.value(2).await;
     assert!(ring.receiver.accepts(&new) && !ring.receiver.accepts(&json!({ "value": "first-key-of-all" })));
     let calls = ring.receiver.calls();
-    assert_eq!(calls.iter().filter(|call| **call == format!("{id}.set")).count(), 1);
-    assert_eq!(calls.iter().filter(|call| **call == format!("{id}.disable")).count(), 1);
+    assert_eq!(calls.iter().filter(|call| call.starts_with(&format!("{id}.set."))).count(), 1);
+    assert_eq!(calls.iter().filter(|call| call.starts_with(&format!("{id}.disable."))).count(), 1);
     let mut db = ring.cast.console.read().await.unwrap();
     let narrow = server::audit::store::Narrow { secret: Some(ring.secret.clone()), ..Default::default() };
     let seen = server::audit::store::list(&mut db, &narrow, None, 100).await.unwrap();

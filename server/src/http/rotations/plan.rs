@@ -267,7 +267,8 @@ pub async fn check(signed: Signed, Path(id): Path<String>) -> Answer {
 
 pub async fn pause(signed: Signed, Path(id): Path<String>, fields: Fields) -> Answer {
     let days = fields.number("days")?;
-    let until = signed.console().now() + TimeDelta::try_days(days).unwrap_or_default();
+    let until = TimeDelta::try_days(days).and_then(|days| signed.console().now().checked_add_signed(days));
+    let until = until.ok_or_else(|| Error::invalid("days", "Between one and 30 days."))?;
     let receipt =
         rotations::pause_rotation(signed.console(), &signed.caller, &id, Some(until), fields.get("reason")).await?;
     Ok(done(&format!("/secrets/{id}"), Action::PauseRotation, receipt))

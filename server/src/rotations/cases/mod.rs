@@ -22,6 +22,7 @@ use crate::{
 use app::{
     audit::action::Action,
     error::{Conflict, Error, Refusal},
+    grants::model::State,
     id::CaseId,
     people::model::prose,
     rotations::{
@@ -197,9 +198,11 @@ pub async fn report_leak(
     }
     let mut db = console.read().await?;
     let located = Located::visible(console, &mut db, caller, secret).await?;
-    vault::store::find(&mut db, secret, leak.version)
-        .await?
-        .ok_or_else(|| Error::invalid("version", "There is no such version."))?;
+    let version = vault::store::find(&mut db, secret, leak.version).await?;
+    let version = version.ok_or_else(|| Error::invalid("version", "There is no such version."))?;
+    if version.death.as_deref() == Some(End::Proved.code()) {
+        return Err(Error::invalid("version", "This value was shown to be dead: it opens nothing any more."));
+    }
     if let Some(suspect) = leak.suspect {
         let key = console.seal_key();
         let known = people::store::find(&mut db, suspect, key).await?.is_some()
@@ -221,7 +224,7 @@ pub async fn report_leak(
     if known.iter().any(|case| case.ended_at.is_none() && case.trigger() == Trigger::Incident) {
         return Err(Error::Conflict(Conflict::AlreadyDone));
     }
-    // What was thought dead and got out anyway has to be shown to be dead again.
+    // A word that it is dead is not enough once it got out.
     vault::store::note_death(&mut tx, secret, leak.version, None).await?;
     store::insert(&mut tx, &case).await?;
     tx.seal(&case)?;
@@ -279,13 +282,19 @@ pub async fn contain_case(
     let now = console.now();
     let mut suspended = Vec::new();
     for grant in grants::store::open_for(&mut tx, &case.secret_id, now, key).await? {
+        // It may have been revoked since it was read.
+        let locked_grant = grants::store::lock(&mut tx, &grant.id, key).await?;
+        let Some(grant) = locked_grant.filter(|grant| matches!(grant.state(now), State::Scheduled | State::Active))
+        else {
+            continue;
+        };
         let holder = grant.person_id.as_deref().or(grant.workload_id.as_deref());
         let meant = match suspend {
             Suspend::Suspect => holder.is_some() && holder == locked.suspect.as_deref(),
             Suspend::Everybody => true,
             Suspend::Nobody => false,
         };
-        if meant && grant.suspended_at.is_none() {
+        if meant {
             suspended.push(grants::suspend(&mut tx, grant, now, "leak").await?);
         }
     }
@@ -302,10 +311,16 @@ pub async fn contain_case(
     events.append(&mut suspended);
     // A rotation that is under way is hastened, not begun twice.
     let open = rotations::open_of(&mut tx, &case.secret_id, key).await?;
-    let open = open.filter(|rotation| rotation.step() != Step::VerifiedDead);
+    let open = open.filter(|rotation| rotation.from_version == case.version && rotation.step() != Step::VerifiedDead);
     let running = open.as_ref().map(|rotation| rotation.id.clone());
-    if let Some(rotation) = open.filter(|rotation| cut_off && !rotation.cut_off) {
-        events.push(engine::hasten(&mut tx, &located, rotation, now).await?);
+    if let Some(rotation) = open {
+        let rotation = rotations::lock(&mut tx, &rotation.id, key).await?.ok_or(Error::NotFound)?;
+        // What leaked, or is known to a leaver, waits for nobody's approval.
+        let urgent = matches!(row.trigger(), Trigger::Incident | Trigger::Leaver);
+        let waits = urgent && rotation.step() == Step::Waiting;
+        if waits || (cut_off && !rotation.cut_off && rotation.step().can_be_hastened()) {
+            events.push(engine::hasten(&mut tx, &located, rotation, cut_off, now).await?);
+        }
     }
     let receipt = tx.commit(events).await?;
     if running.is_some() || secret.current_version != Some(case.version) {
@@ -367,6 +382,7 @@ pub async fn move_case(
     let (_, located) = visible_case(console, caller, id).await?;
     let situation = catalog::secret_situation(&located);
     let (mut tx, event) = console.begin(caller, Action::MoveCase, subject(&located, id), situation).await?;
+    catalog::store::lock(&mut tx, &located.secret.id, console.seal_key()).await?;
     let locked = store::lock(&mut tx, id, console.seal_key()).await?.ok_or(Error::NotFound)?;
     if began >= locked.began_at || began < locked.began_at - LONGEST_AGO {
         return Err(Error::invalid("began", "A case may only begin earlier than it says, and within a year."));
@@ -392,6 +408,7 @@ pub async fn cancel_case(console: &Console, caller: &Caller, id: &str, reason: &
     let (_, located) = visible_case(console, caller, id).await?;
     let situation = catalog::secret_situation(&located);
     let (mut tx, event) = console.begin(caller, Action::CancelCase, subject(&located, id), situation).await?;
+    catalog::store::lock(&mut tx, &located.secret.id, console.seal_key()).await?;
     let locked = store::lock(&mut tx, id, console.seal_key()).await?.ok_or(Error::NotFound)?;
     if locked.opened_by.as_deref() == Some(caller.id()) {
         return Err(tx.refuse(event, Refusal::OwnRequest).await);
