@@ -7,6 +7,8 @@
 
 #[path = "it/cast.rs"]
 mod cast;
+#[path = "it/steps.rs"]
+mod steps;
 #[path = "it/support.rs"]
 mod support;
 
@@ -20,50 +22,22 @@ use serde_json::{Value, json};
 use server::{
     catalog::{self, Located},
     console::Console,
-    demo::receiver::{Fault, Receiver},
+    demo::{
+        dice::Dice,
+        receiver::{Fault, Receiver},
+    },
     rotations::{self, NewPlan, rotator::Target, store::Rotation, webhook::Settings},
     vault,
 };
 use std::{collections::BTreeMap, fmt::Write as _, time::Instant};
+use steps::STEPS;
 use support::World;
 
 const KEY: &str = "a signing key of more than 24 characters";
 /// Schedules of a normal run, and how many share one world.
 const SCHEDULES: u64 = 240;
 const A_WORLD: u64 = 60;
-/// Steps at which a replica can die.
-const POINTS: [&str; 8] = [
-    "rotation.pending_created",
-    "rotation.set_intended",
-    "rotation.set_done",
-    "rotation.new_verified",
-    "rotation.promoted",
-    "rotation.disable_intended",
-    "rotation.disable_done",
-    "rotation.old_dead",
-];
 const FAULTS: [Fault; 5] = [Fault::AnswerLost, Fault::Down, Fault::Late, Fault::Refused, Fault::Garbage];
-
-/// SplitMix64: a schedule is its seed.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, end: usize) -> usize {
-        usize::try_from(self.roll() % end as u64).unwrap()
-    }
-
-    fn chance(&mut self, percent: u64) -> bool {
-        self.roll() % 100 < percent
-    }
-}
 
 struct Stage {
     cast: Cast,
@@ -156,7 +130,7 @@ async fn work(stage: &Stage, replicas: usize) {
 
 /// One schedule; how it ended.
 async fn play(stage: &Stage, seed: u64) -> Step {
-    let mut dice = Dice(seed);
+    let mut dice = Dice::new(seed);
     let mut log = format!("COUNTERSIGN_SEED={seed} COUNTERSIGN_SIMULATE=1\n");
     let replaces = dice.chance(50);
     let replicas = 1 + usize::from(dice.chance(30));
@@ -169,7 +143,7 @@ async fn play(stage: &Stage, seed: u64) -> Step {
         writeln!(log, "{what}: {faults:?}").unwrap();
         stage.receiver.fail(what, faults);
     }
-    let dies = dice.chance(50).then(|| POINTS[dice.below(POINTS.len())]);
+    let dies = dice.chance(50).then(|| STEPS[dice.below(STEPS.len())]);
     if let Some(point) = dies {
         fail::cfg(point, "1*panic->off").unwrap();
     }

@@ -1,5 +1,6 @@
 //! The half year itself: a morning on which everything is made, then one working day after another.
 use super::{
+    dice::Dice,
     organisation::{COMMENTS, DENIALS, PEOPLE, PROJECTS, Project, REASONS, ROLES, TEAMS},
     receiver::Receiver,
 };
@@ -28,31 +29,6 @@ use zeroize::Zeroizing;
 
 /// Nothing is silent for longer than this in the simulated past.
 const BEAT: TimeDelta = TimeDelta::minutes(110);
-
-/// A small generator with a fixed seed (SplitMix64): what happens is the same every time.
-pub(super) struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, end: usize) -> usize {
-        (self.roll() % end.max(1) as u64) as usize
-    }
-
-    pub(super) fn chance(&mut self, percent: u64) -> bool {
-        self.roll() % 100 < percent
-    }
-
-    pub(super) fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
-        &from[self.below(from.len())]
-    }
-}
 
 /// A secret of one environment.
 #[derive(Clone)]
@@ -90,7 +66,7 @@ impl Life {
             console,
             clock,
             end,
-            dice: Dice(0x00c0_ffee),
+            dice: Dice::new(0x00c0_ffee),
             people: HashMap::new(),
             projects: Vec::new(),
             places: Vec::new(),

@@ -471,18 +471,17 @@ async fn close_unverified(console: &Console, work: &Work, event: Event) -> Resul
 }
 
 /// The overlap of a rotation ends now, and so does that of one that is not there yet; one that waits for approval begins.
-/// Within a change; the secret and the rotation are locked.
+/// Within a change, whose event the caller writes; the secret and the rotation are locked.
 pub(super) async fn hasten(
     tx: &mut Tx,
-    located: &Located,
     rotation: Rotation,
     cut_off: bool,
     now: app::time::Moment,
-) -> Result<Event, Error> {
+) -> Result<(), Error> {
     let waiting = rotation.step() == Step::Waiting;
     let ends = |until: app::time::Moment| if cut_off { until.min(now) } else { until };
     let row = Rotation {
-        cut_off,
+        cut_off: rotation.cut_off || cut_off,
         overlap_until: rotation.overlap_until.map(ends),
         step: if waiting { Step::Queued.code().into() } else { rotation.step.clone() },
         next_at: rotation.next_at.min(now),
@@ -490,9 +489,7 @@ pub(super) async fn hasten(
     };
     store::save(tx, &row).await?;
     store::release_any(tx, &row.id).await?;
-    tx.seal(&row)?;
-    let action = if cut_off { Action::CutOff } else { Action::ApproveRotation };
-    Ok(Event::new(action).on(subject(located, &row.id)).private("path", located.secret.path.clone()))
+    tx.seal(&row)
 }
 
 /// Looks again later. The lease alone remembers it, so that an idle look leaves no event and no seal is broken.

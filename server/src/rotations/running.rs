@@ -270,7 +270,7 @@ pub async fn cut_off(console: &Console, caller: &Caller, id: &str) -> Result<Rec
     if locked.cut_off || !locked.step().can_be_hastened() {
         return Err(Error::Conflict(Conflict::AlreadyDone));
     }
-    engine::hasten(&mut tx, &located, locked, true, console.now()).await?;
+    engine::hasten(&mut tx, locked, true, console.now()).await?;
     tx.commit(vec![event.private("path", located.secret.path)]).await
 }
 

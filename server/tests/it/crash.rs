@@ -84,25 +84,13 @@ fn die(folder: &Path, point: &str, work: &str, now: i64) {
     assert_eq!(std::os::unix::process::ExitStatusExt::signal(&child.status), Some(6), "{point}: {said}");
 }
 
-/// Every place at which a rotation can die, before and after each thing that it does to the target.
-const STEPS: [&str; 8] = [
-    "rotation.pending_created",
-    "rotation.set_intended",
-    "rotation.set_done",
-    "rotation.new_verified",
-    "rotation.promoted",
-    "rotation.disable_intended",
-    "rotation.disable_done",
-    "rotation.old_dead",
-];
-
 /// Killed at each step, against a real server: whoever resumes asks the target first, nothing is set twice with another
 /// value, what works is what is handed out, and the old credential is proved dead in the end.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_killed_rotation_asks_its_target() {
     use app::rotations::model::{Grade, Step};
     use server::rotations::rotator::Target;
-    for point in STEPS {
+    for point in crate::steps::STEPS {
         let folder = tempfile::tempdir().unwrap();
         let config = config(folder.path());
         let clock = Clock::fixed(crate::support::start());

@@ -4,6 +4,7 @@
 
 mod cast;
 mod crash;
+mod steps;
 mod support;
 
 mod cases;

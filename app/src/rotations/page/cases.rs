@@ -156,6 +156,8 @@ pub struct CaseView {
     pub holders: Vec<String>,
     pub is_current: bool,
     pub has_plan: bool,
+    /// A rotation about another version has to end first.
+    pub waits_for: Option<String>,
     pub events: Vec<Moved>,
     pub contain: Option<Refusal>,
     pub attest: Option<Refusal>,
@@ -233,6 +235,8 @@ fn contain(view: &CaseView, form: &Form) -> AnyView {
     }
     let after = if !view.is_current {
         "This version is not in use any more: nothing new is made. It has to be shown, or attested, to be dead."
+    } else if view.waits_for.is_some() {
+        "A rotation that began before is under way: access is suspended now; end that rotation, then come back here to rotate this value."
     } else if view.has_plan {
         "Then a new value is made and set, and the old one is shown to be dead."
     } else {
@@ -244,7 +248,7 @@ fn contain(view: &CaseView, form: &Form) -> AnyView {
                 <header><h2 id="h-contain">"Contain it first"</h2>{holders}</header>
                 <div class="stacked">
                     {ui::pick(form, "suspend", "Suspend the access of", "At once, everywhere; each can be confirmed again by somebody else.", suspects)}
-                    <p class="soft">{after}</p>
+                    <p class="soft">{after}{view.waits_for.clone().map(|id| view! { " "<a href=format!("/rotations/{id}")>"The rotation under way"</a> })}</p>
                     <div class="answers">
                         <button class="answer" type="submit" name="mode" value="smooth"><span class="ic go" aria-hidden="true"></span><b>"No downtime"</b><span>"The old value works until those who use it have moved, or its overlap is over."</span></button>
                         <button class="answer" type="submit" name="mode" value="cut"><span class="ic go" aria-hidden="true"></span><b>"Cut off now"</b><span>"The old value is disabled as soon as the new one works. Whoever has not moved fails."</span></button>

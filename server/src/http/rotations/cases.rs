@@ -12,7 +12,7 @@ use app::{
     error::Error,
     rotations::{
         cases::{self as rules, figures},
-        model::Trigger,
+        model::{Step, Trigger},
         page::{self, CaseLine, CaseView, CasesView, LeakForm},
     },
     time::Moment,
@@ -154,6 +154,8 @@ async fn case_page(signed: &Signed, id: &str, form: &Form) -> Result<String, Err
     let situation = catalog::secret_situation(&located);
     let would = |action| console.would(&signed.caller, action, project, situation);
     let plan = store::find_plan(&mut db, &case.secret_id, key).await?;
+    let open = store::open_of(&mut db, &case.secret_id, key).await?;
+    let waits_for = open.filter(|row| row.from_version != case.version && row.step() != Step::VerifiedDead);
     let view = CaseView {
         line: line(&case, &located),
         secret: case.secret_id.clone(),
@@ -172,6 +174,7 @@ async fn case_page(signed: &Signed, id: &str, form: &Form) -> Result<String, Err
         knowing,
         holders,
         is_current: located.secret.current_version == Some(case.version),
+        waits_for: waits_for.map(|row| row.id),
         has_plan: plan.is_some_and(|plan| rotations::is_confirmed(&plan, &located)),
         events,
         contain: would(Action::ContainCase),

@@ -319,7 +319,10 @@ pub async fn contain_case(
         let urgent = matches!(row.trigger(), Trigger::Incident | Trigger::Leaver);
         let waits = urgent && rotation.step() == Step::Waiting;
         if waits || (cut_off && !rotation.cut_off && rotation.step().can_be_hastened()) {
-            events.push(engine::hasten(&mut tx, &located, rotation, cut_off, now).await?);
+            let action = if cut_off { Action::CutOff } else { Action::ApproveRotation };
+            let path = located.secret.path.clone();
+            events.push(Event::new(action).on(subject(&located, &rotation.id)).private("path", path));
+            engine::hasten(&mut tx, rotation, cut_off, now).await?;
         }
     }
     let receipt = tx.commit(events).await?;
@@ -334,7 +337,7 @@ pub async fn contain_case(
     }
 }
 
-/// Opens the cases of a leaver, and rotates what can be rotated.
+/// Opens the case of a value that somebody who left knows; it counts from when they left.
 pub async fn open_leaver_case(
     console: &Console,
     caller: &Caller,
@@ -355,10 +358,8 @@ pub async fn open_leaver_case(
     let (mut tx, event) = console.begin(caller, Action::ContainCase, subject(&located, &case.id), situation).await?;
     catalog::store::lock(&mut tx, secret, console.seal_key()).await?.ok_or(Error::NotFound)?;
     let known = store::of_version(&mut tx, secret, version, console.seal_key()).await?;
-    if let Some(open) = known.iter().find(|case| case.ended_at.is_none() && case.trigger() == Trigger::Leaver) {
-        let error = Error::Conflict(Conflict::AlreadyDone);
-        tracing::info!(case = open.id, "the case of this leaver and version is open already");
-        return Err(error);
+    if known.iter().any(|case| case.ended_at.is_none() && case.trigger() == Trigger::Leaver) {
+        return Err(Error::Conflict(Conflict::AlreadyDone));
     }
     store::insert(&mut tx, &case).await?;
     tx.seal(&case)?;
