@@ -220,7 +220,7 @@ pub fn case(shell: &Shell, view: CaseView, form: &Form) -> String {
 /// Contain first: whose access is suspended, and whether the old value is cut off.
 fn contain(view: &CaseView, form: &Form) -> AnyView {
     if let Some(refusal) = &view.contain {
-        return view! { <p class="muted">{refusal.to_string()}</p> }.into_any();
+        return ui::clause("h-contain", "Contain it first", "Leads and security do.", ui::text(refusal.to_string()));
     }
     let holders = match view.holders.len() {
         0 => "Nobody holds access now.".to_owned(),

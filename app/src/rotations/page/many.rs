@@ -105,6 +105,7 @@ pub fn select(shell: &Shell, view: SelectView, form: &Form) -> String {
     ui::page(shell, "Rotate many", None, || {
         let count = view.candidates.len();
         let ready = view.candidates.iter().filter(|line| line.how.is_ok()).count();
+        let possible = ready > 0 || view.leaver.is_some();
         let rows = view
             .candidates
             .into_iter()
@@ -156,7 +157,7 @@ pub fn select(shell: &Shell, view: SelectView, form: &Form) -> String {
                         {ui::group("What fits", count, format!("{ready} of them can begin now"))}
                         {(view.more > 0).then(|| ui::callout("info", format!("{} more fit", view.more), "The first hundred are shown: rotate these, or narrow it down."))}
                         {ui::table("Secrets to rotate", &["Secret", "Where", "Age", "Known to", "Who will notice", "What happens"], rows)}
-                        <div class="actions pad"><button class="button primary" type="submit">"Rotate what is ticked"</button></div>
+                        {possible.then(|| view! { <div class="actions pad"><button class="button primary" type="submit">"Rotate what is ticked"</button></div> })}
                     </form>
                 }.into_any()
             }}

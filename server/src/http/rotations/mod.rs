@@ -147,7 +147,8 @@ async fn events(
     let mut moved = Vec::new();
     for event in audit::store::list(db, &narrow, None, EVENTS).await? {
         let Ok(leaf) = Leaf::decode(&event.leaf) else { continue };
-        if leaf.subject.row.as_deref() != Some(row) {
+        // What was refused did not happen: it is the trail's to tell.
+        if leaf.subject.row.as_deref() != Some(row) || event.outcome != "allowed" {
             continue;
         }
         let action = Action::from_code(&event.action);
@@ -182,7 +183,7 @@ async fn events(
             wrong: matches!(
                 action,
                 Some(Action::FailStep | Action::AskPerson | Action::ReopenRotation | Action::ReopenCase)
-            ) || event.outcome != "allowed",
+            ),
         });
     }
     Ok(moved)
