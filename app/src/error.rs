@@ -83,6 +83,7 @@ sentences! {
         TooManyAttempts = "too_many_attempts", "Too many attempts. Wait a minute, then try again.";
         Disabled = "disabled", "This account is disabled.";
         BadToken = "bad_token", "This token is unknown, has expired or was revoked.";
+        TokenScope = "token_scope", "This token is not for that. Some acts are for people in the console alone.";
         OtherOrigin = "other_origin", "This form was sent from another site.";
         LinkUsed = "link_used", "This link was used already, or is no longer valid.";
         NoGrant = "no_grant", "You hold no access to this secret. Ask for it.";

@@ -116,6 +116,8 @@ ids! {
     LinkId = "lnk";
     /// A signed-in browser.
     SessionId = "ses";
+    /// What a person's own programs sign in with.
+    AccessTokenId = "pat";
     ProjectId = "prj";
     EnvironmentId = "env";
     SecretId = "sec";

@@ -1,4 +1,5 @@
 //! Countersign's pages and the rules that need no IO.
+pub mod api;
 pub mod audit;
 pub mod catalog;
 pub mod error;

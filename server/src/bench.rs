@@ -15,7 +15,7 @@ use crate::{
     http::{Site, asset_names, router},
     instance::{self, Instance},
     keys::KeyFiles,
-    people::{self, Caller},
+    people::{self, Caller, Entry},
     requests::{self, Ask},
     rotations::{self, NewPlan},
     vault::{self, Source},
@@ -122,7 +122,7 @@ async fn ground(db: Db) -> Result<Ground, Failure> {
     for login in ["anna", "bela"] {
         let load = || async {
             let person = people::store::find_by_login(&mut console.read().await?, login, console.seal_key()).await?;
-            Caller::load(&console, person.ok_or(app::error::Error::NotFound)?, None, Who::anonymous()).await
+            Caller::load(&console, person.ok_or(app::error::Error::NotFound)?, Entry::Direct, Who::anonymous()).await
         };
         let caller = load().await?;
         people::assign_role(&console, &caller, caller.id(), Role::Lead, None).await?;

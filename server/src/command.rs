@@ -1,6 +1,7 @@
 //! The command line: `countersign --help`.
 use crate::{
     audit::{event::Who, verify},
+    client::{self, rotations::Rotations},
     clock::Clock,
     config::{Config, Settings},
     console::Console,
@@ -30,6 +31,8 @@ enum Command {
     Serve(Settings),
     /// Serve a populated demonstration on 127.0.0.1, made anew in a folder of its own
     Demo(Demo),
+    /// Rotations, through the API of a running console
+    Rotations(Rotations),
     /// The trail: verify it, print its newest checkpoint or its key
     #[command(subcommand)]
     Audit(Audit),
@@ -139,7 +142,7 @@ fn fail(error: &(dyn std::error::Error + 'static)) -> ExitCode {
 }
 
 #[allow(clippy::print_stdout, reason = "the command's result")]
-fn say(text: impl std::fmt::Display) {
+pub(crate) fn say(text: impl std::fmt::Display) {
     println!("{text}");
 }
 
@@ -153,6 +156,10 @@ async fn run(command: Command) -> Result<ExitCode, Failure> {
         }
         Command::Serve(settings) => serve(settings.resolve()?, "Countersign", false).await?,
         Command::Demo(demo) => return run_demo(demo).await,
+        Command::Rotations(rotations) => {
+            let _ = rustls::crypto::ring::default_provider().install_default();
+            return Ok(client::rotations::run(rotations).await?);
+        }
         Command::Audit(audit) => return run_audit(audit).await,
         Command::Recover { settings, reason, .. } => {
             let found = instance::recover(&settings.resolve()?, Clock::Machine, &reason).await?;

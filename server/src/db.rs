@@ -41,6 +41,7 @@ pub const OPERATIONAL: &[&str] = &[
     "policy_inputs",
     "notices",
     "stashes",
+    "access_token_uses",
     "rotation_leases",
     "rotation_due",
 ];

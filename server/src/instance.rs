@@ -193,6 +193,7 @@ pub async fn recover(config: &Config, clock: Clock, reason: &str) -> Result<Roll
     let (now, key) = (clock.now(), &instance.keys.row_seal);
     let mut events = vec![restored];
     events.extend(people::revoke_every_session(&mut tx, now, key).await.map_err(|_| Error::Ledger)?);
+    events.extend(people::end_every_access_token(&mut tx, now, key).await.map_err(|_| Error::Ledger)?);
     events.extend(workloads::revoke_every_token(&mut tx, now, key).await.map_err(|_| Error::Ledger)?);
     events.extend(grants::suspend_every(&mut tx, now, "restored", key).await.map_err(|_| Error::Ledger)?);
     tx.commit(events).await.map_err(|_| Error::Ledger)?;

@@ -2,6 +2,7 @@
 pub mod audit;
 pub mod bench;
 pub mod catalog;
+mod client;
 pub mod clock;
 pub mod command;
 pub mod config;

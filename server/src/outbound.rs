@@ -2,7 +2,7 @@
 //! neither time nor answer is unbounded. What comes back never enters a log.
 use crate::config::Network;
 use reqwest::{
-    Client, Url,
+    Client, Method, Url,
     header::{HeaderMap, HeaderName, HeaderValue},
     redirect::Policy,
 };
@@ -72,6 +72,18 @@ pub async fn post(
     headers: &[(&'static str, String)],
     body: Vec<u8>,
 ) -> Result<Answer, Failure> {
+    send(reach, Method::POST, url, headers, body, MOST).await
+}
+
+/// Calls by any method and reads an answer of at most so many bytes.
+pub async fn send(
+    reach: &Reach,
+    method: Method,
+    url: &str,
+    headers: &[(&'static str, String)],
+    body: Vec<u8>,
+    most: usize,
+) -> Result<Answer, Failure> {
     let url = Url::parse(url).map_err(|_| Failure::NoUrl)?;
     let host = url.host_str().ok_or(Failure::NoUrl)?.trim_matches(['[', ']']).to_owned();
     match url.scheme() {
@@ -99,10 +111,10 @@ pub async fn post(
         .user_agent(concat!("countersign/", env!("CARGO_PKG_VERSION")))
         .build()
         .map_err(|_| Failure::Broken)?;
-    let mut response = client.post(url).headers(map).body(body).send().await.map_err(of)?;
+    let mut response = client.request(method, url).headers(map).body(body).send().await.map_err(of)?;
     let mut read = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(of)? {
-        if read.len() + chunk.len() > MOST {
+        if read.len() + chunk.len() > most {
             return Err(Failure::Broken);
         }
         read.extend_from_slice(&chunk);

@@ -47,6 +47,8 @@ actions! {
     JoinOrganisation = "person.joined", "Joined";
     ChangePassword = "person.password_changed", "Changed the password";
     ResetPassword = "person.reset_issued", "Issued a link to set a new password";
+    CreateAccessToken = "person.token_created", "Made a personal access token";
+    EndAccessToken = "person.token_ended", "Ended a personal access token";
     CloseLink = "person.link_closed", "A link that was not used ended";
     DisablePerson = "person.disabled", "Disabled a person";
     EnablePerson = "person.enabled", "Enabled a person";
@@ -148,6 +150,7 @@ impl Action {
             SignOut
                 | EndSession
                 | CloseLink
+                | EndAccessToken
                 | DisablePerson
                 | RemoveMember
                 | RemoveRole

@@ -2,10 +2,12 @@
 //!
 //! ```text
 //! invited ──link──▶ joined ──▶ disabled ⇄ enabled        session: started ──▶ ended | revoked | expired
+//!                                                        token: made ──▶ ended | expired
 //! ```
 //!
 //! Invariants: a login is one person for ever; nobody but the person sets their password; a disabled person's sessions
-//! fail on the next request; the last administrator cannot be closed.
+//! and tokens fail on the next request; the last administrator cannot be closed.
 pub mod model;
 #[cfg(feature = "ssr")]
 pub mod page;
+pub mod tokens;

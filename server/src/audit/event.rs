@@ -5,7 +5,7 @@ use app::{
         leaf::{Actor, ActorKind, Deciding, Outcome, Subject},
     },
     error::Refusal,
-    id::{CorrelationId, PersonId, SessionId, WorkloadId},
+    id::{CorrelationId, PersonId, WorkloadId},
 };
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -34,9 +34,10 @@ impl Who {
         Self::new(ActorKind::Anonymous, None, "")
     }
 
-    pub fn person(id: &PersonId, method: &str, session: Option<&SessionId>) -> Self {
+    /// A person, and the id of the session or token that brought them.
+    pub fn person(id: &PersonId, method: &str, session: Option<&str>) -> Self {
         let mut who = Self::new(ActorKind::Person, Some(id.to_string()), method);
-        who.actor.session = session.map(ToString::to_string);
+        who.actor.session = session.map(ToOwned::to_owned);
         who
     }
 

@@ -10,7 +10,10 @@ use crate::{
     grants::store::Grant,
     instance,
     keys::Secret as Key,
-    people::store::{Link, Membership, Person, RoleRow, Session},
+    people::{
+        store::{Link, Membership, Person, RoleRow, Session},
+        tokens::store::AccessToken,
+    },
     requests::store::{Decision, Request},
     rotations::{
         case_store::Case,
@@ -54,6 +57,7 @@ fn written<'a>(action: Action, subject: &'a Subject) -> Vec<(&'static str, &'a S
         AssignRole | RemoveRole => ("roles", &subject.row),
         AddMember | RemoveMember => ("memberships", &subject.row),
         SignIn | SignOut | EndSession => ("session_bindings", &subject.row),
+        CreateAccessToken | EndAccessToken => ("access_tokens", &subject.row),
         CreateEnvironment => ("environments", &subject.environment),
         CreateSecret | EditSecret | MoveSecret | ArchiveSecret | WriteVersion | DeleteVersion | UndeleteVersion
         | ScheduleDestruction | DestroyVersion => ("secrets", &subject.secret),
@@ -111,6 +115,7 @@ pub async fn check(db: &Db, key: &Key) -> crate::db::Result<Checked> {
     table::<Membership>(db, key, &mut writes, &times, &mut checked).await?;
     table::<Link>(db, key, &mut writes, &times, &mut checked).await?;
     table::<Session>(db, key, &mut writes, &times, &mut checked).await?;
+    table::<AccessToken>(db, key, &mut writes, &times, &mut checked).await?;
     table::<Environment>(db, key, &mut writes, &times, &mut checked).await?;
     table::<Secret>(db, key, &mut writes, &times, &mut checked).await?;
     table::<Request>(db, key, &mut writes, &times, &mut checked).await?;

@@ -18,7 +18,9 @@ use crate::{
 };
 use app::{
     audit::{action::Action, leaf::Subject},
+    catalog::model::folded,
     error::Error,
+    id::SecretId,
     policies::model::{Right, Role},
 };
 use store::{Environment, Project, Secret};
@@ -54,6 +56,24 @@ impl Located {
         if seen { Ok(located) } else { Err(Error::NotFound) }
     }
 
+    /// The secret at `project/environment/path`, or by its id, if this caller may know that it exists.
+    pub async fn named(console: &Console, db: &mut impl Sql, caller: &Caller, name: &str) -> Result<Self, Error> {
+        if name.parse::<SecretId>().is_ok() {
+            return Self::visible(console, db, caller, name).await;
+        }
+        let mut parts = name.splitn(3, '/');
+        let (Some(project), Some(environment), Some(path)) = (parts.next(), parts.next(), parts.next()) else {
+            return Err(Error::invalid("secret", "Name it by its id, or as project/environment/path."));
+        };
+        let project = visible_project(console, db, caller, project).await?;
+        let key = console.seal_key();
+        let environments = store::environments(db, &project.id, key).await?;
+        let environment = environments.into_iter().find(|row| row.slug == environment).ok_or(Error::NotFound)?;
+        let secret = store::find_at(db, &environment.id, &folded(path), key).await?;
+        let secret = secret.filter(|secret| secret.path == path).ok_or(Error::NotFound)?;
+        Ok(Self { project, environment, secret })
+    }
+
     pub fn subject(&self) -> Subject {
         Subject {
             project: Some(self.project.id.clone()),
@@ -82,6 +102,19 @@ pub async fn visible_project(
         || grants::holds_any_in(db, Holder::Person(caller.id()), &project.id, console.now(), console.seal_key())
             .await?;
     if seen { Ok(project) } else { Err(Error::NotFound) }
+}
+
+/// Every project that this caller may know of.
+pub async fn visible_projects(console: &Console, db: &mut impl Sql, caller: &Caller) -> Result<Vec<Project>, Error> {
+    let mut visible = Vec::new();
+    for project in store::projects(db).await? {
+        match visible_project(console, db, caller, &project.slug).await {
+            Ok(project) => visible.push(project),
+            Err(Error::NotFound) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(visible)
 }
 
 /// The part of a situation that an environment decides.

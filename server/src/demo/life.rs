@@ -11,7 +11,7 @@ use crate::{
     console::Console,
     grants::{self, Holder},
     jobs,
-    people::{self, Caller, open_session, store as people_store},
+    people::{self, Caller, Entry, open_session, store as people_store},
     requests::{self, Ask},
     vault::{self, Source, Take},
     workloads,
@@ -140,7 +140,7 @@ impl Life {
         let id = self.people.get(login).ok_or(Error::NotFound)?.clone();
         let person = people_store::find(&mut self.console.read().await?, &id, self.console.seal_key()).await?;
         let origin = self.origin(login);
-        Caller::load(&self.console, person.ok_or(Error::NotFound)?, None, origin).await
+        Caller::load(&self.console, person.ok_or(Error::NotFound)?, Entry::Direct, origin).await
     }
 
     /// The first morning: people, teams, roles, projects, secrets.
@@ -333,7 +333,7 @@ impl Life {
         }
         let person = able[self.dice.below(able.len())].clone();
         let origin = self.origin(&person.login);
-        let caller = Caller::load(&console, person, None, origin).await?;
+        let caller = Caller::load(&console, person, Entry::Direct, origin).await?;
         let approves = self.dice.chance(yes);
         if approves {
             let comment = *self.dice.pick(&COMMENTS);

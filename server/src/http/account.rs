@@ -3,11 +3,18 @@ use super::{
     Problem,
     visitor::{Fields, Signed, done, mistaken, shown},
 };
-use crate::people::{self, store};
+use crate::{
+    console::Console,
+    db::Sql,
+    people::{self, store, tokens::store as token_store},
+};
 use app::{
     audit::action::Action,
     error::Error,
-    people::page::{self, SessionLine},
+    people::{
+        page::{self, SessionLine, TokenLine},
+        tokens::Scope,
+    },
     ui::Form,
 };
 use axum::{extract::Path, response::Response};
@@ -22,7 +29,7 @@ async fn account_page(signed: &Signed, form: &Form) -> Result<String, Error> {
     let console = signed.console();
     let shell = signed.shell("/account").await?;
     let mut db = console.read().await?;
-    let current = signed.caller.session.as_ref().map(|session| session.id.clone());
+    let current = signed.caller.session().map(|session| session.id.clone());
     let mut lines = Vec::new();
     for session in store::sessions_of(&mut db, signed.caller.id(), console.now(), console.seal_key()).await? {
         lines.push(SessionLine {
@@ -35,7 +42,24 @@ async fn account_page(signed: &Signed, form: &Form) -> Result<String, Error> {
             address: session.address.unwrap_or_else(|| "unknown".into()),
         });
     }
-    Ok(page::account(&shell, &signed.caller.person.login, lines, form))
+    let tokens = tokens(console, &mut db, signed.caller.id()).await?;
+    Ok(page::account(&shell, &signed.caller.person.login, lines, tokens, form))
+}
+
+/// The tokens of a person that work.
+pub(super) async fn tokens(console: &Console, db: &mut impl Sql, person: &str) -> Result<Vec<TokenLine>, Error> {
+    let mut lines = Vec::new();
+    for token in token_store::of_person(db, person, console.now(), console.seal_key()).await? {
+        lines.push(TokenLine {
+            used_at: token_store::used_at(db, &token.id).await?,
+            scopes: token.scopes(),
+            id: token.id,
+            name: token.name,
+            created_at: token.created_at,
+            expires_at: token.expires_at,
+        });
+    }
+    Ok(lines)
 }
 
 /// "Firefox on Linux": enough to recognise one's own browser.
@@ -65,6 +89,32 @@ pub async fn change_password(signed: Signed, fields: Fields) -> Answer {
             Ok(mistaken(account_page(&signed, &form).await?))
         }
     }
+}
+
+pub async fn create_token(signed: Signed, fields: Fields) -> Answer {
+    let console = signed.console();
+    let made = async {
+        let life = chrono::TimeDelta::try_days(fields.number("days")?).unwrap_or_default();
+        let scopes: Vec<Scope> = fields.all("scope").iter().filter_map(|code| Scope::from_code(code)).collect();
+        people::create_access_token(console, &signed.caller, fields.get("name"), &scopes, life).await
+    };
+    match made.await {
+        Ok((token, _)) => {
+            let shell = signed.shell("/account").await?;
+            Ok(shown(page::token_made(&shell, fields.get("name"), &token, &signed.site().base_url)))
+        }
+        Err(error) => {
+            let form = fields.again(error, &[])?;
+            Ok(mistaken(account_page(&signed, &form).await?))
+        }
+    }
+}
+
+/// One's own, or somebody else's from their page.
+pub async fn end_token(signed: Signed, Path(id): Path<String>) -> Answer {
+    let (owner, receipt) = people::end_access_token(signed.console(), &signed.caller, &id).await?;
+    let back = if owner == signed.caller.id() { "/account".to_owned() } else { format!("/people/{owner}") };
+    Ok(done(&back, Action::EndAccessToken, receipt))
 }
 
 pub async fn end_session(signed: Signed, Path(id): Path<String>) -> Answer {

@@ -110,7 +110,7 @@ async fn may_read(signed: &Signed, project: Option<&str>, query: &str) -> Result
     if let Some(refusal) = decision.refusal {
         return Err(console.ledger.refuse(&signed.caller.who, event, refusal).await);
     }
-    let session = signed.caller.session.as_ref().map_or("", |session| session.id.as_str());
+    let session = signed.caller.session().map_or("", |session| session.id.as_str());
     if !signed.site().readings.is_new(session, query, console.now()) {
         return Ok(true);
     }

@@ -33,11 +33,7 @@ pub async fn projects(signed: Signed) -> Answer {
     let mut db = console.read().await?;
     let mut names = Names::default();
     let mut lines = Vec::new();
-    for project in store::projects(&mut db).await? {
-        let visible = catalog::visible_project(console, &mut db, &signed.caller, &project.slug).await;
-        if visible.is_err() {
-            continue;
-        }
+    for project in catalog::visible_projects(console, &mut db, &signed.caller).await? {
         let mut paths: Vec<String> = store::secrets_of(&mut db, &project.id, console.seal_key())
             .await?
             .into_iter()

@@ -69,6 +69,10 @@ fn write(site: &Site, error: &Error, correlation: &str, json: bool, theme: app::
         let body = problem_json(error, correlation).to_string();
         let mut response = (status(error), body).into_response();
         response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if response.status() == StatusCode::UNAUTHORIZED {
+            // RFC 6750, 3: which scheme would be taken.
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
         return response;
     }
     let shell = Shell {

@@ -4,7 +4,7 @@
 //! request ─▶ correlate (id, headers, errors) ─▶ same origin? ─▶ browser session ─▶ handler ─▶ operation ─▶ page | 303 | JSON
 //! ```
 mod account;
-mod api;
+pub(crate) mod api;
 mod assets;
 mod audit;
 mod catalog;

@@ -292,8 +292,10 @@ pub async fn person(signed: Signed, Path(id): Path<String>, Query(query): Query<
             knows.push((secret, format!("{} in {}", located.secret.path, located.project.slug)));
         }
     }
+    let tokens = super::account::tokens(console, &mut db, &id).await?;
     let cuts = vec![
         ("Open sessions", store::sessions_of(&mut db, &id, now, key).await?.len()),
+        ("Personal access tokens", tokens.len()),
         ("Access held", grants::store::active_of(&mut db, grants::Holder::Person(&id), now, key).await?.len()),
         ("Open requests", requests::store::open_of(&mut db, &id, now, key).await?.len()),
     ];
@@ -311,6 +313,7 @@ pub async fn person(signed: Signed, Path(id): Path<String>, Query(query): Query<
         roles,
         teams,
         cuts,
+        tokens: would(Action::EndAccessToken).is_none().then_some(tokens),
         knows,
         manage: would(Action::AssignRole),
         disable: would(Action::DisablePerson),

@@ -2,12 +2,12 @@
 use super::{
     Site, account, api, assets, audit, catalog, grants, home, log, people, requests, rotations, secrets, workloads,
 };
-use app::audit::action::Action;
-use axum::routing::MethodFilter;
+use app::{audit::action::Action, people::tokens::Scope};
 use axum::{
+    Extension,
     handler::Handler,
     http::Method,
-    routing::{MethodRouter, on},
+    routing::{MethodFilter, MethodRouter, on},
 };
 
 /// Who gets past the door. What they may do is decided by the operation behind it.
@@ -19,6 +19,8 @@ pub enum Access {
     Person(Action),
     /// Anybody signed in, about themselves alone.
     Own,
+    /// A program of a person's, with a token of this scope; the operation asks policy for this action.
+    Program(Scope, Action),
     /// A workload with a token or client secret.
     Machine(Action),
 }
@@ -30,17 +32,32 @@ pub struct Route {
     pub handler: MethodRouter<Site>,
 }
 
+fn route<T: 'static>(
+    (method, filter): (Method, MethodFilter),
+    path: &'static str,
+    access: Access,
+    handler: impl Handler<T, Site>,
+) -> Route {
+    let handler = on(filter, handler);
+    let handler = match access {
+        Access::Program(scope, action) => handler.layer(Extension(api::Needs(scope, action))),
+        Access::Open | Access::Person(_) | Access::Own | Access::Machine(_) => handler,
+    };
+    Route { method, path, access, handler }
+}
+
 fn get<T: 'static>(path: &'static str, access: Access, handler: impl Handler<T, Site>) -> Route {
-    Route { method: Method::GET, path, access, handler: on(MethodFilter::GET, handler) }
+    route((Method::GET, MethodFilter::GET), path, access, handler)
 }
 
 fn post<T: 'static>(path: &'static str, access: Access, handler: impl Handler<T, Site>) -> Route {
-    Route { method: Method::POST, path, access, handler: on(MethodFilter::POST, handler) }
+    route((Method::POST, MethodFilter::POST), path, access, handler)
 }
 
 pub fn table() -> Vec<Route> {
-    use Access::{Machine, Open, Own, Person};
+    use Access::{Machine, Open, Own, Person, Program};
     use Action::*;
+    use Scope::{ReadRotations, Rotate};
     vec![
         get("/livez", Open, home::livez),
         get("/readyz", Open, home::readyz),
@@ -59,6 +76,8 @@ pub fn table() -> Vec<Route> {
         post("/notices/read", Own, home::read_notices),
         get("/account", Own, account::account),
         post("/account/password", Person(ChangePassword), account::change_password),
+        post("/account/tokens", Person(CreateAccessToken), account::create_token),
+        post("/tokens/{id}/end", Person(EndAccessToken), account::end_token),
         post("/sessions/{id}/end", Person(EndSession), account::end_session),
         post("/sign-out", Person(SignOut), account::sign_out),
         get("/inbox", Own, requests::inbox),
@@ -152,5 +171,21 @@ pub fn table() -> Vec<Route> {
         get("/log/proof/{seq}", Person(ReadTrail), log::proof),
         post("/api/v1/token", Machine(IssueToken), api::token),
         get("/api/v1/secrets/{project}/{environment}/{*path}", Machine(FetchSecret), api::secret),
+        get("/api", Own, api::reference),
+        get("/api/v1/openapi.json", Open, api::openapi),
+        get("/api/v1/rotations", Program(ReadRotations, ViewCatalog), api::list_rotations),
+        post("/api/v1/rotations", Program(Rotate, StartRotation), api::start_rotation),
+        post("/api/v1/rotations/check", Program(Rotate, CheckRotation), api::check_rotation),
+        post("/api/v1/rotations/pause", Program(Rotate, PauseRotation), api::pause_rotation),
+        post("/api/v1/rotations/unpause", Program(Rotate, ResumeRotation), api::resume_rotation),
+        get("/api/v1/rotations/calendar", Program(ReadRotations, ViewCatalog), api::rotation_calendar),
+        get("/api/v1/rotations/{id}", Program(ReadRotations, ViewCatalog), api::read_rotation),
+        post("/api/v1/rotations/{id}/resolve", Program(Rotate, ResolveRotation), api::resolve_rotation),
+        post("/api/v1/rotations/{id}/cancel", Program(Rotate, CancelRotation), api::cancel_rotation),
+        post("/api/v1/rotations/{id}/cut-off", Program(Rotate, CutOff), api::cut_off_rotation),
+        post("/api/v1/rotations/{id}/roll-back", Program(Rotate, RollBack), api::roll_back_rotation),
+        get("/api/v1/cases", Program(ReadRotations, ViewCatalog), api::list_cases),
+        get("/api/v1/cases/{id}", Program(ReadRotations, ViewCatalog), api::read_case),
+        get("/api/v1/figures/rotations", Program(ReadRotations, ViewCatalog), api::rotation_figures),
     ]
 }

@@ -3,6 +3,7 @@ use super::{
     Caller, about, make_link,
     sign_in::close_sessions,
     store::{self, Membership, Person, RoleRow, Team},
+    tokens::end_access_tokens_of,
 };
 use crate::{
     audit::{
@@ -75,7 +76,7 @@ pub async fn reset_password(
     Ok((link.text, tx.commit(events).await?))
 }
 
-/// Closes an account and everything that hangs on it, in one change: sessions, grants, open requests.
+/// Closes an account and everything that hangs on it, in one change: sessions, tokens, grants, open requests.
 pub async fn disable_person(console: &Console, caller: &Caller, id: &str) -> Result<Receipt, Error> {
     let subject = Subject { person: Some(id.into()), ..Subject::default() };
     let (mut tx, event) = console.begin(caller, Action::DisablePerson, subject, Situation::default()).await?;
@@ -91,6 +92,7 @@ pub async fn disable_person(console: &Console, caller: &Caller, id: &str) -> Res
     tx.seal(&person)?;
     let mut events = vec![event];
     events.extend(close_sessions(console, &mut tx, id, None).await?);
+    events.extend(end_access_tokens_of(console, &mut tx, id).await?);
     events.extend(requests::void_requests_of(console, &mut tx, id, "requester_disabled").await?);
     events.extend(grants::revoke_grants_of(console, &mut tx, grants::Holder::Person(id), caller.id()).await?);
     tx.commit(events).await

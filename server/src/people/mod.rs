@@ -4,9 +4,13 @@ mod careers;
 pub mod passwords;
 mod sign_in;
 pub mod store;
+pub mod tokens;
 
 pub use careers::*;
 pub use sign_in::*;
+pub use tokens::{
+    create_access_token, end_access_token, end_every_access_token, recognise_access_token, use_access_token_for,
+};
 
 use crate::{
     audit::event::Who,
@@ -17,42 +21,62 @@ use crate::{
 };
 use app::{audit::leaf::Subject, error::Error, id::PersonId, policies::model::Role, time::Moment};
 use store::{Person, RoleRow, Session};
+use tokens::store::AccessToken;
+
+/// How somebody came in: what has to hold for as long as they act.
+#[derive(Clone, Debug)]
+pub enum Entry {
+    /// By an operation of the service itself, in a demonstration or a test.
+    Direct,
+    Browser(Session),
+    /// A program of theirs.
+    Token(AccessToken),
+}
 
 /// Somebody signed in, with what they are now.
 #[derive(Clone, Debug)]
 pub struct Caller {
     pub who: Who,
     pub person: Person,
-    pub session: Option<Session>,
+    pub entry: Entry,
     pub roles: Vec<RoleRow>,
     pub teams: Vec<String>,
 }
 
 impl Caller {
     /// Loads a person who may act, with roles and teams as of now.
-    pub async fn load(
-        console: &Console,
-        person: Person,
-        session: Option<Session>,
-        mut who: Who,
-    ) -> Result<Self, Error> {
+    pub async fn load(console: &Console, person: Person, entry: Entry, origin: Who) -> Result<Self, Error> {
         let id: PersonId = person.id.parse().map_err(|_| Error::Unavailable)?;
-        let method = session.as_ref().map_or("demo", |session| session.method.as_str());
-        let session_id = session.as_ref().and_then(|session| session.id.parse().ok());
-        who = Who::person(&id, method, session_id.as_ref()).from(&who);
+        let (method, session) = match &entry {
+            Entry::Direct => ("demo", None),
+            Entry::Browser(session) => (session.method.as_str(), Some(&session.id)),
+            Entry::Token(token) => ("token", Some(&token.id)),
+        };
+        let who = Who::person(&id, method, session.map(String::as_str)).from(&origin);
         let mut db = console.read().await?;
         let (now, key) = (console.now(), console.seal_key());
         let roles = store::roles_of(&mut db, &person.id, now, key).await?;
         let teams = store::memberships(&mut db, Some(&person.id), now, key).await?;
-        Ok(Self { who, person, session, roles, teams: teams.into_iter().map(|row| row.team_id).collect() })
+        Ok(Self { who, person, entry, roles, teams: teams.into_iter().map(|row| row.team_id).collect() })
     }
 
-    /// Is the account still active, and the session that brought it here still open?
+    /// The browser's session, if that is how they came.
+    pub fn session(&self) -> Option<&Session> {
+        match &self.entry {
+            Entry::Browser(session) => Some(session),
+            Entry::Direct | Entry::Token(_) => None,
+        }
+    }
+
+    /// Is the account still active, and the session or token that brought it here still open?
     pub async fn still_in(&self, db: &mut impl Sql, now: Moment, key: &Secret) -> Result<bool, Error> {
         let active = store::find(db, &self.person.id, key).await?.is_some_and(|person| person.is_active());
-        let open = match &self.session {
-            Some(session) => store::find_session_by_id(db, &session.id, key).await?.is_some_and(|row| row.is_open(now)),
-            None => true,
+        let open = match &self.entry {
+            Entry::Direct => true,
+            Entry::Browser(session) => {
+                store::find_session_by_id(db, &session.id, key).await?.is_some_and(|row| row.is_open(now))
+            }
+            Entry::Token(token) => tokens::store::find(db, &token.id, key).await?.is_some_and(|row| row.works(now)),
         };
         Ok(active && open)
     }
@@ -85,7 +109,12 @@ impl Caller {
     }
 
     pub fn principal(&self, project: Option<&str>) -> Principal {
+        let scopes = match &self.entry {
+            Entry::Token(token) => Some(token.scopes()),
+            Entry::Direct | Entry::Browser(_) => None,
+        };
         Principal {
+            scopes,
             workload: false,
             id: self.person.id.clone(),
             org: codes(self.organisation_roles()),

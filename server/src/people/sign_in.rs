@@ -1,8 +1,9 @@
 //! Sign-in, sign-out, sessions, links, the first administrator.
 use super::{
-    Caller, about, own,
+    Caller, Entry, about, own,
     passwords::{bearer, bearer_hash, mistake},
     store::{self, Link, Person, RoleRow, Session},
+    tokens::end_access_tokens_of,
 };
 use crate::{
     audit::{
@@ -76,7 +77,7 @@ pub async fn open_session(
     let now = console.now();
     let id: PersonId = person.id.parse().map_err(|_| Error::Unavailable)?;
     let session_id = console.id::<SessionId>()?;
-    let who = Who::person(&id, method, Some(&session_id)).from(origin);
+    let who = Who::person(&id, method, Some(session_id.as_str())).from(origin);
     let session = Session {
         id: session_id.to_string(),
         hash: browser,
@@ -121,11 +122,11 @@ pub async fn recognise(console: &Console, origin: Who, browser: &[u8]) -> Result
         store::touch(&mut tx, &session.id, now).await?;
         tx.finish().await?;
     }
-    Ok(Some(Caller::load(console, person, Some(session), origin).await?))
+    Ok(Some(Caller::load(console, person, Entry::Browser(session), origin).await?))
 }
 
 pub async fn sign_out(console: &Console, caller: &Caller) -> Result<Receipt, Error> {
-    let Some(session) = &caller.session else { return Err(Error::Unauthenticated) };
+    let Some(session) = caller.session() else { return Err(Error::Unauthenticated) };
     let subject = Subject { row: Some(session.id.clone()), ..about(&caller.person) };
     let (mut tx, event) = console.begin(caller, Action::SignOut, subject, own(true)).await?;
     close_session(&mut tx, session.clone(), console.now()).await?;
@@ -189,7 +190,7 @@ pub async fn revoke_every_session(tx: &mut Tx, now: Moment, key: &Key) -> Result
     Ok(events)
 }
 
-/// A new password for oneself; every other session ends.
+/// A new password for oneself; every other session and every token ends.
 pub async fn change_password(
     console: &Console,
     caller: &Caller,
@@ -215,8 +216,9 @@ pub async fn change_password(
     tx.seal(&person)?;
     let mut events = vec![event];
     events.extend(close_links(console, &mut tx, &person.id, None).await?);
-    let current = caller.session.as_ref().map(|session| session.id.as_str());
+    let current = caller.session().map(|session| session.id.as_str());
     events.extend(close_sessions(console, &mut tx, &person.id, current).await?);
+    events.extend(end_access_tokens_of(console, &mut tx, &person.id).await?);
     tx.commit(events).await
 }
 
@@ -281,7 +283,8 @@ pub async fn find_link(console: &Console, text: &str) -> Result<(Link, Person), 
     Ok((link, person))
 }
 
-/// Sets a password by a link: a new person joins, a known one gets in again and every session of theirs ends.
+/// Sets a password by a link: a new person joins, a known one gets in again and every session and token of theirs
+/// ends.
 pub async fn use_link(
     console: &Console,
     origin: &Who,
@@ -317,6 +320,7 @@ async fn finish_link(console: &Console, origin: &Who, mut link: Link, hash: Opti
     let mut events = vec![event];
     events.extend(closed);
     events.extend(close_sessions(console, &mut tx, &person.id, None).await?);
+    events.extend(end_access_tokens_of(console, &mut tx, &person.id).await?);
     tx.commit(events).await
 }
 

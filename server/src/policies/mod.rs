@@ -11,6 +11,7 @@ pub mod store;
 use app::{
     audit::{action::Action, leaf::Deciding},
     error::Refusal,
+    people::tokens::Scope,
     policies::model::{Class, Role, Tier},
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -36,11 +37,14 @@ pub struct Principal {
     pub id: String,
     pub org: BTreeSet<&'static str>,
     pub here: BTreeSet<&'static str>,
+    /// What a personal access token is limited to; absent for a person in a browser, and for workloads.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scopes: Option<Vec<Scope>>,
 }
 
 impl Principal {
     pub fn workload(id: &str) -> Self {
-        Self { workload: true, id: id.into(), org: BTreeSet::new(), here: BTreeSet::new() }
+        Self { scopes: None, workload: true, id: id.into(), org: BTreeSet::new(), here: BTreeSet::new() }
     }
 }
 
@@ -145,6 +149,12 @@ impl Engine {
         let input = Input { action: action.name(), principal, resource, situation };
         let input = serde_json_canonicalizer::to_string(&input).unwrap_or_default();
         let digest = URL_SAFE_NO_PAD.encode(Sha256::digest(input.as_bytes()));
+        // What a token is not for is refused before any policy is asked: a token never widens what its owner may.
+        let beyond = |scopes: &Vec<Scope>| !scopes.iter().any(|scope| scope.covers(action));
+        if principal.scopes.as_ref().is_some_and(beyond) {
+            let deciding = Deciding { id: "token-scope".into(), version: VERSION, input: Some(digest) };
+            return Decision { refusal: Some(Refusal::TokenScope), deciding, input };
+        }
         let (id, refusal) = match self.ask(principal, action, resource, situation) {
             Ok((CedarDecision::Allow, id)) => (id.unwrap_or_default(), None),
             Ok((CedarDecision::Deny, Some(id))) => {
@@ -205,7 +215,9 @@ impl Engine {
 fn default_refusal(action: Action) -> Refusal {
     match action {
         Action::RevealSecret | Action::CopySecret | Action::FetchSecret => Refusal::NoGrant,
-        Action::WithdrawRequest | Action::GiveBackGrant | Action::EndSession => Refusal::NotYours,
+        Action::WithdrawRequest | Action::GiveBackGrant | Action::EndSession | Action::EndAccessToken => {
+            Refusal::NotYours
+        }
         Action::ApproveRequest | Action::DenyRequest => Refusal::NotAnApprover,
         _ => Refusal::NoRule,
     }

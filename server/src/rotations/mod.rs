@@ -2,9 +2,11 @@
 //! (`schedule`, `timetable`), run by the `engine` to the `proof` that the old credential is dead, and the `cases` that they
 //! close. States and invariants are in `app/src/rotations`; what changes a target is behind the trait of `rotator`.
 
+mod calendar;
 mod cases;
 mod consumers;
 mod engine;
+mod history;
 mod many;
 mod plans;
 pub mod postgres;
@@ -16,9 +18,11 @@ pub mod store;
 pub mod timetable;
 pub mod webhook;
 
+pub use calendar::{Dated, What, calendar};
 pub use cases::{store as case_store, *};
 pub use consumers::{Consumer, consumers};
 pub use engine::run_due;
+pub use history::history;
 pub use many::*;
 pub use plans::*;
 pub use running::*;

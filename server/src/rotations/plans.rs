@@ -1,7 +1,7 @@
 //! Plans: how a secret rotates and when, who confirmed it, pauses, and what the secrets of an environment inherit.
 use super::{rotator::Target, store, store::Columns, store::Plan, subject, timetable};
 use crate::{
-    audit::ledger::Receipt,
+    audit::ledger::{Receipt, Tx},
     catalog::{self, Located},
     console::Console,
     db::Sql,
@@ -188,47 +188,62 @@ pub fn is_confirmed(plan: &Plan, located: &Located) -> bool {
         || plan.rotator == RotatorKind::Generated.code()
 }
 
-/// Keeps the service from beginning a rotation until a moment; `None` ends the pause.
+/// Pauses the schedule of a secret for some days: what falls into them is not missed.
 pub async fn pause_rotation(
     console: &Console,
     caller: &Caller,
     secret: &str,
-    until: Option<Moment>,
+    days: i64,
     reason: &str,
 ) -> Result<Receipt, Error> {
-    let now = console.now();
-    let reason = app::people::model::line(reason, 200).map_err(|why| Error::invalid("reason", why))?;
-    if let Some(until) = until {
-        if reason.is_empty() {
-            return Err(Error::invalid("reason", "Say why: it goes into the record."));
-        }
-        if until <= now || until > now + LONGEST_PAUSE {
-            return Err(Error::invalid("days", "Between one and 30 days."));
-        }
-    }
-    let mut db = console.read().await?;
-    let located = Located::visible(console, &mut db, caller, secret).await?;
-    let plan = store::find_plan(&mut db, secret, console.seal_key()).await?.ok_or(Error::NotFound)?;
-    drop(db);
-    let action = if until.is_some() { Action::PauseRotation } else { Action::ResumeRotation };
+    let (located, plan) = planned(console, caller, secret).await?;
     let situation = catalog::secret_situation(&located);
-    let (mut tx, event) = console.begin(caller, action, subject(&located, &plan.id), situation).await?;
+    let about = subject(&located, &plan.id);
+    let (mut tx, event) = console.begin(caller, Action::PauseRotation, about, situation).await?;
+    let reason = app::people::model::line(reason, 200).map_err(|why| Error::invalid("reason", why))?;
+    if reason.is_empty() {
+        return Err(Error::invalid("reason", "Say why: it goes into the record."));
+    }
+    let until = TimeDelta::try_days(days).filter(|length| *length > TimeDelta::zero() && *length <= LONGEST_PAUSE);
+    let until = console.now() + until.ok_or_else(|| Error::invalid("days", "Between one and 30 days."))?;
     catalog::store::lock(&mut tx, secret, console.seal_key()).await?.ok_or(Error::NotFound)?;
+    save_pause(console, &mut tx, secret, until).await?;
+    let event = event.detail("until", app::time::rfc3339(until));
+    tx.commit(vec![event.private("path", located.secret.path).private("reason", reason)]).await
+}
+
+/// Ends the pause of a secret's schedule.
+pub async fn resume_rotation(console: &Console, caller: &Caller, secret: &str) -> Result<Receipt, Error> {
+    let (located, plan) = planned(console, caller, secret).await?;
+    let situation = catalog::secret_situation(&located);
+    let about = subject(&located, &plan.id);
+    let (mut tx, event) = console.begin(caller, Action::ResumeRotation, about, situation).await?;
+    catalog::store::lock(&mut tx, secret, console.seal_key()).await?.ok_or(Error::NotFound)?;
+    let now = console.now();
     let locked = store::find_plan(&mut tx, secret, console.seal_key()).await?.ok_or(Error::NotFound)?;
-    if until.is_none() && !locked.is_paused(now) {
+    if !locked.is_paused(now) {
         return Err(Error::Conflict(Conflict::AlreadyDone));
     }
     // What fell into the pause until now was not missed.
-    let plan = Plan { paused_until: Some(until.unwrap_or(now)), ..locked };
-    store::save_plan(&mut tx, &plan).await?;
+    save_pause(console, &mut tx, secret, now).await?;
+    tx.commit(vec![event.private("path", located.secret.path)]).await
+}
+
+/// A secret that this caller sees, and how it rotates.
+async fn planned(console: &Console, caller: &Caller, secret: &str) -> Result<(Located, Plan), Error> {
+    let mut db = console.read().await?;
+    let located = Located::visible(console, &mut db, caller, secret).await?;
+    let plan = store::find_plan(&mut db, secret, console.seal_key()).await?.ok_or(Error::NotFound)?;
+    Ok((located, plan))
+}
+
+async fn save_pause(console: &Console, tx: &mut Tx, secret: &str, until: Moment) -> Result<(), Error> {
+    let locked = store::find_plan(tx, secret, console.seal_key()).await?.ok_or(Error::NotFound)?;
+    let plan = Plan { paused_until: Some(until), ..locked };
+    store::save_plan(tx, &plan).await?;
     tx.seal(&plan)?;
-    store::note_due(&mut tx, secret, now).await?;
-    let event = event.private("path", located.secret.path).private("reason", reason);
-    let event = match until {
-        Some(until) => event.detail("until", app::time::rfc3339(until)),
-        None => event,
-    };
-    tx.commit(vec![event]).await
+    store::note_due(tx, secret, console.now()).await?;
+    Ok(())
 }
 
 /// Sets when the secrets of an environment rotate that say nothing themselves.

@@ -329,6 +329,42 @@ pub async fn list(db: &mut impl Sql, ended: bool, limit: u32, key: &Key) -> Resu
     Ok(checked(db.sql(select(ROTATION, rest)).bind(i64::from(limit)).all().await?, key))
 }
 
+/// Which rotations one page of a list is of.
+pub struct Wanted<'a> {
+    /// Only of these projects.
+    pub projects: &'a [String],
+    pub secret: Option<&'a str>,
+    /// Only those that ended, or only those that did not.
+    pub ended: Option<bool>,
+    /// Only those that were begun before this one.
+    pub before: Option<&'a str>,
+}
+
+/// One page, the newest first.
+pub async fn page(db: &mut impl Sql, wanted: &Wanted<'_>, limit: u32, key: &Key) -> Result<Vec<Rotation>> {
+    if wanted.projects.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut statement = Statement::from(ROTATION);
+    statement.push(" WHERE project_id IN ").rows(1, wanted.projects.len());
+    statement.push(match wanted.ended {
+        Some(true) => " AND ended_at IS NOT NULL",
+        Some(false) => " AND ended_at IS NULL",
+        None => "",
+    });
+    for (text, _) in
+        [(" AND secret_id = ", wanted.secret), (" AND id < ", wanted.before)].iter().filter(|pair| pair.1.is_some())
+    {
+        statement.push(text).placeholder();
+    }
+    statement.push(" ORDER BY id DESC LIMIT ").placeholder();
+    let mut query = db.sql(statement);
+    for text in wanted.projects.iter().map(String::as_str).chain(wanted.secret).chain(wanted.before) {
+        query = query.bind(text.to_owned());
+    }
+    Ok(checked(query.bind(i64::from(limit)).all().await?, key))
+}
+
 /// Rotations that began between two moments, in order.
 pub async fn between(db: &mut impl Sql, from: Moment, until: Moment, limit: u32, key: &Key) -> Result<Vec<Rotation>> {
     let rest = " WHERE started_at >= $1 AND started_at < $2 ORDER BY started_at LIMIT $3";

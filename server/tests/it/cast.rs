@@ -12,7 +12,7 @@ use server::{
     catalog::{self, NewProject, NewSecret, store::Environment},
     console::Console,
     grants::{self, Holder},
-    people::{self, Caller, store},
+    people::{self, Caller, Entry, store},
     requests::{self, Ask},
     vault::{self, Source},
 };
@@ -118,7 +118,7 @@ impl Cast {
 
     pub async fn caller(&self, login: &str) -> Caller {
         let person = self.person(login).await;
-        Caller::load(&self.console, person, None, Who::anonymous()).await.unwrap()
+        Caller::load(&self.console, person, Entry::Direct, Who::anonymous()).await.unwrap()
     }
 
     pub fn environment(&self, tier: Tier) -> &Environment {
@@ -137,10 +137,13 @@ impl Cast {
     }
 
     pub async fn write(&self, login: &str, secret: &str, expected: i32, value: &str) -> Result<i32, Error> {
+        self.write_as(&self.caller(login).await, secret, expected, value).await
+    }
+
+    pub async fn write_as(&self, caller: &Caller, secret: &str, expected: i32, value: &str) -> Result<i32, Error> {
         let fields = vec![("value".to_owned(), Zeroizing::new(value.to_owned()))];
         let payload = vault::payload(Kind::Opaque, fields)?;
-        let caller = self.caller(login).await;
-        let written = vault::write_version(&self.console, &caller, secret, expected, payload, Source::Typed).await?;
+        let written = vault::write_version(&self.console, caller, secret, expected, payload, Source::Typed).await?;
         Ok(written.0)
     }
 

@@ -57,7 +57,7 @@ async fn child() {
                 .remove(0);
             let person = people::store::find_by_login(&mut db, "teodor", console.seal_key()).await.unwrap().unwrap();
             drop(db);
-            let caller = people::Caller::load(&console, person, None, Who::anonymous()).await.unwrap();
+            let caller = people::Caller::load(&console, person, people::Entry::Direct, Who::anonymous()).await.unwrap();
             requests::approve_request(&console, &caller, &request.id, &request.digest, "").await.unwrap();
         }
         "observe" => {

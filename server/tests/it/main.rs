@@ -7,6 +7,7 @@ mod crash;
 mod steps;
 mod support;
 
+mod api;
 mod cases;
 mod faults;
 mod grants;

@@ -78,6 +78,7 @@ fn print() -> String {
             let mut not = BTreeSet::new();
             for (who, org, here) in PRINCIPALS {
                 let principal = Principal {
+                    scopes: None,
                     workload: who == "workload",
                     id: format!("{who}-1"),
                     org: codes(org.iter().copied()),
@@ -126,6 +127,7 @@ fn the_matrix_is_the_reviewed_one() {
 fn no_role_takes_a_value_by_itself() {
     let engine = Engine::built_in().unwrap();
     let everything = Principal {
+        scopes: None,
         workload: false,
         id: "all".into(),
         org: codes(Role::ALL.iter().copied().filter(|role| *role != Role::Auditor)),

@@ -300,7 +300,9 @@ fn two_replicas_are_one_service() {
         let anna = people::store::find_by_login(&mut db, "anna", console.seal_key()).await.unwrap().unwrap();
         let workload = server::workloads::store::list(&mut db, console.seal_key()).await.unwrap().remove(0);
         drop(db);
-        let anna = people::Caller::load(&console, anna, None, server::audit::event::Who::anonymous()).await.unwrap();
+        let anna = people::Caller::load(&console, anna, people::Entry::Direct, server::audit::event::Who::anonymous())
+            .await
+            .unwrap();
         server::workloads::disable_workload(&console, &anna, &workload.id).await.unwrap();
         assert_eq!(fetch_status(there, &bearer).await, 401);
         console.db().close().await;
@@ -372,7 +374,7 @@ async fn with_a_workload(settings: Settings) -> String {
     let anna = || async {
         let person =
             people::store::find_by_login(&mut console.read().await.unwrap(), "anna", console.seal_key()).await.unwrap();
-        people::Caller::load(&console, person.unwrap(), None, Who::anonymous()).await.unwrap()
+        people::Caller::load(&console, person.unwrap(), people::Entry::Direct, Who::anonymous()).await.unwrap()
     };
     let caller = anna().await;
     people::assign_role(&console, &caller, caller.id(), Role::Lead, None).await.unwrap();

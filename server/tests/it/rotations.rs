@@ -33,6 +33,18 @@ pub async fn run(cast: &Cast) {
     while rotations::run_due(&cast.console).await.unwrap() > 0 {}
 }
 
+/// Goes on, an hour at a time where it waits, until a rotation has ended.
+pub async fn until_ended(cast: &Cast, id: &str) {
+    for _ in 0..60 {
+        run(cast).await;
+        if rotation(cast, id).await.ended_at.is_some() {
+            return;
+        }
+        cast.world.clock.advance(TimeDelta::hours(1));
+    }
+    panic!("{id} does not end");
+}
+
 pub async fn current(cast: &Cast, secret: &str) -> Option<i32> {
     let mut db = cast.console.read().await.unwrap();
     catalog::store::find(&mut db, secret, cast.console.seal_key()).await.unwrap().unwrap().current_version

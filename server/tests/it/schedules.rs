@@ -142,29 +142,34 @@ story!(a_pause_holds_it_up_and_ends_by_itself, |world| {
     let secret = cast.filled("api/key", Tier::Staging, Class::Normal).await;
     set(&cast, &secret, cron("0 3 * * *", "UTC")).await;
     let iris = cast.caller("iris").await;
-    let until = Some(at("2026-11-27T12:00:00.000000Z"));
-    let pause = |until, reason: &'static str| rotations::pause_rotation(&cast.console, &iris, &secret, until, reason);
-    assert!(matches!(pause(until, "").await.err(), Some(Error::Invalid(_))), "a reason is asked for");
-    let long = Some(at("2027-01-27T12:00:00.000000Z"));
-    assert!(matches!(pause(long, "freeze").await.err(), Some(Error::Invalid(_))), "not for ever");
-    pause(until, "change freeze").await.unwrap();
-    assert_eq!(when(&cast, &secret).await.paused_until, until);
-    for day in 25..=27 {
+    let lucia = cast.caller("lucia").await;
+    let pause = |days, reason: &'static str| rotations::pause_rotation(&cast.console, &iris, &secret, days, reason);
+    assert!(matches!(pause(2, "").await.err(), Some(Error::Invalid(_))), "a reason is asked for");
+    for days in [i64::MIN, -1, 0, 31, i64::MAX] {
+        assert!(matches!(pause(days, "freeze").await.err(), Some(Error::Invalid(_))), "{days}: not for ever");
+    }
+    let nonsense = rotations::pause_rotation(&cast.console, &lucia, &secret, 0, "").await.err();
+    assert_eq!(nonsense, Some(Error::Refused(Refusal::NoRule)), "who may not is told so, whatever they sent");
+    cast.world.clock.set(at("2026-11-25T02:00:00.000000Z"));
+    pause(2, "change freeze").await.unwrap();
+    let paused = when(&cast, &secret).await.paused_until.unwrap() - at("2026-11-27T02:00:00.000000Z");
+    assert!(paused >= TimeDelta::zero() && paused < TimeDelta::seconds(1), "{paused}");
+    for day in [25, 26] {
         cast.world.clock.set(at(&format!("2026-11-{day}T03:15:00.000000Z")));
         assert!(all(&cast, &secret).await.is_empty());
     }
-    cast.world.clock.set(at("2026-11-27T13:00:00.000000Z"));
+    cast.world.clock.set(at("2026-11-27T02:30:00.000000Z"));
     assert!(all(&cast, &secret).await.is_empty());
     assert_eq!(missed(&cast, &secret).await.len(), 0, "what fell into a pause was not missed");
-    cast.world.clock.set(at("2026-11-28T03:15:00.000000Z"));
+    cast.world.clock.set(at("2026-11-27T03:15:00.000000Z"));
     assert_eq!(all(&cast, &secret).await.len(), 1);
-    let over = pause(None, "").await;
+    let over = rotations::resume_rotation(&cast.console, &iris, &secret).await;
     assert_eq!(over.err(), Some(Error::Conflict(Conflict::AlreadyDone)));
     // Ended early: what fell into it was not missed either.
-    pause(Some(at("2026-12-10T12:00:00.000000Z")), "another freeze").await.unwrap();
+    pause(12, "another freeze").await.unwrap();
     cast.world.clock.set(at("2026-11-29T12:00:00.000000Z"));
     all(&cast, &secret).await;
-    pause(None, "").await.unwrap();
+    rotations::resume_rotation(&cast.console, &iris, &secret).await.unwrap();
     assert_eq!(all(&cast, &secret).await.len(), 1);
     assert_eq!(missed(&cast, &secret).await.len(), 0);
     is_whole(&cast).await;

@@ -4,14 +4,13 @@ use crate::{
     catalog::{self, Located},
     grants,
     http::visitor::{Fields, Names, Signed, done, mistaken, shown},
-    rotations::{self, Leak, Suspend, case_store, case_store::Case, store},
+    rotations::{self, Leak, Seen, Suspend, case_store, case_store::Case, store},
     vault,
 };
 use app::{
     audit::action::Action,
     error::Error,
     rotations::{
-        cases::{self as rules, figures},
         model::{Step, Trigger},
         page::{self, CaseLine, CaseView, CasesView, LeakForm},
     },
@@ -21,7 +20,6 @@ use app::{
 use axum::extract::{Path, Query};
 use chrono::{NaiveDateTime, TimeDelta};
 use serde::Deserialize;
-use std::collections::HashMap;
 
 /// How many cases of each kind the list shows.
 const LIST: u32 = 200;
@@ -57,40 +55,15 @@ pub async fn cases(signed: Signed, Query(window): Query<Window>) -> Answer {
     let from = now - TimeDelta::days(days);
     let mut db = console.read().await?;
     // What this person sees is what the figures are of.
-    let mut tiers: HashMap<String, app::policies::model::Tier> = HashMap::new();
-    let mut projects = Vec::new();
-    for project in catalog::store::projects(&mut db).await? {
-        if !catalog::sees(console, &signed.caller, &project) {
-            continue;
-        }
-        if window.project.is_empty() || window.project == project.slug {
-            for environment in catalog::store::environments(&mut db, &project.id, key).await? {
-                tiers.insert(environment.id.clone(), environment.tier());
-            }
-        }
-        projects.push((project.slug, project.name));
-    }
-    let rows = case_store::since(&mut db, from, key).await?;
-    let all: Vec<rules::Case> = rows
-        .iter()
-        .filter_map(|row| {
-            Some(rules::Case {
-                trigger: row.trigger(),
-                began_at: row.began_at,
-                dead_at: row.dead_at,
-                ended_at: row.ended_at,
-                end: row.end(),
-                target: tiers.get(&row.environment_id)?.dead_within(),
-            })
-        })
-        .collect();
-    let of = |trigger: &Trigger| (*trigger, figures(&all, *trigger, from, now, now));
+    let project = Some(window.project.as_str()).filter(|slug| !slug.is_empty());
+    let seen = Seen::by(console, &mut db, &signed.caller, project).await?;
+    let figures = seen.figures(console, &mut db, from, now).await?;
     let (mut open, mut ended) = (Vec::new(), Vec::new());
     for (lines, rows) in [
         (&mut open, case_store::open(&mut db, LIST, key).await?),
         (&mut ended, case_store::ended(&mut db, LIST, key).await?),
     ] {
-        for row in rows.iter().filter(|row| tiers.contains_key(&row.environment_id)) {
+        for row in rows.iter().filter(|row| seen.holds(row)) {
             if let Some(located) = Located::find(&mut db, &row.secret_id, key).await? {
                 lines.push(line(row, &located));
             }
@@ -98,11 +71,11 @@ pub async fn cases(signed: Signed, Query(window): Query<Window>) -> Answer {
     }
     let view = CasesView {
         days,
-        figures: Trigger::ALL.iter().map(of).collect(),
+        figures,
         open,
         ended,
         project: window.project,
-        projects,
+        projects: seen.projects.into_iter().map(|project| (project.slug, project.name)).collect(),
     };
     Ok(shown(page::cases(&shell, view)))
 }

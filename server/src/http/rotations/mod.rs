@@ -15,13 +15,12 @@ use super::{
     visitor::{Fields, Names, Signed, done, mistaken, shown},
 };
 use crate::{
-    audit,
     catalog::{self, Located},
     db::Sql,
     rotations::{self, case_store, store::Rotation},
 };
 use app::{
-    audit::{action::Action, leaf::Leaf},
+    audit::action::Action,
     error::Error,
     rotations::{
         model::{Choice, RotatorKind, Step},
@@ -32,9 +31,6 @@ use app::{
 use axum::{extract::Path, response::Response};
 
 type Answer = Result<Response, Problem>;
-
-/// How many events of one rotation its page shows.
-const EVENTS: u64 = 400;
 
 fn line(rotation: &Rotation, located: &Located) -> Line {
     Line {
@@ -143,14 +139,8 @@ async fn events(
     row: &str,
     since: app::time::Moment,
 ) -> Result<Vec<Moved>, Error> {
-    let narrow = audit::store::Narrow { secret: Some(secret.to_owned()), from: Some(since), ..Default::default() };
     let mut moved = Vec::new();
-    for event in audit::store::list(db, &narrow, None, EVENTS).await? {
-        let Ok(leaf) = Leaf::decode(&event.leaf) else { continue };
-        // What was refused did not happen: it is the trail's to tell.
-        if leaf.subject.row.as_deref() != Some(row) || event.outcome != "allowed" {
-            continue;
-        }
+    for (event, leaf) in rotations::history(db, secret, row, since).await? {
         let action = Action::from_code(&event.action);
         let by = match (event.actor_kind.as_str(), &event.actor_id) {
             ("person", Some(id)) => names.person(db, signed.site(), id).await?,

@@ -20,7 +20,6 @@ use app::{
     ui::Form,
 };
 use axum::extract::Path;
-use chrono::TimeDelta;
 
 /// What the page of a secret shows of its rotation.
 pub(in crate::http) async fn of_secret(
@@ -266,16 +265,13 @@ pub async fn check(signed: Signed, Path(id): Path<String>) -> Answer {
 }
 
 pub async fn pause(signed: Signed, Path(id): Path<String>, fields: Fields) -> Answer {
-    let days = fields.number("days")?;
-    let until = TimeDelta::try_days(days).and_then(|days| signed.console().now().checked_add_signed(days));
-    let until = until.ok_or_else(|| Error::invalid("days", "Between one and 30 days."))?;
-    let receipt =
-        rotations::pause_rotation(signed.console(), &signed.caller, &id, Some(until), fields.get("reason")).await?;
+    let days = fields.get("days").parse().unwrap_or(0);
+    let receipt = rotations::pause_rotation(signed.console(), &signed.caller, &id, days, fields.get("reason")).await?;
     Ok(done(&format!("/secrets/{id}"), Action::PauseRotation, receipt))
 }
 
 pub async fn resume(signed: Signed, Path(id): Path<String>) -> Answer {
-    let receipt = rotations::pause_rotation(signed.console(), &signed.caller, &id, None, "").await?;
+    let receipt = rotations::resume_rotation(signed.console(), &signed.caller, &id).await?;
     Ok(done(&format!("/secrets/{id}"), Action::ResumeRotation, receipt))
 }
 

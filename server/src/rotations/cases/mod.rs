@@ -4,7 +4,10 @@
 //! open ─▶ proved ◀─▶ open again, when the old credential works after all
 //!   └──▶ attested · not verified (no target to ask) · cancelled (by somebody else than whoever opened it)
 //! ```
+mod figures;
 pub mod store;
+
+pub use figures::Seen;
 
 use self::store::Case;
 use super::{engine, start_for, store as rotations, store::Rotation, subject};

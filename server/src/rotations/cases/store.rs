@@ -132,6 +132,36 @@ pub async fn ended(db: &mut impl Sql, limit: u32, key: &Key) -> Result<Vec<Case>
     Ok(checked(db.sql(select(rest)).bind(i64::from(limit)).all().await?, key))
 }
 
+/// One page of the cases of some projects, the newest first: open ones, ended ones or all, opened before another one.
+pub async fn page(
+    db: &mut impl Sql,
+    projects: &[String],
+    ended: Option<bool>,
+    before: Option<&str>,
+    limit: u32,
+    key: &Key,
+) -> Result<Vec<Case>> {
+    if projects.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut statement = Statement::from(CASE);
+    statement.push(" WHERE project_id IN ").rows(1, projects.len());
+    statement.push(match ended {
+        Some(true) => " AND ended_at IS NOT NULL",
+        Some(false) => " AND ended_at IS NULL",
+        None => "",
+    });
+    if before.is_some() {
+        statement.push(" AND id < ").placeholder();
+    }
+    statement.push(" ORDER BY id DESC LIMIT ").placeholder();
+    let mut query = db.sql(statement);
+    for text in projects.iter().map(String::as_str).chain(before) {
+        query = query.bind(text.to_owned());
+    }
+    Ok(checked(query.bind(i64::from(limit)).all().await?, key))
+}
+
 /// Cases that figures of a window may need: began in it, ended in it, or open.
 pub async fn since(db: &mut impl Sql, from: Moment, key: &Key) -> Result<Vec<Case>> {
     let rest = " WHERE ended_at IS NULL OR ended_at >= $1 OR began_at >= $1 ORDER BY id";

@@ -1,4 +1,8 @@
-//! Sign-in, links, people, teams, one's own account.
+//! Sign-in, links, people and teams; one's own account is in `account`.
+mod account;
+
+pub use account::*;
+
 use crate::{
     error::Refusal,
     id::PersonId,
@@ -233,6 +237,8 @@ pub struct Person {
     pub teams: Vec<(String, String)>,
     /// What disabling would cut, in words.
     pub cuts: Vec<(&'static str, usize)>,
+    /// Personal access tokens that work, for those who may end them.
+    pub tokens: Option<Vec<TokenLine>>,
     /// Production values that this person knows, as `(secret id, path and place)`.
     pub knows: Vec<(String, String)>,
     pub manage: Option<Refusal>,
@@ -298,6 +304,15 @@ pub fn person(shell: &Shell, view: Person) -> String {
                 .into_any()
             }
         };
+        let tokens = view.tokens.filter(|tokens| !tokens.is_empty()).map(|tokens| {
+            let table = token_table("Tokens that work, newest first", tokens, shell);
+            ui::clause(
+                "h-tokens",
+                "Personal access tokens",
+                "For programs in their name; ended with the account.",
+                table,
+            )
+        });
         let cuts = view
             .cuts
             .iter()
@@ -335,56 +350,9 @@ pub fn person(shell: &Shell, view: Person) -> String {
                 {(knows_count == 0).then_some("No production value.")}<ul class="plain">{knows}</ul>
                 <p><a href=format!("/rotations/select?person={}", view.id.as_str())>"Everything known to them that still works, at every level"</a></p>
             }.into_any())}
+            {tokens}
             {ui::clause("h-manage", "Change", "", manage)}
             {ui::clause("h-disable", "Disable", "", disable)}
-        }
-        .into_any()
-    })
-}
-
-pub struct SessionLine {
-    pub id: String,
-    pub started_at: Moment,
-    pub seen_at: Moment,
-    pub expires_at: Moment,
-    pub agent: String,
-    pub address: String,
-    pub this: bool,
-}
-
-pub fn account(shell: &Shell, login: &str, sessions: Vec<SessionLine>, form: &Form) -> String {
-    let login = login.to_owned();
-    ui::page(shell, "Your account", None, || {
-        let now = shell.now;
-        let rows = sessions
-            .into_iter()
-            .map(|line| {
-                let end = if line.this {
-                    ui::badge("good", "this one")
-                } else {
-                    ui::act(format!("/sessions/{}/end", line.id), "End", vec![])
-                };
-                vec![
-                    ui::text(line.agent),
-                    ui::text(line.address),
-                    ui::when(line.started_at),
-                    ui::when_about(line.seen_at, now),
-                    ui::when(line.expires_at),
-                    end,
-                ]
-            })
-            .collect();
-        view! {
-            {ui::head("Your account", format!("You sign in as {login}."), None)}
-            {ui::clause("h-sessions", "Sessions", "Each ends by itself after eight hours, or one hour without use.",
-                ui::table("Your open sessions", &["Browser", "Address", "Since", "Last seen", "Until", ""], rows))}
-            {ui::clause("h-password", "Password", "Every other session of yours ends.", view! {
-                <form class="sheet" method="post" action="/account/password">
-                    {ui::input(form, "password", "Present password", "password", "")}
-                    {ui::input(form, "new_password", "New password", "password", "At least 15 characters; a few words are easy to remember.")}
-                    <div><button class="button" type="submit">"Change the password"</button></div>
-                </form>
-            }.into_any())}
         }
         .into_any()
     })

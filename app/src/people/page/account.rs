@@ -1,0 +1,128 @@
+//! One's own account: sessions, personal access tokens, password.
+use crate::{
+    people::tokens::Scope,
+    session::Shell,
+    time::Moment,
+    ui::{self, Form},
+};
+use leptos::prelude::*;
+
+pub struct SessionLine {
+    pub id: String,
+    pub started_at: Moment,
+    pub seen_at: Moment,
+    pub expires_at: Moment,
+    pub agent: String,
+    pub address: String,
+    pub this: bool,
+}
+
+pub struct TokenLine {
+    pub id: String,
+    pub name: String,
+    pub scopes: Vec<Scope>,
+    pub created_at: Moment,
+    pub expires_at: Moment,
+    pub used_at: Option<Moment>,
+}
+
+fn scope_words(scopes: &[Scope]) -> AnyView {
+    let codes = scopes.iter().map(|scope| view! { <code class="block">{scope.code()}</code> }).collect_view();
+    view! { {codes} }.into_any()
+}
+
+/// Tokens with a button that ends each.
+pub fn token_table(caption: &'static str, tokens: Vec<TokenLine>, shell: &Shell) -> AnyView {
+    let rows = tokens
+        .into_iter()
+        .map(|line| {
+            vec![
+                ui::text(line.name),
+                scope_words(&line.scopes),
+                ui::when(line.created_at),
+                line.used_at.map_or_else(|| ui::text("never"), |at| ui::when_about(at, shell.now)),
+                ui::when_about(line.expires_at, shell.now),
+                ui::act(format!("/tokens/{}/end", line.id), "End", vec![]),
+            ]
+        })
+        .collect();
+    ui::table(caption, &["Name", "For", "Made", "Last used", "Until", ""], rows)
+}
+
+pub fn account(shell: &Shell, login: &str, sessions: Vec<SessionLine>, tokens: Vec<TokenLine>, form: &Form) -> String {
+    let login = login.to_owned();
+    ui::page(shell, "Your account", None, || {
+        let now = shell.now;
+        let rows = sessions
+            .into_iter()
+            .map(|line| {
+                let end = if line.this {
+                    ui::badge("good", "this one")
+                } else {
+                    ui::act(format!("/sessions/{}/end", line.id), "End", vec![])
+                };
+                vec![
+                    ui::text(line.agent),
+                    ui::text(line.address),
+                    ui::when(line.started_at),
+                    ui::when_about(line.seen_at, now),
+                    ui::when(line.expires_at),
+                    end,
+                ]
+            })
+            .collect();
+        let none = tokens.is_empty();
+        let table = if none {
+            ui::text("None. A program that acts in your name needs one.")
+        } else {
+            token_table("Your personal access tokens, newest first", tokens, shell)
+        };
+        let lives = ["7", "30", "90"].map(|days| (days.to_owned(), format!("{days} days"))).to_vec();
+        let chosen: Vec<String> =
+            form.values.iter().filter(|(name, _)| name == "scope").map(|(_, value)| value.clone()).collect();
+        let scopes = Scope::ALL.iter().map(|scope| {
+            let checked = chosen.iter().any(|code| code == scope.code());
+            view! { <label class="check"><input type="checkbox" name="scope" value=scope.code() checked=checked /><span>{scope.words()}" "<code>{scope.code()}</code></span></label> }
+        }).collect_view();
+        let wrong = form.error("scope").map(|error| view! { <p class="wrong" role="alert">{error}</p> });
+        view! {
+            {ui::head("Your account", format!("You sign in as {login}."), None)}
+            {ui::clause("h-sessions", "Sessions", "Each ends by itself after eight hours, or one hour without use.",
+                ui::table("Your open sessions", &["Browser", "Address", "Since", "Last seen", "Until", ""], rows))}
+            {ui::clause("h-tokens", "Personal access tokens", "For programs that act in your name. None reads a value, approves, confirms or attests.", view! {
+                {table}
+                <form class="sheet" method="post" action="/account/tokens">
+                    {ui::input(form, "name", "Name", "text", "What uses it: a pipeline, a script, a laptop.")}
+                    <fieldset><legend class="label">"What it is for"</legend>{scopes}{wrong}</fieldset>
+                    {ui::pick(form, "days", "Works for", "It ends by itself; earlier with your account or your password.", lives)}
+                    <div class="actions"><button class="button" type="submit">"Make a token"</button><a href="/api">"What it can be used for: the API"</a></div>
+                </form>
+            }.into_any())}
+            {ui::clause("h-password", "Password", "Every other session and every token of yours ends.", view! {
+                <form class="sheet" method="post" action="/account/password">
+                    {ui::input(form, "password", "Present password", "password", "")}
+                    {ui::input(form, "new_password", "New password", "password", "At least 15 characters; a few words are easy to remember.")}
+                    <div><button class="button" type="submit">"Change the password"</button></div>
+                </form>
+            }.into_any())}
+        }
+        .into_any()
+    })
+}
+
+/// The only page that shows a token.
+pub fn token_made(shell: &Shell, name: &str, token: &str, base_url: &str) -> String {
+    let (name, token) = (name.trim().to_owned(), token.to_owned());
+    let example = format!(
+        "export COUNTERSIGN_URL={base_url} COUNTERSIGN_TOKEN=csp_…\ncountersign rotations list\ncurl -s $COUNTERSIGN_URL/api/v1/rotations -H \"authorization: Bearer $COUNTERSIGN_TOKEN\""
+    );
+    ui::page(shell, "Personal access token", None, move || {
+        view! {
+            {ui::head(format!("A token for {name}"), "Put it where the program reads its secrets now. Only its hash is kept; it is not shown again.", None)}
+            <div class="taken"><div><span class="label">"Personal access token"</span><output>{token.clone()}</output></div></div>
+            {ui::clause("h-use", "How it is used", "", view! { <pre class="code">{example}</pre> }.into_any())}
+            <p class="pad"><a class="button" href="/account">"Done"</a></p>
+        }
+        .into_any()
+    })
+}

@@ -1,0 +1,78 @@
+//! The figures of cases, over what a caller sees.
+use super::store::{self, Case};
+use crate::{
+    catalog::{self, store::Project},
+    console::Console,
+    db::Sql,
+    people::Caller,
+};
+use app::{
+    error::Error,
+    policies::model::Tier,
+    rotations::{
+        cases::{Case as Known, Figures, figures},
+        model::Trigger,
+    },
+    time::Moment,
+};
+use std::collections::HashMap;
+
+/// The environments that figures are of, with their protection levels.
+pub struct Seen {
+    pub projects: Vec<Project>,
+    tiers: HashMap<String, Tier>,
+}
+
+impl Seen {
+    /// What a caller sees of the whole organisation, or of one project by its slug.
+    pub async fn by(
+        console: &Console,
+        db: &mut impl Sql,
+        caller: &Caller,
+        project: Option<&str>,
+    ) -> Result<Self, Error> {
+        let (mut projects, mut tiers) = (Vec::new(), HashMap::new());
+        for row in catalog::store::projects(db).await? {
+            if !catalog::sees(console, caller, &row) {
+                continue;
+            }
+            if project.is_none_or(|slug| slug == row.slug) {
+                for environment in catalog::store::environments(db, &row.id, console.seal_key()).await? {
+                    tiers.insert(environment.id.clone(), environment.tier());
+                }
+            }
+            projects.push(row);
+        }
+        Ok(Self { projects, tiers })
+    }
+
+    pub fn holds(&self, case: &Case) -> bool {
+        self.tiers.contains_key(&case.environment_id)
+    }
+
+    /// The figures of each trigger over `[from, to)`.
+    pub async fn figures(
+        &self,
+        console: &Console,
+        db: &mut impl Sql,
+        from: Moment,
+        to: Moment,
+    ) -> Result<Vec<(Trigger, Figures)>, Error> {
+        let now = console.now();
+        let rows = store::since(db, from, console.seal_key()).await?;
+        let known: Vec<Known> = rows
+            .iter()
+            .filter_map(|row| {
+                Some(Known {
+                    trigger: row.trigger(),
+                    began_at: row.began_at,
+                    dead_at: row.dead_at,
+                    ended_at: row.ended_at,
+                    end: row.end(),
+                    target: self.tiers.get(&row.environment_id)?.dead_within(),
+                })
+            })
+            .collect();
+        Ok(Trigger::ALL.iter().map(|trigger| (*trigger, figures(&known, *trigger, from, to, now))).collect())
+    }
+}
