@@ -93,3 +93,33 @@ test("a form from another site, an ended session and wrong addresses are refused
   await page.goto("/inbox");
   await expect(page).toHaveURL(/\/sign-in\?next=%2Finbox/);
 });
+
+test("a personal access token is made, used by a program, and ended", async ({ browser, complaints, request }) => {
+  const iris = await signIn(browser, "Iris Okonkwo", complaints, off);
+  await iris.goto("/account");
+  await iris.getByRole("button", { name: "Make a token" }).click();
+  await expect(iris.getByRole("alert")).toHaveText("This is needed.");
+  await iris.getByLabel("Name").fill("Release script");
+  await iris.getByRole("button", { name: "Make a token" }).click();
+  await expect(iris.getByRole("alert")).toHaveText("Choose what it is for.");
+  await expect(iris.getByLabel("Name")).toHaveValue("Release script");
+  await iris.getByLabel(/^Read rotations, their calendar/).check();
+  await iris.getByRole("button", { name: "Make a token" }).click();
+  const token = (await iris.locator("output").textContent())!;
+  expect(token).toMatch(/^csp_/);
+  const headers = { authorization: `Bearer ${token}` };
+  const list = await request.get("/api/v1/rotations?state=open", { headers });
+  expect(list.status()).toBe(200);
+  const first = (await list.json()).items[0];
+  expect(first.id).toMatch(/^rot_/);
+  const refused = await request.post(`/api/v1/rotations/${first.id}/cut-off`, { headers, data: {} });
+  expect(refused.status()).toBe(403);
+  expect((await refused.json()).type).toBe("urn:countersign:token_scope");
+  await iris.getByRole("link", { name: "Done" }).click();
+  const line = iris.getByRole("row", { name: /Release script/ });
+  await expect(line).toContainText("less than a minute");
+  expect(await iris.content()).not.toContain(token);
+  await line.getByRole("button", { name: "End" }).click();
+  await expect(flash(iris)).toContainText("Ended a personal access token");
+  expect((await request.get("/api/v1/rotations", { headers })).status()).toBe(401);
+});

@@ -26,7 +26,13 @@ fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
     let command = arguments.next().unwrap_or_default();
     let rest: Vec<String> = arguments.collect();
+    // The binary that serve and demo start says what it takes; the others do nothing but say it here.
+    let asks = !matches!(command.as_str(), "demo" | "serve") && rest.iter().any(|word| word == "--help" || word == "-h");
     let done = match command.as_str() {
+        _ if asks => {
+            print!("{HELP}");
+            Ok(())
+        }
         "demo" => commands::demo(&rest),
         "serve" => commands::serve(&rest),
         "test" => commands::test(&rest),

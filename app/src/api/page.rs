@@ -27,6 +27,15 @@ pub struct Member {
     pub about: String,
 }
 
+/// Text in which what stands between backticks is code.
+fn prose(text: &str) -> AnyView {
+    let parts = text.split('`').enumerate().map(|(place, part)| match place % 2 {
+        0 => view! { {part.to_owned()} }.into_any(),
+        _ => view! { <code>{part.to_owned()}</code> }.into_any(),
+    });
+    parts.collect_view().into_any()
+}
+
 fn members(caption: &'static str, members: Vec<Member>) -> Option<AnyView> {
     if members.is_empty() {
         return None;
@@ -38,7 +47,7 @@ fn members(caption: &'static str, members: Vec<Member>) -> Option<AnyView> {
             vec![
                 view! { <code>{member.name}</code> }.into_any(),
                 view! { {member.kind}<small class="block muted">{needed}</small> }.into_any(),
-                ui::text(member.about),
+                prose(&member.about),
             ]
         })
         .collect();
@@ -51,7 +60,7 @@ fn call(call: Call) -> AnyView {
     view! {
         <section class="call" aria-labelledby=anchor.clone()>
             <h3 id=anchor.clone()><code><b>{call.method}</b>" "{call.path}</code></h3>
-            <p>{call.about}</p>
+            <p>{prose(&call.about)}</p>
             {scope}
             <details class="technical"><summary>"What it takes and answers"<span class="vh">{format!(": {anchor}")}</span></summary>
                 {members("Parameter", call.parameters)}

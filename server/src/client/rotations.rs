@@ -14,6 +14,7 @@ use app::time::about;
 use chrono::TimeDelta;
 use clap::{Args, Subcommand};
 use serde::Serialize;
+use serde_json::Value;
 use std::{collections::BTreeSet, process::ExitCode, time::Duration};
 use tokio::time::{Instant, sleep};
 
@@ -25,6 +26,9 @@ const NEEDS_PERSON: u8 = 2;
 /// It went on longer than it was waited for.
 const STILL_RUNNING: u8 = 3;
 
+/// What of an event is the trail's to tell: which values were opened, by what. `--json` has all of it.
+const UNTOLD: [&str; 4] = ["opened", "opened_beside", "rotator", "sealed"];
+
 #[derive(Args)]
 pub struct Rotations {
     #[command(flatten)]
@@ -33,7 +37,6 @@ pub struct Rotations {
     verb: Verb,
 }
 
-/// Secrets are named by their id or as project/environment/path.
 #[derive(Subcommand)]
 enum Verb {
     /// Rotations, the newest first
@@ -42,6 +45,7 @@ enum Verb {
         state: Option<State>,
         #[arg(long, value_name = "SLUG")]
         project: Option<String>,
+        /// Its id, or project/environment/path
         #[arg(long, value_name = "SECRET")]
         secret: Option<String>,
         /// How many at most
@@ -57,9 +61,13 @@ enum Verb {
         days: u32,
     },
     /// Ask the target whether a rotation would work now. Exit code 0: it will; 2: it will not
-    Check { secret: String },
+    Check {
+        /// Its id, or project/environment/path
+        secret: String,
+    },
     /// Begin a rotation by the secret's plan
     Start {
+        /// Its id, or project/environment/path
         secret: String,
         /// Wait until the new value is in use: exit code 0 then, 2 when it needs a person, 3 when this many seconds are over
         #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "600")]
@@ -89,6 +97,7 @@ enum Verb {
     },
     /// Pause a secret's schedule
     Pause {
+        /// Its id, or project/environment/path
         secret: String,
         #[arg(long, value_name = "N")]
         days: u32,
@@ -96,7 +105,10 @@ enum Verb {
         reason: String,
     },
     /// End the pause of a secret's schedule
-    Resume { secret: String },
+    Resume {
+        /// Its id, or project/environment/path
+        secret: String,
+    },
     /// Secrets that had to be rotated, until their old credential was dead
     Cases {
         #[arg(long, value_enum)]
@@ -278,9 +290,12 @@ fn shown(detail: &RotationDetail) -> String {
 }
 
 fn said(event: &crate::http::api::Event) -> String {
-    let pairs = event.detail.iter().map(|(name, value)| match value.as_str() {
-        Some(text) => format!("{name}={text}"),
-        None => format!("{name}={value}"),
+    let told = event.detail.iter().filter(|(name, _)| !UNTOLD.contains(&name.as_str()));
+    let pairs = told.filter_map(|(name, value)| match value {
+        Value::Bool(false) => None,
+        Value::String(text) if text.is_empty() => None,
+        Value::String(text) => Some(format!("{name}={text}")),
+        other => Some(format!("{name}={other}")),
     });
     pairs.collect::<Vec<_>>().join(" ")
 }

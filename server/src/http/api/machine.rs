@@ -13,7 +13,7 @@ use axum::{
 };
 use zeroize::Zeroizing;
 
-/// `POST /api/v1/token` with `{"client_secret": "csc_…"}`: an opaque token that lives minutes.
+/// A client secret for a token that lives minutes.
 #[utoipa::path(
     post, path = "/api/v1/token", tag = "Pipelines", operation_id = "exchangeClientSecret", security(()),
     request_body = TokenRequest,
@@ -30,7 +30,7 @@ pub async fn token(visitor: Visitor, Body(request): Body<TokenRequest>) -> Resul
     }))
 }
 
-/// `GET /api/v1/secrets/{project}/{environment}/{path}` with a bearer token: the current value, and the event that says so.
+/// The current value at a place, and the event that says that it was fetched.
 #[utoipa::path(
     get, path = "/api/v1/secrets/{project}/{environment}/{path}", tag = "Pipelines", operation_id = "fetchSecret",
     security(("workload" = [])),
