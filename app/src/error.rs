@@ -112,6 +112,7 @@ sentences! {
         NotPublic = "not_public", "This is done over loopback or TLS only.";
         PlanUnconfirmed = "plan_unconfirmed", "Somebody of security, who did not set the plan, confirms it before values go there.";
         NoSuchVersion = "no_such_version", "This version was deleted or destroyed.";
+        UsedBefore = "used_before", "This value was used before. A secret that rotates does not take one of its last five again.";
         OtherEnvironment = "other_environment", "This workload belongs to another environment.";
     }
 }
@@ -125,6 +126,7 @@ sentences! {
         EditedMeanwhile = "edited_meanwhile", "Somebody changed this since you opened it. Look at it again.";
         RotationOpen = "rotation_open", "A rotation of this secret is under way. Let it end first.";
         TooLate = "too_late", "This request had ended before your answer came. The answer is kept beside it, without effect.";
+        WindowOver = "window_over", "The window of this rotation is over. It is not begun outside of it; the next one comes by itself.";
         StillInUse = "still_in_use", "Values are still sealed with this key. Wrap them with the new one first.";
         Archived = "archived", "This secret is archived.";
     }

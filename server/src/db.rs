@@ -110,6 +110,11 @@ impl Db {
         Ok(Self(Kind::Postgres { pool, commits: Arc::new(Semaphore::new(COMMITS)) }))
     }
 
+    /// How many changes get on at the same time.
+    pub fn writers(&self) -> usize {
+        if self.is_postgres() { COMMITS } else { 1 }
+    }
+
     pub fn is_postgres(&self) -> bool {
         matches!(self.0, Kind::Postgres { .. })
     }

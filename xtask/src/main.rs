@@ -27,7 +27,8 @@ fn main() -> ExitCode {
     let command = arguments.next().unwrap_or_default();
     let rest: Vec<String> = arguments.collect();
     // The binary that serve and demo start says what it takes; the others do nothing but say it here.
-    let asks = !matches!(command.as_str(), "demo" | "serve") && rest.iter().any(|word| word == "--help" || word == "-h");
+    let asks =
+        !matches!(command.as_str(), "demo" | "serve") && rest.iter().any(|word| word == "--help" || word == "-h");
     let done = match command.as_str() {
         _ if asks => {
             print!("{HELP}");

@@ -17,6 +17,18 @@ words! {
     }
 }
 
+words! {
+    /// What is known of the end of a version's credential: it is not handed out any more, and knowing it opens nothing.
+    Death {
+        /// Refused wherever it was used, while its successor was accepted.
+        Proved = "proved", "proved dead";
+        /// Somebody says so, by name.
+        Attested = "attested", "attested";
+        /// Made by a rotation that went back to the value before, and taken from the target again, if it ever was there.
+        Withdrawn = "withdrawn", "withdrawn";
+    }
+}
+
 impl Kind {
     /// The fields that every value of this kind has.
     pub fn fields(self) -> &'static [&'static str] {

@@ -18,7 +18,6 @@ use app::{
     },
     error::{Error, Refusal},
     policies::model::{Class, Right, copy_only},
-    rotations::cases::End,
     ui::{Band, Form},
 };
 use axum::{
@@ -74,7 +73,7 @@ async fn secret_page(signed: &Signed, id: &str, form: &Form) -> Result<String, E
             deleted: row.deleted_at.is_some(),
             destroyed: row.destroyed_at.is_some(),
             destroy_after: row.destroy_after,
-            death: row.death.as_deref().and_then(End::from_code),
+            death: row.death(),
         });
     }
     let mut readers = Vec::new();

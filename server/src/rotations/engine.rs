@@ -300,7 +300,7 @@ async fn same_secret(console: &Console, tx: &mut Tx, work: &Work) -> Result<Resu
 async fn supersede(console: &Console, mut tx: Tx, work: &Work, why: String) -> Result<Outcome, Error> {
     let now = console.now();
     if let Some(version) = work.rotation.to_version {
-        vault::store::set_deleted(&mut tx, &work.rotation.secret_id, version, Some(now)).await?;
+        vault::store::withdraw(&mut tx, &work.rotation.secret_id, version, now).await?;
     }
     let after = Rotation { reason: Some(why.clone()), ended_at: Some(now), ..work.at(Step::Superseded, now) };
     save_in(console, tx, &work.rotation, after, work.event(Action::SupersedeRotation).detail("why", why), Vec::new())
@@ -518,8 +518,7 @@ async fn withdraw(console: &Console, work: &Work) -> Stepped {
     let mut tx = console.ledger.begin(&Who::system("rotate")).await?;
     catalog::store::lock(&mut tx, &work.rotation.secret_id, console.seal_key()).await?;
     if let Some(version) = work.rotation.to_version {
-        // Restorable: it may be asked for once more.
-        vault::store::set_deleted(&mut tx, &work.rotation.secret_id, version, Some(now)).await?;
+        vault::store::withdraw(&mut tx, &work.rotation.secret_id, version, now).await?;
     }
     let after = Rotation { ended_at: Some(now), ..work.at(Step::RolledBack, now) };
     let given_up = cases::given_up(console, &mut tx, &work.located, &after, now).await?;

@@ -26,6 +26,7 @@ pub use history::history;
 pub use many::*;
 pub use plans::*;
 pub use running::*;
+use schedule::is_over;
 pub use schedule::{When, start_due, when};
 
 use crate::catalog::Located;

@@ -123,7 +123,7 @@ async fn reopen(console: &Console, work: &Work, endpoint: &str, answers: Vec<Str
     catalog::store::lock(&mut tx, &work.rotation.secret_id, console.seal_key()).await?;
     let mut opened = Vec::new();
     if was_dead {
-        opened = cases::reopen(console, &mut tx, &work.located, work.rotation.from_version).await?;
+        opened = cases::reopen(console, &mut tx, &work.located, &work.rotation).await?;
         let told = catalog::leads(console, &mut tx, &work.rotation.project_id).await?;
         let told = told.iter().map(String::as_str);
         notifications::tell(console, &mut tx, told, "rotation.old_alive", &work.rotation.id).await?;

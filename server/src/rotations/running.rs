@@ -202,8 +202,7 @@ pub async fn resolve_rotation(
     if let (Step::RolledBack, Some(secret), Some(version)) = (next, secret, row.to_version)
         && secret.current_version != Some(version)
     {
-        // Restorable: it may be asked for once more.
-        vault::store::set_deleted(&mut tx, &secret.id, version, Some(now)).await?;
+        vault::store::withdraw(&mut tx, &secret.id, version, now).await?;
     }
     store::save(&mut tx, &row).await?;
     tx.seal(&row)?;
@@ -230,6 +229,12 @@ pub async fn approve_rotation(console: &Console, caller: &Caller, id: &str) -> R
     }
     if locked.step() != Step::Waiting || locked.event_seq != rotation.event_seq {
         return Err(Error::Conflict(Conflict::AlreadyDone));
+    }
+    if let (Some(due), Trigger::Scheduled) = (locked.due_at, locked.trigger())
+        && let Some(plan) = store::find_plan(&mut tx, &locked.secret_id, console.seal_key()).await?
+        && super::is_over(console, &mut tx, &plan, &located, due).await?
+    {
+        return Err(Error::Conflict(Conflict::WindowOver));
     }
     let row = Rotation { step: Step::Queued.code().into(), next_at: console.now(), ..locked };
     store::save(&mut tx, &row).await?;

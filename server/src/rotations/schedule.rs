@@ -1,12 +1,15 @@
 //! What is due by its age or by a calendar: begun by the service, as a person would.
 use super::{
-    begun, cases, is_confirmed, make_way, started, store,
+    begun, case_store, cases, is_confirmed, make_way, started, store,
     store::Plan,
     subject,
     timetable::{Timetable, jitter},
 };
 use crate::{
-    audit::event::{Event, Who},
+    audit::{
+        event::{Event, Who},
+        ledger::Tx,
+    },
     catalog::{self, Located},
     console::Console,
     db::Sql,
@@ -23,6 +26,7 @@ use app::{
     time::{Moment, rfc3339},
 };
 use chrono::TimeDelta;
+use tokio::task::JoinSet;
 
 /// How many secrets one round looks at.
 const ROUND: u32 = 50;
@@ -30,6 +34,8 @@ const ROUND: u32 = 50;
 const AGAIN: TimeDelta = TimeDelta::hours(1);
 /// When it is looked again at one that only begins inside a window.
 const SOON: TimeDelta = TimeDelta::minutes(5);
+/// When it is looked again at one whose leak is contained and which cannot begin yet.
+const SHORTLY: TimeDelta = TimeDelta::seconds(10);
 
 /// When a secret rotates next, and why then.
 #[derive(Clone, Debug)]
@@ -94,23 +100,54 @@ async fn limit(db: &mut impl Sql, located: &Located, days: i32) -> Result<Option
     Ok(version.map(|version| version.created_at + TimeDelta::days(days.into())))
 }
 
+/// Is the window of a time of the calendar over?
+pub(super) async fn is_over(
+    console: &Console,
+    db: &mut impl Sql,
+    plan: &Plan,
+    located: &Located,
+    due: Moment,
+) -> Result<bool, Error> {
+    let (schedule, ..) = holds(console, db, plan, located).await?;
+    Ok(match schedule {
+        Schedule::Cron { window_minutes, .. } => console.now() > due + TimeDelta::minutes(window_minutes.into()),
+        Schedule::Inherited | Schedule::ByHand | Schedule::Age { .. } => false,
+    })
+}
+
 /// Begins a rotation for each secret that is due; how many were looked at.
 pub async fn start_due(console: &Console) -> Result<usize, Error> {
     let due = store::perhaps_due(&mut console.read().await?, console.now(), ROUND).await?;
-    for (secret, seen) in &due {
-        // One that cannot be looked at now does not keep the others waiting.
-        let look = start_if_due(console, secret).await.unwrap_or_else(|error| {
-            tracing::error!(%error, secret, "whether a secret is due could not be found out");
-            Some(console.now() + SOON)
-        });
-        let mut tx = console.ledger.housekeeping().await?;
-        match look {
-            Some(at) => store::move_due(&mut tx, secret, *seen, at).await?,
-            None => store::forget_due(&mut tx, secret, *seen).await?,
-        };
-        tx.finish().await?;
+    let looked_at = due.len();
+    let mut due = due.into_iter();
+    let mut looks = JoinSet::new();
+    loop {
+        while looks.len() < console.db().writers()
+            && let Some((secret, seen)) = due.next()
+        {
+            let console = console.clone();
+            looks.spawn(async move { look_at(&console, &secret, seen).await });
+        }
+        match looks.join_next().await {
+            Some(looked) => looked.map_err(|_| Error::Unavailable)??,
+            None => return Ok(looked_at),
+        }
     }
-    Ok(due.len())
+}
+
+/// Begins what is due of one secret, and notes when to look again.
+async fn look_at(console: &Console, secret: &str, seen: Moment) -> Result<(), Error> {
+    // One that cannot be looked at now does not keep the others waiting.
+    let look = start_if_due(console, secret).await.unwrap_or_else(|error| {
+        tracing::error!(%error, secret, "whether a secret is due could not be found out");
+        Some(console.now() + SOON)
+    });
+    let mut tx = console.ledger.housekeeping().await?;
+    match look {
+        Some(at) => store::move_due(&mut tx, secret, seen, at).await?,
+        None => store::forget_due(&mut tx, secret, seen).await?,
+    };
+    tx.finish().await
 }
 
 /// When to look again; `None`: never, by itself.
@@ -123,8 +160,31 @@ async fn start_if_due(console: &Console, secret: &str) -> Result<Option<Moment>,
     if plan.is_paused(now) {
         return Ok(plan.paused_until);
     }
+    let open = store::open_of(&mut db, secret, key).await?;
+    // What leaked, or is known to a leaver, does not wait for a calendar.
+    if let Some(version) = located.secret.current_version
+        && let Some(case) = cases::contained(console, &mut db, secret, version).await?
+    {
+        let is_free = open.is_none_or(|open| open.step() == Step::VerifiedDead) && is_confirmed(&plan, &located);
+        drop(db);
+        let begun = is_free && begin(console, &plan, &located, Because::Contained(&case)).await?;
+        return Ok(Some(now + if begun { AGAIN } else { SHORTLY }));
+    }
     let (schedule, _, since) = holds(console, &mut db, &plan, &located).await?;
-    let blocked = match store::open_of(&mut db, secret, key).await? {
+    // Nobody agreed while its window was open: it is missed, and stands in the way of nothing.
+    if let Some(waiting) = open.as_ref().filter(|open| open.step() == Step::Waiting)
+        && let Some(due) = waiting.due_at.filter(|_| waiting.trigger() == Trigger::Scheduled)
+        && let Schedule::Cron { expression, zone, window_minutes } = &schedule
+    {
+        let timetable = Timetable::read(expression, zone, *window_minutes).map_err(|_| Error::Unavailable)?;
+        if now <= due + timetable.window() {
+            return Ok(Some(due + timetable.window() + TimeDelta::seconds(1)));
+        }
+        drop(db);
+        lapse(console, &plan, &located, waiting, due).await?;
+        return Ok(Some(now));
+    }
+    let blocked = match open {
         Some(open) if open.step() != Step::VerifiedDead => Some("another rotation was under way"),
         _ if !is_confirmed(&plan, &located) => Some("the plan was not confirmed"),
         _ if !has_value(&located) => Some("there was no value"),
@@ -138,7 +198,7 @@ async fn start_if_due(console: &Console, secret: &str) -> Result<Option<Moment>,
             match due {
                 Some(due) if due > now => Ok(Some(due)),
                 Some(due) if blocked.is_none() => {
-                    begin(console, &plan, &located, Trigger::Age, due).await?;
+                    begin(console, &plan, &located, Because::Due(Trigger::Age, due)).await?;
                     Ok(Some(now + AGAIN))
                 }
                 _ => Ok(Some(now + AGAIN)),
@@ -159,8 +219,13 @@ async fn start_if_due(console: &Console, secret: &str) -> Result<Option<Moment>,
                 _ if begins > now => Ok(Some(begins)),
                 Some(_) if now < due + timetable.window() => Ok(Some((now + SOON).min(due + timetable.window()))),
                 None if now <= due + timetable.window() => {
-                    let begun = begin(console, &plan, &located, Trigger::Scheduled, due).await?;
-                    Ok(if begun { next } else { Some(now + SOON) })
+                    let begun = begin(console, &plan, &located, Because::Due(Trigger::Scheduled, due)).await?;
+                    Ok(match begun {
+                        // Whether somebody agreed in time is looked at when the window is over.
+                        true if plan.approval_first => Some(due + timetable.window() + TimeDelta::seconds(1)),
+                        true => next,
+                        false => Some(now + SOON),
+                    })
                 }
                 why => {
                     miss(console, &plan, &located, due, why.unwrap_or("the service did not run")).await?;
@@ -171,14 +236,20 @@ async fn start_if_due(console: &Console, secret: &str) -> Result<Option<Moment>,
     }
 }
 
+/// Why the service begins a rotation by itself.
+#[derive(Clone, Copy)]
+enum Because<'c> {
+    Due(Trigger, Moment),
+    /// Somebody contained this case while something else stood in the way.
+    Contained(&'c case_store::Case),
+}
+
 /// Begins what is due; `false`: somebody was faster.
-async fn begin(
-    console: &Console,
-    plan: &Plan,
-    located: &Located,
-    trigger: Trigger,
-    due: Moment,
-) -> Result<bool, Error> {
+async fn begin(console: &Console, plan: &Plan, located: &Located, because: Because<'_>) -> Result<bool, Error> {
+    let (trigger, due_at, cut_off) = match because {
+        Because::Due(trigger, due) => (trigger, Some(due), false),
+        Because::Contained(case) => (case.trigger(), None, case.cut_off),
+    };
     let (now, key) = (console.now(), console.seal_key());
     let id = console.id::<RotationId>()?.to_string();
     let mut tx = console.ledger.begin(&Who::system("schedule-rotations")).await?;
@@ -187,12 +258,16 @@ async fn begin(
         return Ok(false);
     };
     let made_way = make_way(console, &mut tx, located, now).await?;
-    let row = store::Rotation { due_at: Some(due), ..begun(&id, located, plan, from, trigger, now) };
+    let row = store::Rotation { due_at, cut_off, ..begun(&id, located, plan, from, trigger, now) };
     if store::insert(&mut tx, &row).await? == 0 {
         return Ok(false);
     }
     tx.seal(&row)?;
-    let event = Event::new(Action::StartRotation).on(subject(located, &id)).detail("due_at", rfc3339(due));
+    let event = Event::new(Action::StartRotation).on(subject(located, &id));
+    let event = match because {
+        Because::Due(_, due) => event.detail("due_at", rfc3339(due)),
+        Because::Contained(case) => event.detail("case", case.id.clone()),
+    };
     let mut events = vec![started(event, &row, plan, located)];
     events.extend(made_way);
     events.extend(cases::open(console, &mut tx, located, &row, None, now).await?);
@@ -205,17 +280,55 @@ async fn begin(
     Ok(true)
 }
 
+/// A rotation that nobody agreed to in time: cancelled and missed, in one change.
+async fn lapse(
+    console: &Console,
+    plan: &Plan,
+    located: &Located,
+    waiting: &store::Rotation,
+    due: Moment,
+) -> Result<(), Error> {
+    let (now, key) = (console.now(), console.seal_key());
+    let mut tx = console.ledger.begin(&Who::system("schedule-rotations")).await?;
+    catalog::store::lock(&mut tx, &located.secret.id, key).await?.ok_or(Error::NotFound)?;
+    let locked = store::lock(&mut tx, &waiting.id, key).await?;
+    let Some(locked) = locked.filter(|locked| locked.event_seq == waiting.event_seq) else { return Ok(()) };
+    let row = store::Rotation { step: Step::Cancelled.code().into(), ended_at: Some(now), ..locked };
+    store::save(&mut tx, &row).await?;
+    tx.seal(&row)?;
+    let why = "nobody agreed while its window was open";
+    let cancelled = Event::new(Action::CancelRotation)
+        .on(subject(located, &row.id))
+        .detail("why", why)
+        .private("path", located.secret.path.clone());
+    let mut events = vec![cancelled, missed(console, &mut tx, plan, located, due, why).await?];
+    events.extend(cases::given_up(console, &mut tx, located, &row, now).await?);
+    tx.commit(events).await?;
+    Ok(())
+}
+
 /// A time of the calendar went by: said once, to those who own the secret.
 async fn miss(console: &Console, plan: &Plan, located: &Located, due: Moment, why: &str) -> Result<(), Error> {
     let mut tx = console.ledger.begin(&Who::system("schedule-rotations")).await?;
-    let told = catalog::leads(console, &mut tx, &located.project.id).await?;
+    let event = missed(console, &mut tx, plan, located, due, why).await?;
+    tx.commit(vec![event]).await?;
+    Ok(())
+}
+
+async fn missed(
+    console: &Console,
+    tx: &mut Tx,
+    plan: &Plan,
+    located: &Located,
+    due: Moment,
+    why: &str,
+) -> Result<Event, Error> {
+    let told = catalog::leads(console, tx, &located.project.id).await?;
     let told = told.iter().map(String::as_str);
-    crate::notifications::tell(console, &mut tx, told, "rotation.missed", &located.secret.id).await?;
-    let event = Event::new(Action::MissRotation)
+    crate::notifications::tell(console, tx, told, "rotation.missed", &located.secret.id).await?;
+    Ok(Event::new(Action::MissRotation)
         .on(subject(located, &plan.id))
         .detail("due_at", rfc3339(due))
         .detail("why", why)
-        .private("path", located.secret.path.clone());
-    tx.commit(vec![event]).await?;
-    Ok(())
+        .private("path", located.secret.path.clone()))
 }

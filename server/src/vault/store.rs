@@ -4,7 +4,7 @@ use crate::{
     audit::ledger::Tx,
     db::{Result, Sql, Statement},
 };
-use app::time::Moment;
+use app::{catalog::model::Death, time::Moment};
 
 /// A version without its value.
 #[derive(Clone, Debug, sqlx::FromRow)]
@@ -30,6 +30,10 @@ impl Version {
     /// Can its value be read at all?
     pub fn is_there(&self) -> bool {
         self.deleted_at.is_none() && self.destroyed_at.is_none()
+    }
+
+    pub fn death(&self) -> Option<Death> {
+        self.death.as_deref().and_then(Death::from_code)
     }
 }
 
@@ -293,19 +297,21 @@ pub async fn learn(
 }
 
 /// Notes that a version's credential is dead, and how that is known, or that it works after all.
-pub async fn note_death(
-    tx: &mut impl Sql,
-    secret: &str,
-    version: i32,
-    death: Option<(Moment, &'static str)>,
-) -> Result<u64> {
+pub async fn note_death(tx: &mut impl Sql, secret: &str, version: i32, death: Option<(Moment, Death)>) -> Result<u64> {
     tx.sql("UPDATE secret_versions SET dead_at = $1, death = $2 WHERE secret_id = $3 AND version = $4")
         .bind(death.map(|(at, _)| at))
-        .bind(death.map(|(_, how)| how.to_owned()))
+        .bind(death.map(|(_, how)| how.code().to_owned()))
         .bind(secret.to_owned())
         .bind(version)
         .execute()
         .await
+}
+
+/// Deletes a version whose credential no target takes, or takes any more: it can be restored to be looked at, and is never
+/// handed out again.
+pub async fn withdraw(tx: &mut impl Sql, secret: &str, version: i32, at: Moment) -> Result<u64> {
+    set_deleted(tx, secret, version, Some(at)).await?;
+    note_death(tx, secret, version, Some((at, Death::Withdrawn))).await
 }
 
 #[derive(Clone, Debug, sqlx::FromRow)]

@@ -13,6 +13,7 @@ use crate::{
     },
     catalog::{self, Located, store::Secret},
     console::Console,
+    db::Sql,
     grants::{self, Holder},
     people::Caller,
     policies::Situation,
@@ -60,8 +61,19 @@ pub async fn write_version(
     let situation = catalog::situation(console, &mut db, caller, &located, Some(Right::Write)).await?;
     let version = expected + 1;
     let sealed = seal_version(console, &mut db, &located, version, &payload).await?;
+    // Opened for somebody who may write it, and for nobody else.
+    let may = console.would(caller, Action::WriteVersion, Some(&located.project.id), situation).is_none();
+    let compared = match source {
+        Source::Typed if may => compare(console, &mut db, &located, &payload).await?,
+        Source::Typed | Source::Imported | Source::Generated => Compared::default(),
+    };
     drop(db);
     let (mut tx, event) = console.begin(caller, Action::WriteVersion, subject(&located, version), situation).await?;
+    let event = if compared.opened.is_empty() { event } else { event.detail("compared", compared.opened.join(", ")) };
+    if let Some(same) = compared.same {
+        tx.refuse(event.private("path", located.secret.path), Refusal::UsedBefore).await;
+        return Err(Error::invalid("value", format!("This is the value of version {same}. Choose another.")));
+    }
     let locked = catalog::store::lock(&mut tx, secret, console.seal_key()).await?.ok_or(Error::NotFound)?;
     if locked.archived_at.is_some() {
         return Err(Error::Conflict(Conflict::Archived));
@@ -86,9 +98,44 @@ pub async fn write_version(
     Ok((version, tx.commit(vec![event]).await?))
 }
 
+/// How many values back none is used again, where a secret rotates.
+pub const NOT_AGAIN: usize = 5;
+
+/// What a new value was compared with.
+#[derive(Default)]
+struct Compared {
+    opened: Vec<String>,
+    /// The version that has the same value.
+    same: Option<i32>,
+}
+
+/// Was this value used before? Asked of the last values of a secret that rotates: a leaked one must not come back by hand.
+async fn compare(
+    console: &Console,
+    db: &mut impl Sql,
+    located: &Located,
+    payload: &Payload,
+) -> Result<Compared, Error> {
+    let mut compared = Compared::default();
+    if rotations::store::find_plan(db, &located.secret.id, console.seal_key()).await?.is_none() {
+        return Ok(compared);
+    }
+    let versions = store::versions(db, &located.secret.id).await?;
+    for row in versions.into_iter().filter(|row| row.destroyed_at.is_none()).take(NOT_AGAIN) {
+        let Some(sealed) = super::version(db, located.clone(), row.version).await? else { continue };
+        let Some(known) = super::open_sealed(console, &sealed).await? else { continue };
+        compared.opened.push(format!("v{}", row.version));
+        if known.is_same(payload) {
+            compared.same = Some(row.version);
+            break;
+        }
+    }
+    Ok(compared)
+}
+
 pub(crate) async fn seal_version(
     console: &Console,
-    db: &mut impl crate::db::Sql,
+    db: &mut impl Sql,
     located: &Located,
     version: i32,
     payload: &Payload,

@@ -183,14 +183,22 @@ story!(a_leak_of_the_new_value_does_not_kill_the_old_one, |world| {
     let (id, _) = rotations::report_leak(&cast.console, &iris, &secret, leak).await.unwrap();
     let (begun, _) = rotations::contain_case(&cast.console, &iris, &id, Suspend::Nobody, true).await.unwrap();
     assert_eq!(begun, None, "its turn comes when the other is over");
-    run(&cast).await;
+    server::jobs::run_due(&cast.console).await.unwrap();
     let row = rotation(&cast, &rotating).await;
     assert_eq!((row.step(), row.cut_off), (Step::Overlap, false));
     rotations::cut_off(&cast.console, &iris, &rotating).await.unwrap();
-    run(&cast).await;
-    let (begun, _) = rotations::contain_case(&cast.console, &iris, &id, Suspend::Nobody, true).await.unwrap();
-    assert!(begun.is_some());
-    run(&cast).await;
+    server::jobs::run_due(&cast.console).await.unwrap();
+    cast.world.clock.advance(TimeDelta::seconds(11));
+    server::jobs::run_due(&cast.console).await.unwrap();
+    assert_eq!(current(&cast, &secret).await, Some(3), "it came by itself");
+    let mut db = cast.console.read().await.unwrap();
+    let begun = rotations::store::of_secret(&mut db, &secret, 5, cast.console.seal_key()).await.unwrap();
+    drop(db);
+    let newest = (begun[0].trigger(), begun[0].cut_off, begun[0].from_version, begun[0].started_by.as_deref());
+    assert_eq!((begun.len(), newest), (2, (Trigger::Incident, true, 2, None)));
+    // Once, whatever becomes of it.
+    cast.world.clock.advance(TimeDelta::days(2));
+    server::jobs::run_due(&cast.console).await.unwrap();
     assert_eq!(current(&cast, &secret).await, Some(3));
     is_whole(&cast).await;
 });

@@ -213,6 +213,36 @@ story!(where_a_plan_says_so_somebody_else_agrees_first, |world| {
     is_whole(&cast).await;
 });
 
+story!(what_nobody_agreed_to_in_its_window_is_missed_and_blocks_nothing, |world| {
+    let cast = Cast::new(world).await;
+    let secret = cast.filled("api/key", Tier::Staging, Class::Normal).await;
+    let (iris, teodor) = (cast.caller("iris").await, cast.caller("teodor").await);
+    let plan = NewPlan { approval_first: true, schedule: cron("0 3 * * *", "UTC"), ..NewPlan::generated() };
+    rotations::configure_rotation(&cast.console, &iris, &secret, plan).await.unwrap();
+    cast.world.clock.set(at("2026-11-25T03:55:00.000000Z"));
+    let rows = all(&cast, &secret).await;
+    assert_eq!((rows.len(), rows[0].step()), (1, Step::Waiting));
+    // Agreed to when it is too late: it is not begun at noon instead of at night.
+    cast.world.clock.set(at("2026-11-25T04:00:00.500000Z"));
+    let late = rotations::approve_rotation(&cast.console, &teodor, &rows[0].id).await;
+    assert_eq!(late.err(), Some(Error::Conflict(Conflict::WindowOver)));
+    cast.world.clock.set(at("2026-11-25T04:00:02.000000Z"));
+    let rows = all(&cast, &secret).await;
+    assert_eq!((rows.len(), rows[0].step()), (1, Step::Cancelled));
+    let said = missed(&cast, &secret).await;
+    assert!(said.len() == 1 && said[0].contains("nobody agreed while its window was open"), "{said:?}");
+    // The next one comes, and is agreed to in time.
+    cast.world.clock.set(at("2026-11-26T03:30:00.000000Z"));
+    let rows = all(&cast, &secret).await;
+    assert_eq!((rows.len(), rows[0].step()), (2, Step::Waiting));
+    rotations::approve_rotation(&cast.console, &teodor, &rows[0].id).await.unwrap();
+    let rows = all(&cast, &secret).await;
+    assert_eq!((rows[0].step(), current(&cast, &secret).await), (Step::Closed, Some(2)));
+    cast.world.clock.set(at("2026-11-26T05:00:00.000000Z"));
+    assert_eq!((all(&cast, &secret).await.len(), missed(&cast, &secret).await.len()), (2, 1));
+    is_whole(&cast).await;
+});
+
 /// What is due is read off an index's beginning, however many schedules there are.
 #[tokio::test]
 async fn looking_for_what_is_due_scans_nothing() {

@@ -189,3 +189,26 @@ story!(an_import_is_all_or_nothing_and_shows_no_value, |world| {
         assert_eq!(imported.err(), Some(Error::Refused(Refusal::NoRule)));
     }
 });
+
+story!(a_secret_that_rotates_does_not_take_one_of_its_last_values_again, |world| {
+    let cast = Cast::new(world).await;
+    let secret = cast.secret("api/key", Tier::Staging, Class::Normal).await;
+    cast.write("iris", &secret, 0, "first").await.unwrap();
+    cast.write("iris", &secret, 1, "first").await.unwrap();
+    let iris = cast.caller("iris").await;
+    let plan = server::rotations::NewPlan::generated();
+    server::rotations::configure_rotation(&cast.console, &iris, &secret, plan).await.unwrap();
+    // Whoever may not write learns nothing by trying.
+    assert_eq!(cast.write("lucia", &secret, 2, "first").await.err(), Some(Error::Refused(Refusal::NoRule)));
+    let again = cast.write("iris", &secret, 2, "first").await.err();
+    assert!(matches!(&again, Some(Error::Invalid(fields)) if fields[0].message.contains("version 2")), "{again:?}");
+    let event = cast.last_event().await;
+    assert_eq!((event.outcome.as_str(), event.reason.as_deref()), ("refused", Some("used_before")));
+    for (expected, value) in ["second", "third", "fourth", "fifth", "sixth"].into_iter().enumerate() {
+        cast.write("iris", &secret, expected as i32 + 2, value).await.unwrap();
+    }
+    let leaf = String::from_utf8_lossy(&cast.last_event().await.leaf).into_owned();
+    assert!(leaf.contains("\"compared\":\"v6, v5, v4, v3, v2\""), "what was opened for it is said: {leaf}");
+    assert!(cast.write("iris", &secret, 7, "second").await.is_err());
+    cast.write("iris", &secret, 7, "first").await.unwrap();
+});

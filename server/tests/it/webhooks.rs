@@ -219,5 +219,51 @@ story!(while_both_work_one_can_go_back, |world| {
     drop(db);
     assert_eq!(cases[0].end(), Some(app::rotations::cases::End::Cancelled));
     assert_eq!(back(&iris, "again").await.err(), Some(Error::Conflict(app::error::Conflict::AlreadyDone)));
+    // Restored, the withdrawn value can be looked at; it is not handed out.
+    vault::undelete_version(&ring.cast.console, &iris, &ring.secret, 2).await.unwrap();
+    assert_eq!(current(&ring.cast, &ring.secret).await, Some(1));
     is_whole(&ring.cast).await;
+});
+
+story!(what_lives_again_opens_every_case_that_its_proof_closed, |world| {
+    let ring = Ring::new(Cast::new(world).await).await;
+    let (cast, iris) = (&ring.cast, ring.cast.caller("iris").await);
+    // Version 2 was written by hand over version 1, which goes on working and then leaks.
+    cast.write("iris", &ring.secret, 1, "second-key").await.unwrap();
+    let second = json!({ "value": "second-key" });
+    ring.receiver.accept(&second);
+    let plan = {
+        let mut db = cast.console.read().await.unwrap();
+        rotations::store::find_plan(&mut db, &ring.secret, cast.console.seal_key()).await.unwrap().unwrap()
+    };
+    let cases = async || {
+        let mut db = cast.console.read().await.unwrap();
+        let mut cases = rotations::case_store::of_secret(&mut db, &ring.secret, cast.console.seal_key()).await.unwrap();
+        cases.sort_by_key(|case| case.version);
+        cases.into_iter().map(|case| (case.version, case.end())).collect::<Vec<_>>()
+    };
+    // Its places are those of the plan only if it was made for them.
+    let written = cast.write("iris", &ring.secret, 2, "third-key").await.unwrap();
+    assert!(written == 3 && plan.set_at < cast.console.now());
+    let third = json!({ "value": "third-key" });
+    ring.receiver.accept(&third);
+    let leak = rotations::Leak { version: 2, detected_at: cast.console.now(), what: "In a log.", suspect: None };
+    rotations::report_leak(&cast.console, &iris, &ring.secret, leak).await.unwrap();
+    ring.receiver.shut_out(&second);
+    let id = ring.start().await;
+    run(&ring.cast).await;
+    let proved = Some(app::rotations::cases::End::Proved);
+    assert_eq!(rotation(cast, &id).await.step(), Step::VerifiedDead);
+    assert_eq!(cases().await, [(2, proved), (3, proved)]);
+    // Somebody restores the partner's old state.
+    ring.receiver.accept(&second);
+    ring.receiver.accept(&third);
+    ring.receiver.fail("disable", [Fault::Down]);
+    cast.world.clock.advance(TimeDelta::minutes(61));
+    run(&ring.cast).await;
+    assert_eq!(cases().await, [(2, None), (3, None)], "what was shown together is open together");
+    ring.receiver.shut_out(&second);
+    ring.settle(&id).await;
+    assert_eq!(cases().await, [(2, proved), (3, proved)]);
+    is_whole(cast).await;
 });

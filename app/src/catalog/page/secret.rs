@@ -1,12 +1,11 @@
 //! One secret: its value, versions, who reads it and who knows it.
 use super::Column;
 use crate::{
-    catalog::model::Kind,
+    catalog::model::{Death, Kind},
     error::Refusal,
     grants::model::State,
     islands::TakeValue,
     policies::model::{Class, Tier, copy_only},
-    rotations::cases::End,
     rotations::page::{SecretRotation, part},
     session::Shell,
     time::Moment,
@@ -25,7 +24,7 @@ pub struct VersionLine {
     pub destroyed: bool,
     pub destroy_after: Option<Moment>,
     /// How it is known that its credential is dead: proved or attested.
-    pub death: Option<End>,
+    pub death: Option<Death>,
 }
 
 /// Who can take the value now, and by which route.
@@ -213,8 +212,9 @@ fn version_row(version: &VersionLine, base: &str, edits: bool, attests: bool, no
         ui::text(version.by.clone()),
         ui::text(format!("{} · {} bytes", version.fields.replace(',', ", "), version.length)),
         match version.death {
-            Some(End::Proved) => ui::badge("good", "proved dead"),
-            Some(end) => ui::badge("attention", end.words()),
+            Some(Death::Proved) => ui::badge("good", "proved dead"),
+            Some(death @ Death::Attested) => ui::badge("attention", death.words()),
+            Some(death @ Death::Withdrawn) => ui::badge("ended", death.words()),
             None if matches!(version.label, "current" | "pending") => ui::text("in use"),
             None if attests => view! {
                 <details class="more"><summary>"may still work"</summary>

@@ -236,7 +236,7 @@ fn contain(view: &CaseView, form: &Form) -> AnyView {
     let after = if !view.is_current {
         "This version is not in use any more: nothing new is made. It has to be shown, or attested, to be dead."
     } else if view.waits_for.is_some() {
-        "A rotation that began before is under way: access is suspended now; end that rotation, then come back here to rotate this value."
+        "A rotation that began before is under way: access is suspended now, and this value is rotated by itself as soon as that one lets it."
     } else if view.has_plan {
         "Then a new value is made and set, and the old one is shown to be dead."
     } else {

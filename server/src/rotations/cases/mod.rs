@@ -18,12 +18,14 @@ use crate::{
     },
     catalog::{self, Located},
     console::Console,
+    db::Sql,
     grants, notifications,
     people::{self, Caller},
     vault, workloads,
 };
 use app::{
     audit::action::Action,
+    catalog::model::Death,
     error::{Conflict, Error, Refusal},
     grants::model::State,
     id::CaseId,
@@ -67,6 +69,8 @@ fn fresh(console: &Console, located: &Located, trigger: Trigger, version: i32, b
         dead_at: None,
         outcome: String::new(),
         ended_at: None,
+        contained_at: None,
+        contained_by: None,
         event_seq: 0,
         row_mac: Vec::new(),
     })
@@ -106,8 +110,13 @@ pub(super) async fn end(
     end: End,
     now: Moment,
 ) -> Result<Vec<Event>, Error> {
-    if matches!(end, End::Proved | End::Attested) {
-        vault::store::note_death(tx, &located.secret.id, version, Some((now, end.code()))).await?;
+    let death = match end {
+        End::Proved => Some(Death::Proved),
+        End::Attested => Some(Death::Attested),
+        End::Unverified | End::Cancelled => None,
+    };
+    if let Some(death) = death {
+        vault::store::note_death(tx, &located.secret.id, version, Some((now, death))).await?;
     }
     let mut events = Vec::new();
     for case in store::of_version(tx, &located.secret.id, version, console.seal_key()).await? {
@@ -127,17 +136,20 @@ async fn finish(tx: &mut Tx, located: &Located, case: Case, end: End, now: Momen
     Ok(about(action, located, &case).detail("outcome", end.code()).detail("ended_at", rfc3339(now)))
 }
 
-/// The old credential works after all: what counted as proved is open again.
+/// The old credential works after all: what counted as proved is open again, and so is every older version whose proof was the
+/// same answers.
 pub(super) async fn reopen(
     console: &Console,
     tx: &mut Tx,
     located: &Located,
-    version: i32,
+    rotation: &Rotation,
 ) -> Result<Vec<Event>, Error> {
-    vault::store::note_death(tx, &located.secret.id, version, None).await?;
     let mut events = Vec::new();
-    for case in store::of_version(tx, &located.secret.id, version, console.seal_key()).await? {
-        if case.end() == Some(End::Proved) {
+    for case in store::of_secret(tx, &located.secret.id, console.seal_key()).await? {
+        let of_this = case.version == rotation.from_version;
+        let beside = case.version < rotation.from_version && case.dead_at == rotation.dead_at;
+        if case.end() == Some(End::Proved) && (of_this || beside) {
+            vault::store::note_death(tx, &located.secret.id, case.version, None).await?;
             let case = Case { dead_at: None, outcome: String::new(), ended_at: None, ..case };
             store::save(tx, &case).await?;
             tx.seal(&case)?;
@@ -203,7 +215,7 @@ pub async fn report_leak(
     let located = Located::visible(console, &mut db, caller, secret).await?;
     let version = vault::store::find(&mut db, secret, leak.version).await?;
     let version = version.ok_or_else(|| Error::invalid("version", "There is no such version."))?;
-    if version.death.as_deref() == Some(End::Proved.code()) {
+    if version.death() == Some(Death::Proved) {
         return Err(Error::invalid("version", "This value was shown to be dead: it opens nothing any more."));
     }
     if let Some(suspect) = leak.suspect {
@@ -227,8 +239,10 @@ pub async fn report_leak(
     if known.iter().any(|case| case.ended_at.is_none() && case.trigger() == Trigger::Incident) {
         return Err(Error::Conflict(Conflict::AlreadyDone));
     }
-    // A word that it is dead is not enough once it got out.
-    vault::store::note_death(&mut tx, secret, leak.version, None).await?;
+    // A word that it is dead is not enough once it got out. What was withdrawn stays withdrawn.
+    if version.death() != Some(Death::Withdrawn) {
+        vault::store::note_death(&mut tx, secret, leak.version, None).await?;
+    }
     store::insert(&mut tx, &case).await?;
     tx.seal(&case)?;
     let mut told = catalog::leads(console, &mut tx, &located.project.id).await?;
@@ -301,7 +315,7 @@ pub async fn contain_case(
             suspended.push(grants::suspend(&mut tx, grant, now, "leak").await?);
         }
     }
-    let row = Case { cut_off, ..locked };
+    let row = Case { cut_off, contained_at: Some(now), contained_by: Some(caller.id().into()), ..locked };
     store::save(&mut tx, &row).await?;
     tx.seal(&row)?;
     let mut events = vec![
@@ -328,6 +342,8 @@ pub async fn contain_case(
             engine::hasten(&mut tx, rotation, cut_off, now).await?;
         }
     }
+    // Where it cannot begin at once it begins by itself, when what stands in the way has ended.
+    rotations::note_due(&mut tx, &case.secret_id, now).await?;
     let receipt = tx.commit(events).await?;
     if running.is_some() || secret.current_version != Some(case.version) {
         return Ok((running, receipt));
@@ -338,6 +354,27 @@ pub async fn contain_case(
         Err(Error::Invalid(_) | Error::Refused(_) | Error::Conflict(_)) => Ok((None, receipt)),
         Err(error) => Err(error),
     }
+}
+
+/// The case that was contained and whose value was not rotated since: a leaked value, or one that a leaver knows.
+pub(super) async fn contained(
+    console: &Console,
+    db: &mut impl Sql,
+    secret: &str,
+    version: i32,
+) -> Result<Option<Case>, Error> {
+    let key = console.seal_key();
+    let cases = store::of_version(db, secret, version, key).await?;
+    let mut waiting =
+        cases.into_iter().filter(|case| case.ended_at.is_none() && case.contained_at.is_some()).peekable();
+    if waiting.peek().is_none() {
+        return Ok(None);
+    }
+    let begun = rotations::of_secret(db, secret, 50, key).await?;
+    let was_tried = |case: &Case| {
+        begun.iter().any(|row| row.from_version == version && case.contained_at.is_some_and(|at| row.started_at >= at))
+    };
+    Ok(waiting.find(|case| !was_tried(case)))
 }
 
 /// Opens the case of a value that somebody who left knows; it counts from when they left.

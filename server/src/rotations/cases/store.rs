@@ -30,6 +30,11 @@ pub struct Case {
     /// Empty while it is open.
     pub outcome: String,
     pub ended_at: Option<Moment>,
+    /// When it was contained, and by whom: from then on its value is to be rotated.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub contained_at: Option<Moment>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub contained_by: Option<String>,
     #[serde(skip)]
     pub event_seq: i64,
     #[serde(skip)]
@@ -48,7 +53,8 @@ impl Case {
 }
 
 const CASE: &str = "SELECT id, secret_id, project_id, environment_id, trigger_kind, version, began_at, opened_by, \
-                    opened_at, suspect, cut_off, dead_at, outcome, ended_at, event_seq, row_mac FROM rotation_cases";
+                    opened_at, suspect, cut_off, dead_at, outcome, ended_at, contained_at, contained_by, \
+                    event_seq, row_mac FROM rotation_cases";
 
 fn select(rest: &'static str) -> Statement {
     let mut statement = Statement::from(CASE);
@@ -86,13 +92,16 @@ pub async fn insert(tx: &mut impl Sql, row: &Case) -> Result<u64> {
 
 pub async fn save(tx: &mut impl Sql, row: &Case) -> Result<u64> {
     tx.sql(
-        "UPDATE rotation_cases SET began_at = $1, cut_off = $2, dead_at = $3, outcome = $4, ended_at = $5 WHERE id = $6",
+        "UPDATE rotation_cases SET began_at = $1, cut_off = $2, dead_at = $3, outcome = $4, ended_at = $5, \
+         contained_at = $6, contained_by = $7 WHERE id = $8",
     )
     .bind(row.began_at)
     .bind(row.cut_off)
     .bind(row.dead_at)
     .bind(row.outcome.clone())
     .bind(row.ended_at)
+    .bind(row.contained_at)
+    .bind(row.contained_by.clone())
     .bind(row.id.clone())
     .execute()
     .await

@@ -1,0 +1,3 @@
+-- Who contained a case, and when: its value is rotated as soon as nothing stands in the way (server/src/rotations/cases).
+ALTER TABLE rotation_cases ADD COLUMN contained_at TEXT;
+ALTER TABLE rotation_cases ADD COLUMN contained_by TEXT;
