@@ -146,7 +146,7 @@ impl Life {
 
     /// Leads look at what stopped, and let it go on.
     async fn unstick(&mut self) -> Result<(), Error> {
-        let open = rotations::store::list(&mut self.console.read().await?, false, 50, self.console.seal_key()).await?;
+        let open = rotations::store::open(&mut self.console.read().await?, 50, self.console.seal_key()).await?;
         for row in open.into_iter().filter(|row| row.step() == Step::NeedsPerson) {
             let Some(place) = self.places.iter().find(|place| place.id == row.secret_id).cloned() else { continue };
             self.later(15).await?;

@@ -147,7 +147,7 @@ async fn posture(
 async fn stopped(signed: &Signed, db: &mut impl crate::db::Sql, wide: bool) -> Result<(usize, usize), Error> {
     let (now, key) = (signed.console().now(), signed.console().seal_key());
     let mine = |project: &str| wide || signed.caller.leads(project);
-    let open = rotations::store::list(db, false, 500, key).await?;
+    let open = rotations::store::open(db, 500, key).await?;
     let stopped = open.iter().filter(|row| row.step() == Step::NeedsPerson && mine(&row.project_id)).count();
     let mut late = 0;
     for case in rotations::case_store::open(db, 500, key).await? {

@@ -319,13 +319,9 @@ pub async fn of_secret(db: &mut impl Sql, secret: &str, limit: u32, key: &Key) -
     Ok(checked(db.sql(select(ROTATION, rest)).bind(secret.to_owned()).bind(i64::from(limit)).all().await?, key))
 }
 
-/// Everything that has not ended, then the newest of the rest.
-pub async fn list(db: &mut impl Sql, ended: bool, limit: u32, key: &Key) -> Result<Vec<Rotation>> {
-    let rest = if ended {
-        " WHERE ended_at IS NOT NULL ORDER BY ended_at DESC LIMIT $1"
-    } else {
-        " WHERE ended_at IS NULL ORDER BY started_at LIMIT $1"
-    };
+/// What has not ended, the longest under way first.
+pub async fn open(db: &mut impl Sql, limit: u32, key: &Key) -> Result<Vec<Rotation>> {
+    let rest = " WHERE ended_at IS NULL ORDER BY started_at LIMIT $1";
     Ok(checked(db.sql(select(ROTATION, rest)).bind(i64::from(limit)).all().await?, key))
 }
 

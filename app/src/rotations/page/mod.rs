@@ -98,11 +98,20 @@ fn brief(moment: Moment, now: Moment) -> AnyView {
     view! { <span class="nowrap">{ui::when_short(moment)}<small class="muted block">{format!("{} ago", time::about(now - moment))}</small></span> }.into_any()
 }
 
-pub fn list(shell: &Shell, open: Vec<Line>, ended: Vec<Line>) -> String {
+pub struct ListView {
+    /// What is under way; absent beyond the first page.
+    pub open: Option<Vec<Line>>,
+    pub ended: Vec<Line>,
+    pub older: Option<String>,
+    pub newest: Option<String>,
+    /// The secret that the list is narrowed to: its id and path.
+    pub of: Option<(String, String)>,
+}
+
+pub fn list(shell: &Shell, view: ListView) -> String {
     ui::page(shell, "Rotations", None, || {
         let now = shell.now;
-        let (running, done) = (open.len(), ended.len());
-        let stuck = open.iter().filter(|line| line.step == Step::NeedsPerson).count();
+        let stuck = view.open.iter().flatten().filter(|line| line.step == Step::NeedsPerson).count();
         let rows = |lines: Vec<Line>| {
             lines
                 .into_iter()
@@ -117,22 +126,51 @@ pub fn list(shell: &Shell, open: Vec<Line>, ended: Vec<Line>) -> String {
                 })
                 .collect::<Vec<_>>()
         };
-        view! {
-            {ui::head("Rotations", "A new credential takes the place of an old one, and the old one is shown to be dead.", None)}
-            {tabs("/rotations")}
-            {(stuck > 0).then(|| ui::callout("danger", format!("{stuck} stopped"), "The machine does not guess: somebody has to say how these go on. No value was discarded."))}
-            {ui::group("Under way", running, "longest first")}
-            {if running == 0 {
-                ui::empty("Nothing rotates now", "Start a rotation on the page of a secret that has a plan.", Some(("/projects".into(), "Find a secret")))
+        let open = view.open.map(|open| {
+            let running = open.len();
+            let table = if running == 0 {
+                ui::empty(
+                    "Nothing rotates now",
+                    "Start a rotation on the page of a secret that has a plan.",
+                    Some(("/projects".into(), "Find a secret")),
+                )
             } else {
                 ui::table("Rotations under way", &["Secret", "Where", "State", "Begun", "Since, UTC"], rows(open))
-            }}
-            {ui::group("Ended", done, "newest first")}
+            };
+            view! { {ui::group("Under way", running, "longest first")}{table} }
+        });
+        let done = view.ended.len();
+        let head = match &view.of {
+            Some((id, path)) => view! {
+                {ui::crumbs(vec![(path.clone(), Some(format!("/secrets/{id}"))), ("Rotations".into(), None)])}
+                {ui::head("Rotations", format!("Everything that was done to rotate {path}."), None)}
+            }
+            .into_any(),
+            None => view! {
+                {ui::head("Rotations", "A new credential takes the place of an old one, and the old one is shown to be dead.", None)}
+                {tabs("/rotations")}
+            }
+            .into_any(),
+        };
+        let pages = (view.older.is_some() || view.newest.is_some()).then(|| {
+            view! {
+                <div class="pages"><span></span><span class="actions">
+                    {view.newest.map(|href| view! { <a class="button" href=href>"Newest"</a> })}
+                    {view.older.map(|href| view! { <a class="button" href=href>"Older"</a> })}
+                </span></div>
+            }
+        });
+        view! {
+            {head}
+            {(stuck > 0).then(|| ui::callout("danger", format!("{stuck} stopped"), "The machine does not guess: somebody has to say how these go on. No value was discarded."))}
+            {open}
+            {ui::group("Ended", done, "latest begun first, on this page")}
             {if done == 0 {
                 ui::empty("None yet", "Every rotation stays here, with what the target answered.", None)
             } else {
-                ui::table("Rotations that ended", &["Secret", "Where", "State", "Begun", "Ended, UTC"], rows(ended))
+                ui::table("Rotations that ended", &["Secret", "Where", "State", "Begun", "Ended, UTC"], rows(view.ended))
             }}
+            {pages}
         }
         .into_any()
     })

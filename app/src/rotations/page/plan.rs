@@ -93,7 +93,10 @@ pub fn part(secret: &str, view: SecretRotation, now: Moment) -> AnyView {
         {plan}
         <div class="actions pad">{start}{check}{set}<a class="button plain" href=format!("/secrets/{secret}/leak")>"Report a leak"</a></div>
         {pause}
-        {(!rows.is_empty()).then(|| ui::table("Rotations, newest first", &["Begun", "State", "Why", "Since"], rows))}
+        {(!rows.is_empty()).then(|| view! {
+            {ui::table("Rotations, newest first", &["Begun", "State", "Why", "Since"], rows)}
+            <p class="pad"><a href=format!("/rotations?secret={secret}")>"Every rotation of this secret"</a></p>
+        })}
     }
     .into_any()
 }

@@ -17,18 +17,26 @@ use super::{
 use crate::{
     catalog::{self, Located},
     db::Sql,
-    rotations::{self, case_store, store::Rotation},
+    keys::Secret,
+    rotations::{
+        self, case_store,
+        store::{Rotation, Wanted},
+    },
 };
 use app::{
     audit::action::Action,
     error::Error,
     rotations::{
         model::{Choice, RotatorKind, Step},
-        page::{self, Line, Moved, RotationView},
+        page::{self, Line, ListView, Moved, RotationView},
     },
     ui::Form,
 };
-use axum::{extract::Path, response::Response};
+use axum::{
+    extract::{Path, Query},
+    response::Response,
+};
+use serde::Deserialize;
 
 type Answer = Result<Response, Problem>;
 
@@ -47,24 +55,79 @@ fn line(rotation: &Rotation, located: &Located) -> Line {
     }
 }
 
-pub async fn list(signed: Signed) -> Answer {
+/// How many rotations that are under way the list shows.
+const OPEN: u32 = 200;
+/// How many rotations that ended one page shows.
+const PAGE: u32 = 50;
+
+#[derive(Default, Deserialize)]
+pub struct ListQuery {
+    #[serde(default)]
+    secret: String,
+    #[serde(default)]
+    before: String,
+}
+
+impl ListQuery {
+    fn address(&self, before: Option<&str>) -> String {
+        let pairs = [("secret", Some(self.secret.as_str())), ("before", before)];
+        let pairs =
+            pairs.into_iter().filter_map(|(name, value)| Some((name, value.filter(|value| !value.is_empty())?)));
+        let query = serde_urlencoded::to_string(pairs.collect::<Vec<_>>()).unwrap_or_default();
+        if query.is_empty() { "/rotations".into() } else { format!("/rotations?{query}") }
+    }
+}
+
+pub async fn list(signed: Signed, Query(query): Query<ListQuery>) -> Answer {
     let console = signed.console();
     let shell = signed.shell("/rotations").await?;
     let key = console.seal_key();
     let mut db = console.read().await?;
-    let (mut open, mut ended) = (Vec::new(), Vec::new());
-    for (lines, over) in [(&mut open, false), (&mut ended, true)] {
-        for rotation in rotations::store::list(&mut db, over, 200, key).await? {
-            match Located::visible(console, &mut db, &signed.caller, &rotation.secret_id).await {
-                Ok(located) => lines.push(line(&rotation, &located)),
-                Err(Error::NotFound) => {}
-                Err(error) => return Err(error.into()),
-            }
+    let of = match query.secret.as_str() {
+        "" => None,
+        secret => Some(Located::visible(console, &mut db, &signed.caller, secret).await?),
+    };
+    let projects: Vec<String> = match &of {
+        Some(located) => vec![located.project.id.clone()],
+        None => {
+            let visible = catalog::visible_projects(console, &mut db, &signed.caller).await?;
+            visible.into_iter().map(|project| project.id).collect()
         }
+    };
+    let (secret, before) = (of.as_ref().map(|located| located.secret.id.as_str()), query.before.as_str());
+    let page = |ended, before| Wanted { projects: &projects, secret, ended: Some(ended), before };
+    let before = Some(before).filter(|before| !before.is_empty());
+    let mut rows = rotations::store::page(&mut db, &page(true, before), PAGE + 1, key).await?;
+    let more = rows.len() > PAGE as usize;
+    rows.truncate(PAGE as usize);
+    let older = rows.last().filter(|_| more).map(|last| query.address(Some(&last.id)));
+    let ended = lines(&mut db, &rows, key).await?;
+    let open = match before {
+        None => {
+            let rows = rotations::store::page(&mut db, &page(false, None), OPEN, key).await?;
+            let mut open = lines(&mut db, &rows, key).await?;
+            // What stopped comes first.
+            open.sort_by_key(|line| (line.step != Step::NeedsPerson, line.started_at));
+            Some(open)
+        }
+        Some(_) => None,
+    };
+    let view = ListView {
+        open,
+        ended,
+        older,
+        newest: before.map(|_| query.address(None)),
+        of: of.map(|located| (located.secret.id, located.secret.path)),
+    };
+    Ok(shown(page::list(&shell, view)))
+}
+
+async fn lines(db: &mut impl Sql, rows: &[Rotation], key: &Secret) -> Result<Vec<Line>, Error> {
+    let mut lines = Vec::new();
+    for row in rows {
+        lines.extend(Located::find(db, &row.secret_id, key).await?.map(|located| line(row, &located)));
     }
-    // What stopped comes first.
-    open.sort_by_key(|line| (line.step != Step::NeedsPerson, line.started_at));
-    Ok(shown(page::list(&shell, open, ended)))
+    Ok(lines)
 }
 
 pub async fn rotation(signed: Signed, Path(id): Path<String>) -> Answer {
