@@ -1,7 +1,8 @@
 //! Rotations under seeded faults: the real engine, ledger and store against the reference receiver over loopback, with
 //! answers lost, changes late, a receiver that is away or refuses, panics at each step, clocks that jump, two replicas, and
 //! people who write a value in the middle. At every moment a value that works has to be readable; nothing is rotated twice,
-//! nothing called dead that lives. It says on standard output what it ran. `COUNTERSIGN_SIMULATE=N` runs N schedules, `COUNTERSIGN_SEED=S` begins at S.
+//! nothing called dead that lives. It plays as many schedules as fit into 45 seconds on every core, and says on standard
+//! output what it ran. `COUNTERSIGN_SIMULATE=N` plays N schedules, `COUNTERSIGN_SEED=S` begins at seed S.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 #![allow(dead_code, unused_macros, reason = "the cast and its world are shared with the stories")]
 
@@ -29,13 +30,20 @@ use server::{
     rotations::{self, NewPlan, rotator::Target, store::Rotation, webhook::Settings},
     vault,
 };
-use std::{collections::BTreeMap, fmt::Write as _, time::Instant};
+use std::{
+    collections::BTreeMap,
+    fmt::Write as _,
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
 use steps::STEPS;
 use support::World;
 
 const KEY: &str = "a signing key of more than 24 characters";
-/// Schedules of a normal run, and how many share one world.
-const SCHEDULES: u64 = 240;
+/// How long a normal run goes on, and how many schedules each process plays however slow the machine is.
+const BUDGET: Duration = Duration::from_secs(45);
+const AT_LEAST: u64 = 120;
+/// How many schedules share one world.
 const A_WORLD: u64 = 60;
 const FAULTS: [Fault; 5] = [Fault::AnswerLost, Fault::Down, Fault::Late, Fault::Refused, Fault::Garbage];
 
@@ -214,13 +222,70 @@ async fn play(stage: &Stage, seed: u64) -> Step {
     row.step()
 }
 
+/// What one process plays: every `of`-th seed from `first` on.
+#[derive(Clone, Copy)]
+struct Part {
+    first: u64,
+    of: u64,
+    /// How many; without it as many as fit into [`BUDGET`], and at least a few.
+    count: Option<u64>,
+}
+
+impl Part {
+    fn goes_on(&self, played: u64, started: Instant) -> bool {
+        self.count.map_or(played < AT_LEAST || started.elapsed() < BUDGET, |count| played < count)
+    }
+
+    async fn play(self) -> BTreeMap<String, u64> {
+        let (started, mut played, mut ends) = (Instant::now(), 0, BTreeMap::new());
+        while self.goes_on(played, started) {
+            let stage = Stage::new().await;
+            for _ in 0..A_WORLD {
+                if !self.goes_on(played, started) {
+                    break;
+                }
+                let end = play(&stage, self.first + played * self.of).await;
+                *ends.entry(end.code().to_owned()).or_default() += 1;
+                played += 1;
+            }
+            let console = &stage.cast.console;
+            let state = server::audit::state::check(console.db(), console.seal_key()).await.unwrap();
+            assert_eq!(state.wrong, Vec::<String>::new());
+        }
+        ends
+    }
+}
+
+/// Points at which a process dies are a process's own: each core plays its seeds in one of its own.
+fn play_on_every_core(first: u64, count: Option<u64>) -> BTreeMap<String, u64> {
+    let of = std::thread::available_parallelism().map_or(1, |cores| cores.get() as u64);
+    let parts: Vec<Child> = (0..of)
+        .map(|part| {
+            let mut command = Command::new(std::env::current_exe().unwrap());
+            command.env("COUNTERSIGN_SEED", (first + part).to_string()).env("COUNTERSIGN_PART_OF", of.to_string());
+            if let Some(count) = count {
+                let own = count / of + u64::from(part < count % of);
+                command.env("COUNTERSIGN_SIMULATE", own.to_string());
+            }
+            command.stdout(Stdio::piped()).spawn().unwrap()
+        })
+        .collect();
+    let mut all: BTreeMap<String, u64> = BTreeMap::new();
+    for part in parts {
+        let played = part.wait_with_output().unwrap();
+        assert!(played.status.success(), "a schedule failed: its seed stands above");
+        for (end, count) in serde_json::from_slice::<BTreeMap<String, u64>>(&played.stdout).unwrap() {
+            *all.entry(end).or_default() += count;
+        }
+    }
+    all
+}
+
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 #[allow(clippy::print_stdout, reason = "what was simulated is the result")]
 async fn main() {
-    let number = |name: &str, otherwise| {
-        std::env::var(name).ok().map_or(otherwise, |text| text.parse::<u64>().expect("a number"))
-    };
-    let (first, count) = (number("COUNTERSIGN_SEED", 1), number("COUNTERSIGN_SIMULATE", SCHEDULES));
+    let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().expect("a number"));
+    let (first, count) = (number("COUNTERSIGN_SEED").unwrap_or(1), number("COUNTERSIGN_SIMULATE"));
     let started = Instant::now();
     // What is simulated to die panics: that is no news.
     let usual = std::panic::take_hook();
@@ -230,17 +295,15 @@ async fn main() {
             usual(info);
         }
     }));
-    let mut ends: BTreeMap<&'static str, u64> = BTreeMap::new();
-    let mut seed = first;
-    while seed < first + count {
-        let stage = Stage::new().await;
-        for _ in 0..A_WORLD.min(first + count - seed) {
-            *ends.entry(play(&stage, seed).await.code()).or_default() += 1;
-            seed += 1;
-        }
-        let state = server::audit::state::check(stage.cast.console.db(), stage.cast.console.seal_key()).await.unwrap();
-        assert_eq!(state.wrong, Vec::<String>::new());
+    if let Some(of) = number("COUNTERSIGN_PART_OF") {
+        let ends = Part { first, of, count }.play().await;
+        println!("{}", serde_json::to_string(&ends).unwrap());
+        return;
     }
-    let took = started.elapsed().as_secs_f64();
-    println!("{count} fault schedules from seed {first} in {took:.1} s: {ends:?}");
+    let ends = match count {
+        Some(few @ 0..10) => Part { first, of: 1, count: Some(few) }.play().await,
+        count => play_on_every_core(first, count),
+    };
+    let (played, took) = (ends.values().sum::<u64>(), started.elapsed().as_secs_f64());
+    println!("{played} fault schedules from seed {first} in {took:.1} s: {ends:?}");
 }
