@@ -4,6 +4,8 @@ CREATE TABLE access_tokens (
     person_id TEXT COLLATE "C" NOT NULL REFERENCES people (id),
     name TEXT NOT NULL,
     scopes TEXT NOT NULL,
+    -- The session that it was made in.
+    session_id TEXT COLLATE "C",
     hash BYTEA NOT NULL UNIQUE,
     created_at TIMESTAMPTZ NOT NULL,
     expires_at TIMESTAMPTZ NOT NULL,

@@ -4,6 +4,8 @@ CREATE TABLE access_tokens (
     person_id TEXT NOT NULL REFERENCES people (id),
     name TEXT NOT NULL,
     scopes TEXT NOT NULL,
+    -- The session that it was made in.
+    session_id TEXT,
     hash BLOB NOT NULL UNIQUE,
     created_at TEXT NOT NULL,
     expires_at TEXT NOT NULL,

@@ -51,7 +51,7 @@ pub enum Failure {
     Unresolved,
     #[error("the host's address is private, and calls to private addresses are not allowed")]
     Private,
-    #[error("no answer came within {} seconds", PATIENCE.as_secs())]
+    #[error("no answer came in time")]
     Silent,
     #[error("no connection")]
     Unconnected,
@@ -72,17 +72,17 @@ pub async fn post(
     headers: &[(&'static str, String)],
     body: Vec<u8>,
 ) -> Result<Answer, Failure> {
-    send(reach, Method::POST, url, headers, body, MOST).await
+    send(reach, Method::POST, url, headers, body, (MOST, PATIENCE)).await
 }
 
-/// Calls by any method and reads an answer of at most so many bytes.
+/// Calls by any method and reads an answer of at most so many bytes within a time.
 pub async fn send(
     reach: &Reach,
     method: Method,
     url: &str,
     headers: &[(&'static str, String)],
     body: Vec<u8>,
-    most: usize,
+    (most, patience): (usize, Duration),
 ) -> Result<Answer, Failure> {
     let url = Url::parse(url).map_err(|_| Failure::NoUrl)?;
     let host = url.host_str().ok_or(Failure::NoUrl)?.trim_matches(['[', ']']).to_owned();
@@ -106,7 +106,7 @@ pub async fn send(
         .tls_backend_preconfigured(trust().ok_or(Failure::Unconnected)?)
         .redirect(Policy::none())
         .no_proxy()
-        .timeout(PATIENCE)
+        .timeout(patience)
         .resolve_to_addrs(&host, &found)
         .user_agent(concat!("countersign/", env!("CARGO_PKG_VERSION")))
         .build()

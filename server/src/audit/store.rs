@@ -166,6 +166,8 @@ pub async fn find(db: &mut impl Sql, seq: u64) -> Result<Option<Stored>> {
 pub struct Narrow {
     pub actor: Option<String>,
     pub action: Option<String>,
+    /// Every action but this one.
+    pub not_action: Option<String>,
     pub outcome: Option<String>,
     pub project: Option<String>,
     pub secret: Option<String>,
@@ -181,6 +183,7 @@ pub async fn list(db: &mut impl Sql, narrow: &Narrow, before: Option<u64>, limit
     let texts = [
         (" AND actor_id = ", &narrow.actor),
         (" AND action = ", &narrow.action),
+        (" AND action <> ", &narrow.not_action),
         (" AND outcome = ", &narrow.outcome),
         (" AND project_id = ", &narrow.project),
         (" AND secret_id = ", &narrow.secret),

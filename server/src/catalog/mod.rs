@@ -18,7 +18,7 @@ use crate::{
 };
 use app::{
     audit::{action::Action, leaf::Subject},
-    catalog::model::folded,
+    catalog::model,
     error::Error,
     id::SecretId,
     policies::model::{Right, Role},
@@ -69,7 +69,8 @@ impl Located {
         let key = console.seal_key();
         let environments = store::environments(db, &project.id, key).await?;
         let environment = environments.into_iter().find(|row| row.slug == environment).ok_or(Error::NotFound)?;
-        let secret = store::find_at(db, &environment.id, &folded(path), key).await?;
+        let path = model::path(path).map_err(|_| Error::NotFound)?;
+        let secret = store::find_at(db, &environment.id, &model::folded(&path), key).await?;
         let secret = secret.filter(|secret| secret.path == path).ok_or(Error::NotFound)?;
         Ok(Self { project, environment, secret })
     }
@@ -97,7 +98,8 @@ pub async fn visible_project(
     caller: &Caller,
     slug: &str,
 ) -> Result<Project, Error> {
-    let project = store::find_project_by_slug(db, slug).await?.ok_or(Error::NotFound)?;
+    let slug = app::people::model::slug(slug).map_err(|_| Error::NotFound)?;
+    let project = store::find_project_by_slug(db, &slug).await?.ok_or(Error::NotFound)?;
     let seen = sees(console, caller, &project)
         || grants::holds_any_in(db, Holder::Person(caller.id()), &project.id, console.now(), console.seal_key())
             .await?;

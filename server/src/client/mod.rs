@@ -6,11 +6,13 @@ use crate::outbound::{self, Failure as Unreached, Reach};
 use clap::Args;
 use reqwest::Method;
 use serde::{Serialize, de::DeserializeOwned};
-use std::{net::IpAddr, path::PathBuf};
+use std::{net::IpAddr, path::PathBuf, time::Duration};
 use zeroize::Zeroizing;
 
 /// The longest answer that is read, in bytes.
 const MOST: usize = 8 * 1024 * 1024;
+/// How long an answer may take: the console may itself be waiting for several targets.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 #[derive(Args)]
 pub struct Server {
@@ -87,7 +89,7 @@ impl Client {
             ("accept", "application/json".to_owned()),
         ];
         // The person at this host named the address.
-        let answer = outbound::send(&Reach::Anywhere, method, &url, &headers, body, MOST).await;
+        let answer = outbound::send(&Reach::Anywhere, method, &url, &headers, body, (MOST, PATIENCE)).await;
         let answer = answer.map_err(|why| Failure::Unreached { url: self.url.clone(), why })?;
         let strange = || Failure::Strange(self.url.clone(), answer.status);
         if answer.status == 200 {

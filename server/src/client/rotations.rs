@@ -166,7 +166,11 @@ pub async fn run(rotations: Rotations) -> Result<ExitCode, Failure> {
                 let rows = calendar.items.iter().map(|item| {
                     vec![time(item.at), item.state.clone(), item.secret.level.clone(), item.secret.name.clone()]
                 });
-                let more = if calendar.incomplete { "There are more plans than one call looks at.\n" } else { "" };
+                let more = if calendar.incomplete {
+                    "There is more than one call looks at: ask for fewer days.\n"
+                } else {
+                    ""
+                };
                 table(&["when", "state", "level", "secret"], &rows.collect::<Vec<_>>()) + more
             });
         }

@@ -3,7 +3,7 @@ use super::{
     Caller, Entry, about, own,
     passwords::{bearer, bearer_hash, mistake},
     store::{self, Link, Person, RoleRow, Session},
-    tokens::end_access_tokens_of,
+    tokens::{end_access_tokens_from, end_access_tokens_of},
 };
 use crate::{
     audit::{
@@ -141,10 +141,13 @@ pub async fn end_session(console: &Console, caller: &Caller, id: &str) -> Result
         Subject { person: Some(session.person_id.clone()), row: Some(session.id.clone()), ..Subject::default() };
     let is_own = session.person_id == caller.id();
     let (mut tx, event) = console.begin(caller, Action::EndSession, subject, own(is_own)).await?;
+    let (owner, session_id) = (session.person_id.clone(), session.id.clone());
     if close_session(&mut tx, session, console.now()).await? == 0 {
         return Err(Error::Conflict(Conflict::AlreadyDone));
     }
-    tx.commit(vec![event]).await
+    let mut events = vec![event];
+    events.extend(end_access_tokens_from(console, &mut tx, &owner, &session_id).await?);
+    tx.commit(events).await
 }
 
 async fn close_session(tx: &mut Tx, mut session: Session, now: Moment) -> Result<u64, Error> {

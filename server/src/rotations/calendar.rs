@@ -7,7 +7,7 @@ use app::{error::Error, rotations::schedule::Schedule, time::Moment};
 const PLANS: u32 = 1_000;
 const ROTATIONS: u32 = 1_000;
 /// Times of one secret in one look.
-const TIMES: usize = 40;
+const TIMES: usize = 400;
 
 /// One time of the calendar.
 pub struct Dated {
@@ -24,7 +24,7 @@ pub enum What {
     Held,
 }
 
-/// Everything between two moments that a caller may see, in order; and whether there are more plans than one look takes in.
+/// Everything between two moments that a caller may see, in order; and whether there is more than one look takes in.
 pub async fn calendar(
     console: &Console,
     caller: &Caller,
@@ -34,7 +34,9 @@ pub async fn calendar(
     let (now, key) = (console.now(), console.seal_key());
     let mut db = console.read().await?;
     let mut dated = Vec::new();
-    for rotation in store::between(&mut db, from, until, ROTATIONS, key).await? {
+    let rotations = store::between(&mut db, from, until, ROTATIONS + 1, key).await?;
+    let mut more = rotations.len() > ROTATIONS as usize;
+    for rotation in rotations.into_iter().take(ROTATIONS as usize) {
         match Located::visible(console, &mut db, caller, &rotation.secret_id).await {
             Ok(located) => {
                 dated.push(Dated { at: rotation.started_at, located, what: What::Rotation(Box::new(rotation)) })
@@ -44,7 +46,7 @@ pub async fn calendar(
         }
     }
     let plans = if until > now { store::plans(&mut db, PLANS + 1, key).await? } else { Vec::new() };
-    let more = plans.len() > PLANS as usize;
+    more |= plans.len() > PLANS as usize;
     for plan in plans.into_iter().take(PLANS as usize) {
         let located = match Located::visible(console, &mut db, caller, &plan.secret_id).await {
             Ok(located) if located.secret.archived_at.is_none() => located,
@@ -62,6 +64,7 @@ pub async fn calendar(
             // What is due already is due today.
             _ => when.due.map(|due| due.max(now)).into_iter().collect::<Vec<_>>(),
         };
+        more |= times.len() >= TIMES;
         for at in times.into_iter().filter(|at| *at >= from && *at < until) {
             let held = !confirmed || when.paused_until.is_some_and(|paused| at < paused);
             let what = if held { What::Held } else { What::Planned };

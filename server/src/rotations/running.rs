@@ -151,7 +151,8 @@ pub(super) fn started(event: Event, row: &Rotation, plan: &Plan, located: &Locat
 /// A rotation that this caller may look at.
 pub async fn visible_rotation(console: &Console, caller: &Caller, id: &str) -> Result<(Rotation, Located), Error> {
     let mut db = console.read().await?;
-    let rotation = store::find(&mut db, id, console.seal_key()).await?.ok_or(Error::NotFound)?;
+    let id: RotationId = id.parse().map_err(|_| Error::NotFound)?;
+    let rotation = store::find(&mut db, id.as_str(), console.seal_key()).await?.ok_or(Error::NotFound)?;
     let located = Located::visible(console, &mut db, caller, &rotation.secret_id).await?;
     Ok((rotation, located))
 }
@@ -202,7 +203,11 @@ pub async fn resolve_rotation(
     if let (Step::RolledBack, Some(secret), Some(version)) = (next, secret, row.to_version)
         && secret.current_version != Some(version)
     {
-        vault::store::withdraw(&mut tx, &secret.id, version, now).await?;
+        match stopped {
+            // It was never set: no target takes it.
+            Step::PendingCreated => vault::store::withdraw(&mut tx, &secret.id, version, now).await?,
+            _ => vault::store::set_deleted(&mut tx, &secret.id, version, Some(now)).await?,
+        };
     }
     store::save(&mut tx, &row).await?;
     tx.seal(&row)?;
@@ -357,6 +362,8 @@ pub async fn roll_back(console: &Console, caller: &Caller, id: &str, reason: &st
     };
     store::save(&mut tx, &row).await?;
     store::release_any(&mut tx, id).await?;
+    // What is handed out again may have leaked meanwhile.
+    store::note_due(&mut tx, &secret.id, console.now()).await?;
     tx.seal(&row)?;
     let opened = format!("{} v{}, {} v{}", secret.id, row.from_version, secret.id, row.to_version.unwrap_or_default());
     let event = event

@@ -120,7 +120,7 @@ pub async fn start_due(console: &Console) -> Result<usize, Error> {
     let due = store::perhaps_due(&mut console.read().await?, console.now(), ROUND).await?;
     let looked_at = due.len();
     let mut due = due.into_iter();
-    let mut looks = JoinSet::new();
+    let (mut looks, mut failed) = (JoinSet::new(), None);
     loop {
         while looks.len() < console.db().writers()
             && let Some((secret, seen)) = due.next()
@@ -129,8 +129,9 @@ pub async fn start_due(console: &Console) -> Result<usize, Error> {
             looks.spawn(async move { look_at(&console, &secret, seen).await });
         }
         match looks.join_next().await {
-            Some(looked) => looked.map_err(|_| Error::Unavailable)??,
-            None => return Ok(looked_at),
+            // What was begun is brought to its end, whatever became of another.
+            Some(looked) => failed = looked.unwrap_or(Err(Error::Unavailable)).err().or(failed),
+            None => return failed.map_or(Ok(looked_at), Err),
         }
     }
 }
@@ -157,19 +158,7 @@ async fn start_if_due(console: &Console, secret: &str) -> Result<Option<Moment>,
     let plan = store::find_plan(&mut db, secret, key).await?;
     let located = Located::find(&mut db, secret, key).await?.filter(|located| located.secret.archived_at.is_none());
     let Some((plan, located)) = plan.zip(located) else { return Ok(None) };
-    if plan.is_paused(now) {
-        return Ok(plan.paused_until);
-    }
     let open = store::open_of(&mut db, secret, key).await?;
-    // What leaked, or is known to a leaver, does not wait for a calendar.
-    if let Some(version) = located.secret.current_version
-        && let Some(case) = cases::contained(console, &mut db, secret, version).await?
-    {
-        let is_free = open.is_none_or(|open| open.step() == Step::VerifiedDead) && is_confirmed(&plan, &located);
-        drop(db);
-        let begun = is_free && begin(console, &plan, &located, Because::Contained(&case)).await?;
-        return Ok(Some(now + if begun { AGAIN } else { SHORTLY }));
-    }
     let (schedule, _, since) = holds(console, &mut db, &plan, &located).await?;
     // Nobody agreed while its window was open: it is missed, and stands in the way of nothing.
     if let Some(waiting) = open.as_ref().filter(|open| open.step() == Step::Waiting)
@@ -183,6 +172,23 @@ async fn start_if_due(console: &Console, secret: &str) -> Result<Option<Moment>,
         drop(db);
         lapse(console, &plan, &located, waiting, due).await?;
         return Ok(Some(now));
+    }
+    // What leaked, or is known to a leaver, waits for no calendar and no pause.
+    if let Some(version) = located.secret.current_version
+        && let Some(case) = cases::contained(console, &mut db, secret, version).await?
+    {
+        drop(db);
+        let again = match open {
+            _ if !is_confirmed(&plan, &located) => SOON,
+            Some(open) if matches!(open.step(), Step::NeedsPerson | Step::Waiting) => SOON,
+            Some(open) if open.step() != Step::VerifiedDead => SHORTLY,
+            _ if begin(console, &plan, &located, Because::Contained(&case)).await? => AGAIN,
+            _ => SHORTLY,
+        };
+        return Ok(Some(now + again));
+    }
+    if plan.is_paused(now) {
+        return Ok(plan.paused_until);
     }
     let blocked = match open {
         Some(open) if open.step() != Step::VerifiedDead => Some("another rotation was under way"),
@@ -266,7 +272,9 @@ async fn begin(console: &Console, plan: &Plan, located: &Located, because: Becau
     let event = Event::new(Action::StartRotation).on(subject(located, &id));
     let event = match because {
         Because::Due(_, due) => event.detail("due_at", rfc3339(due)),
-        Because::Contained(case) => event.detail("case", case.id.clone()),
+        Because::Contained(case) => {
+            event.detail("case", case.id.clone()).detail("contained_by", case.contained_by.clone().unwrap_or_default())
+        }
     };
     let mut events = vec![started(event, &row, plan, located)];
     events.extend(made_way);

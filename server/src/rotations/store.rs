@@ -361,6 +361,30 @@ pub async fn page(db: &mut impl Sql, wanted: &Wanted<'_>, limit: u32, key: &Key)
     Ok(checked(query.bind(i64::from(limit)).all().await?, key))
 }
 
+/// What is under way in some projects, or of one secret: what stopped first, then the longest.
+pub async fn under_way(
+    db: &mut impl Sql,
+    projects: &[String],
+    secret: Option<&str>,
+    limit: u32,
+    key: &Key,
+) -> Result<Vec<Rotation>> {
+    if projects.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut statement = Statement::from(ROTATION);
+    statement.push(" WHERE ended_at IS NULL AND project_id IN ").rows(1, projects.len());
+    if secret.is_some() {
+        statement.push(" AND secret_id = ").placeholder();
+    }
+    statement.push(" ORDER BY CASE WHEN step = 'needs_person' THEN 0 ELSE 1 END, started_at, id LIMIT ").placeholder();
+    let mut query = db.sql(statement);
+    for text in projects.iter().map(String::as_str).chain(secret) {
+        query = query.bind(text.to_owned());
+    }
+    Ok(checked(query.bind(i64::from(limit)).all().await?, key))
+}
+
 /// Rotations that began between two moments, in order.
 pub async fn between(db: &mut impl Sql, from: Moment, until: Moment, limit: u32, key: &Key) -> Result<Vec<Rotation>> {
     let rest = " WHERE started_at >= $1 AND started_at < $2 ORDER BY started_at LIMIT $3";

@@ -98,6 +98,24 @@ pub async fn all_sealed(db: &mut impl Sql, secret: &str) -> Result<Vec<(i32, Sto
         .collect())
 }
 
+/// The newest values of a secret that are not destroyed, deleted ones included.
+pub async fn newest_sealed(db: &mut impl Sql, secret: &str, limit: u32) -> Result<Vec<(i32, Stored)>> {
+    let rows: Vec<(i32, i32, Vec<u8>, Vec<u8>)> = db
+        .sql(
+            "SELECT version, key_generation, data_key, payload FROM secret_versions \
+             WHERE secret_id = $1 AND destroyed_at IS NULL ORDER BY version DESC LIMIT $2",
+        )
+        .bind(secret.to_owned())
+        .bind(i64::from(limit))
+        .all()
+        .await?;
+    let stored = |generation: i32, data_key, payload| Stored { generation: generation as u32, data_key, payload };
+    Ok(rows
+        .into_iter()
+        .map(|(version, generation, key, payload)| (version, stored(generation, key, payload)))
+        .collect())
+}
+
 pub async fn insert(tx: &mut impl Sql, version: &Version, stored: &Stored) -> Result<u64> {
     tx.sql(
         "INSERT INTO secret_versions (secret_id, version, environment_id, key_generation, data_key, payload, \

@@ -117,7 +117,7 @@ pub async fn take_value(
 pub struct Sealed {
     pub located: Located,
     pub version: i32,
-    stored: Stored,
+    pub(super) stored: Stored,
 }
 
 impl Sealed {

@@ -61,19 +61,8 @@ pub async fn write_version(
     let situation = catalog::situation(console, &mut db, caller, &located, Some(Right::Write)).await?;
     let version = expected + 1;
     let sealed = seal_version(console, &mut db, &located, version, &payload).await?;
-    // Opened for somebody who may write it, and for nobody else.
-    let may = console.would(caller, Action::WriteVersion, Some(&located.project.id), situation).is_none();
-    let compared = match source {
-        Source::Typed if may => compare(console, &mut db, &located, &payload).await?,
-        Source::Typed | Source::Imported | Source::Generated => Compared::default(),
-    };
     drop(db);
     let (mut tx, event) = console.begin(caller, Action::WriteVersion, subject(&located, version), situation).await?;
-    let event = if compared.opened.is_empty() { event } else { event.detail("compared", compared.opened.join(", ")) };
-    if let Some(same) = compared.same {
-        tx.refuse(event.private("path", located.secret.path), Refusal::UsedBefore).await;
-        return Err(Error::invalid("value", format!("This is the value of version {same}. Choose another.")));
-    }
     let locked = catalog::store::lock(&mut tx, secret, console.seal_key()).await?.ok_or(Error::NotFound)?;
     if locked.archived_at.is_some() {
         return Err(Error::Conflict(Conflict::Archived));
@@ -94,12 +83,22 @@ pub async fn write_version(
             return Err(tx.refuse(event, Refusal::GrantEnded).await);
         }
     }
+    // Last of all, so that nothing is opened that no event tells of: a guess that is wrong becomes the value.
+    let compared = match source {
+        Source::Typed => compare(console, &mut tx, &located, &payload).await?,
+        Source::Imported | Source::Generated => Compared::default(),
+    };
+    let event = if compared.opened.is_empty() { event } else { event.detail("compared", compared.opened.join(", ")) };
+    if let Some(same) = compared.same {
+        tx.refuse(event.private("path", located.secret.path), Refusal::UsedBefore).await;
+        return Err(Error::invalid("value", format!("This is the value of version {same}. Choose another.")));
+    }
     let event = put_version(console, &mut tx, caller, locked, version, &payload, sealed, source, event).await?;
     Ok((version, tx.commit(vec![event]).await?))
 }
 
 /// How many values back none is used again, where a secret rotates.
-pub const NOT_AGAIN: usize = 5;
+pub const NOT_AGAIN: u32 = 5;
 
 /// What a new value was compared with.
 #[derive(Default)]
@@ -120,13 +119,13 @@ async fn compare(
     if rotations::store::find_plan(db, &located.secret.id, console.seal_key()).await?.is_none() {
         return Ok(compared);
     }
-    let versions = store::versions(db, &located.secret.id).await?;
-    for row in versions.into_iter().filter(|row| row.destroyed_at.is_none()).take(NOT_AGAIN) {
-        let Some(sealed) = super::version(db, located.clone(), row.version).await? else { continue };
+    // Deleted ones too: what leaked is often deleted first.
+    for (version, stored) in store::newest_sealed(db, &located.secret.id, NOT_AGAIN).await? {
+        let sealed = super::Sealed { located: located.clone(), version, stored };
         let Some(known) = super::open_sealed(console, &sealed).await? else { continue };
-        compared.opened.push(format!("v{}", row.version));
+        compared.opened.push(format!("v{version}"));
         if known.is_same(payload) {
-            compared.same = Some(row.version);
+            compared.same = Some(version);
             break;
         }
     }
@@ -250,13 +249,15 @@ async fn hold(console: &Console, caller: &Caller, action: Action, secret: &str, 
 }
 
 /// The newest version that is there, and whose credential is not known to be dead, becomes the current one.
-async fn settle_current(held: &mut Held) -> Result<(), Error> {
+async fn settle_current(console: &Console, held: &mut Held) -> Result<(), Error> {
     let newest = store::versions(&mut held.tx, &held.secret.id)
         .await?
         .into_iter()
         .find(|row| row.is_there() && row.death.is_none());
     held.secret.current_version = newest.map(|version| version.version);
     catalog::store::save(&mut held.tx, &held.secret).await?;
+    // Another value is handed out: it may be one that is due.
+    rotations::store::note_due(&mut held.tx, &held.secret.id, console.now()).await?;
     held.tx.seal(&held.secret)
 }
 
@@ -267,7 +268,7 @@ pub async fn delete_version(console: &Console, caller: &Caller, secret: &str, ve
         return Err(Error::Conflict(Conflict::AlreadyDone));
     }
     store::set_deleted(&mut held.tx, secret, version, Some(console.now())).await?;
-    settle_current(&mut held).await?;
+    settle_current(console, &mut held).await?;
     held.tx.commit(vec![held.event]).await
 }
 
@@ -282,7 +283,7 @@ pub async fn undelete_version(
         return Err(Error::Conflict(Conflict::AlreadyDone));
     }
     store::set_deleted(&mut held.tx, secret, version, None).await?;
-    settle_current(&mut held).await?;
+    settle_current(console, &mut held).await?;
     held.tx.commit(vec![held.event]).await
 }
 
@@ -299,7 +300,7 @@ pub async fn schedule_destruction(
     if store::schedule_destruction(&mut held.tx, secret, version, caller.id(), after, now).await? == 0 {
         return Err(Error::Conflict(Conflict::AlreadyDone));
     }
-    settle_current(&mut held).await?;
+    settle_current(console, &mut held).await?;
     held.tx.commit(vec![held.event]).await
 }
 
@@ -311,6 +312,6 @@ pub async fn destroy_version(console: &Console, caller: &Caller, secret: &str, v
         return Err(held.tx.refuse(held.event, why).await);
     }
     store::destroy(&mut held.tx, secret, version, console.now()).await?;
-    settle_current(&mut held).await?;
+    settle_current(console, &mut held).await?;
     held.tx.commit(vec![held.event]).await
 }

@@ -154,6 +154,18 @@ story!(tokens_end_on_the_next_call, |world| {
     people::end_access_token(&cast.console, &mara, &id_of(&second).await).await.unwrap();
     assert_eq!(program(&cast, &first).await.err(), bad);
     assert_eq!(program(&cast, &second).await.err(), bad);
+    // With the session that it was made in, when somebody ends that.
+    let origin = Who { address: Some("10.0.0.1".into()), ..Who::anonymous() };
+    let password = zeroize::Zeroizing::new(crate::cast::PASSWORD.to_owned());
+    let person = people::check_password(&cast.console, &origin, "iris", password).await.unwrap();
+    let (session, _) = people::open_session(&cast.console, &origin, &person, "password", vec![7; 32]).await.unwrap();
+    let browser = people::recognise(&cast.console, origin, &[7; 32]).await.unwrap().unwrap();
+    let made = people::create_access_token(&cast.console, &browser, "thief", scopes, TimeDelta::days(90)).await;
+    let stolen = made.unwrap().0;
+    people::end_session(&cast.console, &mara, &session.id).await.unwrap();
+    assert_eq!(program(&cast, &stolen).await.err(), bad);
+    let late = people::create_access_token(&cast.console, &browser, "thief", scopes, TimeDelta::days(90)).await;
+    assert_eq!(late.err(), Some(Error::Unauthenticated));
     // A call that was recognised before the end of its token changes nothing after it.
     let secret = planned(&cast, "api/key").await;
     assert_eq!(rotations::start_rotation(&cast.console, &held, &secret).await.err(), Some(Error::Unauthenticated));
@@ -177,7 +189,7 @@ story!(tokens_end_on_the_next_call, |world| {
     // Each end stands in the trail, and what is no token at all is slowed down.
     let ends = store::Narrow { action: Some("person.token_ended".into()), ..Default::default() };
     let ends = store::list(&mut cast.console.read().await.unwrap(), &ends, None, 50).await.unwrap();
-    assert_eq!(ends.iter().filter(|row| row.outcome == "allowed").count(), 4);
+    assert_eq!(ends.iter().filter(|row| row.outcome == "allowed").count(), 5);
     cast.world.clock.advance(TimeDelta::minutes(2));
     for _ in 0..10 {
         assert_eq!(program(&cast, "csp_nonsense").await.err(), bad);
@@ -290,7 +302,7 @@ story!(what_a_program_sends_is_read_strictly_and_never_said_back, |world| {
         assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{body}");
         assert!(!problem.to_string().contains(CANARY), "{problem}");
     }
-    for query in ["?limit=0", "?limit=201", "?limit=x", "?state=all", "?nonsense=1"] {
+    for query in ["?limit=0", "?limit=201", "?limit=x", "?state=all", "?nonsense=1", "?before=%00", "?before=rot_x"] {
         let (status, _) = call(&router, &token, Method::GET, &format!("/api/v1/rotations{query}"), "").await;
         assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{query}");
     }
@@ -302,6 +314,11 @@ story!(what_a_program_sends_is_read_strictly_and_never_said_back, |world| {
     ] {
         let (status, _) = post(&router, &token, "/api/v1/rotations", json!({ "secret": name })).await;
         assert_eq!(status, StatusCode::NOT_FOUND, "{name}");
+    }
+    for path in
+        ["/api/v1/rotations?project=%00", "/api/v1/rotations/%00", "/api/v1/cases/rot_x", "/api/v1/cases?project=A"]
+    {
+        assert_eq!(call(&router, &token, Method::GET, path, "").await.0, StatusCode::NOT_FOUND, "{path}");
     }
     // A browser's cookie is no token, and a workload's secret neither.
     let mut iris = Browser::signed_in(&router, "iris").await;

@@ -370,3 +370,31 @@ story!(the_figures_follow_from_the_trail_alone, |world| {
     );
     is_whole(cast).await;
 });
+
+story!(a_contained_leak_waits_for_no_pause_and_follows_a_roll_back, |world| {
+    let cast = Cast::new(world).await;
+    let secret = cast.filled("api/key", Tier::Staging, Class::Normal).await;
+    let iris = cast.caller("iris").await;
+    let plan = NewPlan { overlap_minutes: 1440, ..NewPlan::generated() };
+    rotations::configure_rotation(&cast.console, &iris, &secret, plan).await.unwrap();
+    let (rotating, _) = rotations::start_rotation(&cast.console, &iris, &secret).await.unwrap();
+    run(&cast).await;
+    rotations::pause_rotation(&cast.console, &iris, &secret, 30, "change freeze").await.unwrap();
+    // The old value leaks while both work; then somebody goes back to it.
+    let (id, _) = rotations::report_leak(&cast.console, &iris, &secret, leak(cast.console.now(), None)).await.unwrap();
+    let (begun, _) = rotations::contain_case(&cast.console, &iris, &id, Suspend::Nobody, false).await.unwrap();
+    assert_eq!(begun.as_deref(), Some(rotating.as_str()), "the one under way does it");
+    server::jobs::run_due(&cast.console).await.unwrap();
+    cast.world.clock.advance(TimeDelta::hours(1));
+    rotations::roll_back(&cast.console, &iris, &rotating, "The new one does not work in the shop.").await.unwrap();
+    for _ in 0..4 {
+        server::jobs::run_due(&cast.console).await.unwrap();
+        cast.world.clock.advance(TimeDelta::minutes(6));
+    }
+    let mut db = cast.console.read().await.unwrap();
+    let begun = rotations::store::of_secret(&mut db, &secret, 5, cast.console.seal_key()).await.unwrap();
+    drop(db);
+    assert_eq!((begun.len(), begun[0].trigger(), begun[0].from_version), (2, Trigger::Incident, 1));
+    assert_eq!(current(&cast, &secret).await, Some(3), "what leaked is not handed out again for long");
+    is_whole(&cast).await;
+});

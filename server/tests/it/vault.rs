@@ -209,6 +209,12 @@ story!(a_secret_that_rotates_does_not_take_one_of_its_last_values_again, |world|
     }
     let leaf = String::from_utf8_lossy(&cast.last_event().await.leaf).into_owned();
     assert!(leaf.contains("\"compared\":\"v6, v5, v4, v3, v2\""), "what was opened for it is said: {leaf}");
+    // A stale guess opens nothing: it is told that it is stale, right or wrong.
+    for guess in ["second", "none"] {
+        assert_eq!(cast.write("iris", &secret, 0, guess).await.err(), Some(Error::Conflict(Conflict::StaleVersion)));
+    }
+    vault::delete_version(&cast.console, &iris, &secret, 7).await.unwrap();
+    assert!(cast.write("iris", &secret, 7, "sixth").await.is_err(), "deleted, and not taken again");
     assert!(cast.write("iris", &secret, 7, "second").await.is_err());
     cast.write("iris", &secret, 7, "first").await.unwrap();
 });

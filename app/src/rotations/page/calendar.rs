@@ -82,7 +82,7 @@ pub fn calendar(shell: &Shell, view: CalendarView) -> String {
                 <a class="button" rel="next" href=link(after, view.agenda)>"Later"</a>
                 <nav class="segments" aria-label="Shape">{shape("Month", false)}{shape("Agenda", true)}</nav>
             </div>
-            {view.more.then(|| ui::callout("info", "Not everything is shown", "Only the first thousand secrets with a plan are looked at for a month."))}
+            {view.more.then(|| ui::callout("info", "Not everything is shown", "Only the first thousand rotations and secrets with a plan are looked at for a month."))}
             {(count == 0).then(|| ui::empty("Nothing in this month", "Secrets with a schedule appear here by themselves.", Some(("/projects".into(), "Find a secret"))))}
             {if view.agenda { agenda(view.entries) } else { grid(shell.now.date_naive(), month, &name, &link(Some(month), true), view.entries) }}
         }

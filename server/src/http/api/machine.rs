@@ -17,7 +17,12 @@ use zeroize::Zeroizing;
 #[utoipa::path(
     post, path = "/api/v1/token", tag = "Pipelines", operation_id = "exchangeClientSecret", security(()),
     request_body = TokenRequest,
-    responses((status = 200, body = Issued), (status = 401, response = super::reference::Refused))
+    responses(
+        (status = 200, body = Issued),
+        (status = 401, response = super::reference::Refused),
+        (status = 422, response = super::reference::Mistaken),
+        (status = 429, response = super::reference::Refused),
+    )
 )]
 pub async fn token(visitor: Visitor, Body(request): Body<TokenRequest>) -> Result<Json<Issued>, Problem> {
     let secret = Zeroizing::new(request.client_secret);

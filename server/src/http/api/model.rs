@@ -213,7 +213,7 @@ pub struct Calendar {
     pub from: DateTime<Utc>,
     pub until: DateTime<Utc>,
     pub items: Vec<Dated>,
-    /// There are more plans than one call looks at.
+    /// There is more than one call looks at: ask for fewer days.
     pub incomplete: bool,
 }
 

@@ -15,13 +15,14 @@ use crate::{
 use app::{
     audit::leaf::Leaf,
     error::Error,
+    id::{CaseId, RotationId},
     rotations::model::{self, Choice as Chosen},
 };
 use axum::{
     Json,
     extract::{Path, Query},
 };
-use chrono::TimeDelta;
+use chrono::{Datelike, TimeDelta};
 
 type Answer<T> = Result<Json<T>, Problem>;
 
@@ -92,6 +93,16 @@ fn page_of(limit: Option<u32>) -> Result<u32, Error> {
     if (1..=LONGEST_PAGE).contains(&limit) { Ok(limit) } else { Err(Error::invalid("limit", "Between 1 and 200.")) }
 }
 
+/// The `next` of a page, as it was given out.
+fn before_of(text: Option<&str>) -> Result<Option<&str>, Error> {
+    let is_id = |text: &&str| text.parse::<RotationId>().is_ok() || text.parse::<CaseId>().is_ok();
+    match text {
+        None => Ok(None),
+        Some(text) if is_id(&text) => Ok(Some(text)),
+        Some(_) => Err(Error::invalid("before", "This is no next of a page.")),
+    }
+}
+
 /// The ids of the projects that a list is of.
 async fn projects(
     console: &Console,
@@ -114,7 +125,10 @@ async fn named(program: &Program, name: &str) -> Result<Located, Error> {
 #[utoipa::path(
     get, path = "/api/v1/rotations", tag = "Rotations", operation_id = "listRotations", params(RotationQuery),
     security(("personal" = ["rotations:read"])),
-    responses((status = 200, body = Page<Rotation>), (status = 401, response = Refused), (status = 422, response = Mistaken))
+    responses(
+        (status = 200, body = Page<Rotation>), (status = 401, response = Refused), (status = 404, response = Refused),
+        (status = 422, response = Mistaken),
+    )
 )]
 pub async fn list_rotations(program: Program, Query(query): Query<RotationQuery>) -> Answer<Page<Rotation>> {
     let console = program.console();
@@ -128,7 +142,7 @@ pub async fn list_rotations(program: Program, Query(query): Query<RotationQuery>
         projects: &projects(console, &mut db, &program.caller, query.project.as_deref()).await?,
         secret: secret.as_deref(),
         ended: query.state.map(|state| state == State::Ended),
-        before: query.before.as_deref(),
+        before: before_of(query.before.as_deref())?,
     };
     let rows = store::page(&mut db, &wanted, limit + 1, console.seal_key()).await?;
     let more = rows.len() > limit as usize;
@@ -313,6 +327,9 @@ pub async fn rotation_calendar(program: Program, Query(query): Query<CalendarQue
     let console = program.console();
     let days = query.days.unwrap_or(31);
     let from = query.from.unwrap_or(console.now());
+    if !(2000..2200).contains(&from.year()) {
+        return Err(Error::invalid("from", "Between the years 2000 and 2200.").into());
+    }
     let until = from.checked_add_signed(TimeDelta::days(days.into())).filter(|_| (1..=92).contains(&days));
     let until = until.ok_or_else(|| Error::invalid("days", "Between 1 and 92."))?;
     let (dated, incomplete) = operations::calendar(console, &program.caller, from, until).await?;
@@ -331,7 +348,10 @@ pub async fn rotation_calendar(program: Program, Query(query): Query<CalendarQue
 #[utoipa::path(
     get, path = "/api/v1/cases", tag = "Cases", operation_id = "listCases", params(CaseQuery),
     security(("personal" = ["rotations:read"])),
-    responses((status = 200, body = Page<Case>), (status = 401, response = Refused), (status = 422, response = Mistaken))
+    responses(
+        (status = 200, body = Page<Case>), (status = 401, response = Refused), (status = 404, response = Refused),
+        (status = 422, response = Mistaken),
+    )
 )]
 pub async fn list_cases(program: Program, Query(query): Query<CaseQuery>) -> Answer<Page<Case>> {
     let console = program.console();
@@ -339,7 +359,7 @@ pub async fn list_cases(program: Program, Query(query): Query<CaseQuery>) -> Ans
     let mut db = console.read().await?;
     let projects = projects(console, &mut db, &program.caller, query.project.as_deref()).await?;
     let (ended, key) = (query.state.map(|state| state == State::Ended), console.seal_key());
-    let rows = case_store::page(&mut db, &projects, ended, query.before.as_deref(), limit + 1, key).await?;
+    let rows = case_store::page(&mut db, &projects, ended, before_of(query.before.as_deref())?, limit + 1, key).await?;
     let more = rows.len() > limit as usize;
     let mut items = Vec::new();
     for row in rows.iter().take(limit as usize) {
@@ -368,7 +388,10 @@ pub async fn read_case(program: Program, Path(id): Path<String>) -> Answer<CaseD
 #[utoipa::path(
     get, path = "/api/v1/figures/rotations", tag = "Figures", operation_id = "readRotationFigures", params(FiguresQuery),
     security(("personal" = ["rotations:read"])),
-    responses((status = 200, body = RotationFigures), (status = 401, response = Refused), (status = 422, response = Mistaken))
+    responses(
+        (status = 200, body = RotationFigures), (status = 401, response = Refused), (status = 404, response = Refused),
+        (status = 422, response = Mistaken),
+    )
 )]
 pub async fn rotation_figures(program: Program, Query(query): Query<FiguresQuery>) -> Answer<RotationFigures> {
     let console = program.console();

@@ -26,8 +26,9 @@ use crate::{
 use app::{
     audit::action::Action,
     error::Error,
+    id::RotationId,
     rotations::{
-        model::{Choice, RotatorKind, Step},
+        model::{Choice, RotatorKind},
         page::{self, Line, ListView, Moved, RotationView},
     },
     ui::Form,
@@ -95,20 +96,17 @@ pub async fn list(signed: Signed, Query(query): Query<ListQuery>) -> Answer {
         }
     };
     let (secret, before) = (of.as_ref().map(|located| located.secret.id.as_str()), query.before.as_str());
-    let page = |ended, before| Wanted { projects: &projects, secret, ended: Some(ended), before };
-    let before = Some(before).filter(|before| !before.is_empty());
-    let mut rows = rotations::store::page(&mut db, &page(true, before), PAGE + 1, key).await?;
+    let before = Some(before).filter(|before| before.parse::<RotationId>().is_ok());
+    let wanted = Wanted { projects: &projects, secret, ended: Some(true), before };
+    let mut rows = rotations::store::page(&mut db, &wanted, PAGE + 1, key).await?;
     let more = rows.len() > PAGE as usize;
     rows.truncate(PAGE as usize);
     let older = rows.last().filter(|_| more).map(|last| query.address(Some(&last.id)));
     let ended = lines(&mut db, &rows, key).await?;
     let open = match before {
         None => {
-            let rows = rotations::store::page(&mut db, &page(false, None), OPEN, key).await?;
-            let mut open = lines(&mut db, &rows, key).await?;
-            // What stopped comes first.
-            open.sort_by_key(|line| (line.step != Step::NeedsPerson, line.started_at));
-            Some(open)
+            let rows = rotations::store::under_way(&mut db, &projects, secret, OPEN, key).await?;
+            Some(lines(&mut db, &rows, key).await?)
         }
         Some(_) => None,
     };

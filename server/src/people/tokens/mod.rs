@@ -55,6 +55,7 @@ pub async fn create_access_token(
         person_id: caller.id().into(),
         name: name.clone(),
         scopes: join(scopes),
+        session_id: caller.session().map(|session| session.id.clone()),
         hash: bearer_hash(PREFIX, &text).ok_or(Error::Unavailable)?,
         created_at: now,
         expires_at: now + life,
@@ -64,7 +65,11 @@ pub async fn create_access_token(
     };
     let subject = Subject { row: Some(row.id.clone()), ..about(&caller.person) };
     let (mut tx, event) = console.begin(caller, Action::CreateAccessToken, subject, own(true)).await?;
+    // Whoever waits here may wait for the end of the account or of the session that asks.
     people::lock(&mut tx, caller.id(), key).await?.ok_or(Error::NotFound)?;
+    if !caller.still_in(&mut tx, now, key).await? {
+        return Err(Error::Unauthenticated);
+    }
     if store::of_person(&mut tx, caller.id(), now, key).await?.len() >= MOST {
         return Err(Error::invalid("name", "You have 20 tokens that work. End one first."));
     }
@@ -113,6 +118,18 @@ pub(super) async fn end_access_tokens_of(console: &Console, tx: &mut Tx, person:
     let now = console.now();
     let rows = store::of_person(tx, person, now, console.seal_key()).await?;
     end_all(tx, rows, now).await
+}
+
+/// Ends every token that was made in a session which somebody ends: whoever had that session has these.
+pub(super) async fn end_access_tokens_from(
+    console: &Console,
+    tx: &mut Tx,
+    person: &str,
+    session: &str,
+) -> Result<Vec<Event>, Error> {
+    let now = console.now();
+    let rows = store::of_person(tx, person, now, console.seal_key()).await?;
+    end_all(tx, rows.into_iter().filter(|row| row.session_id.as_deref() == Some(session)).collect(), now).await
 }
 
 /// Ends every token within a change: for a restored database, which may be older than their ends.

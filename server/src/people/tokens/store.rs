@@ -17,6 +17,8 @@ pub struct AccessToken {
     pub person_id: String,
     pub name: String,
     pub scopes: String,
+    /// The session that it was made in.
+    pub session_id: Option<String>,
     pub hash: Vec<u8>,
     pub created_at: Moment,
     pub expires_at: Moment,
@@ -38,8 +40,8 @@ impl AccessToken {
     }
 }
 
-const TOKEN: &str = "SELECT id, person_id, name, scopes, hash, created_at, expires_at, revoked_at, event_seq, row_mac \
-                     FROM access_tokens";
+const TOKEN: &str = "SELECT id, person_id, name, scopes, session_id, hash, created_at, expires_at, revoked_at, \
+                     event_seq, row_mac FROM access_tokens";
 
 fn select(rest: &'static str) -> Statement {
     let mut statement = Statement::from(TOKEN);
@@ -73,13 +75,14 @@ pub async fn open(db: &mut impl Sql, now: Moment, key: &Secret) -> Result<Vec<Ac
 
 pub async fn insert(tx: &mut Tx, row: &AccessToken) -> Result<u64> {
     tx.sql(
-        "INSERT INTO access_tokens (id, person_id, name, scopes, hash, created_at, expires_at, event_seq, row_mac) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        "INSERT INTO access_tokens (id, person_id, name, scopes, session_id, hash, created_at, expires_at, event_seq, \
+         row_mac) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
     )
     .bind(row.id.clone())
     .bind(row.person_id.clone())
     .bind(row.name.clone())
     .bind(row.scopes.clone())
+    .bind(row.session_id.clone())
     .bind(row.hash.clone())
     .bind(row.created_at)
     .bind(row.expires_at)

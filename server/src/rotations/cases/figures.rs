@@ -32,10 +32,7 @@ impl Seen {
         project: Option<&str>,
     ) -> Result<Self, Error> {
         let (mut projects, mut tiers) = (Vec::new(), HashMap::new());
-        for row in catalog::store::projects(db).await? {
-            if !catalog::sees(console, caller, &row) {
-                continue;
-            }
+        for row in catalog::visible_projects(console, db, caller).await? {
             if project.is_none_or(|slug| slug == row.slug) {
                 for environment in catalog::store::environments(db, &row.id, console.seal_key()).await? {
                     tiers.insert(environment.id.clone(), environment.tier());

@@ -144,6 +144,7 @@ pub(super) async fn reopen(
     located: &Located,
     rotation: &Rotation,
 ) -> Result<Vec<Event>, Error> {
+    vault::store::note_death(tx, &located.secret.id, rotation.from_version, None).await?;
     let mut events = Vec::new();
     for case in store::of_secret(tx, &located.secret.id, console.seal_key()).await? {
         let of_this = case.version == rotation.from_version;
@@ -180,7 +181,8 @@ pub(super) async fn given_up(
 /// A case that this caller may look at.
 pub async fn visible_case(console: &Console, caller: &Caller, id: &str) -> Result<(Case, Located), Error> {
     let mut db = console.read().await?;
-    let case = store::find(&mut db, id, console.seal_key()).await?.ok_or(Error::NotFound)?;
+    let id: CaseId = id.parse().map_err(|_| Error::NotFound)?;
+    let case = store::find(&mut db, id.as_str(), console.seal_key()).await?.ok_or(Error::NotFound)?;
     let located = Located::visible(console, &mut db, caller, &case.secret_id).await?;
     Ok((case, located))
 }
@@ -365,8 +367,11 @@ pub(super) async fn contained(
 ) -> Result<Option<Case>, Error> {
     let key = console.seal_key();
     let cases = store::of_version(db, secret, version, key).await?;
-    let mut waiting =
-        cases.into_iter().filter(|case| case.ended_at.is_none() && case.contained_at.is_some()).peekable();
+    let is_urgent = |case: &Case| {
+        let urgent = matches!(case.trigger(), Trigger::Incident | Trigger::Leaver);
+        urgent && case.ended_at.is_none() && case.contained_at.is_some()
+    };
+    let mut waiting = cases.into_iter().filter(is_urgent).peekable();
     if waiting.peek().is_none() {
         return Ok(None);
     }
@@ -392,6 +397,8 @@ pub async fn open_leaver_case(
     let case = Case {
         opened_by: Some(caller.id().into()),
         suspect: Some(person.into()),
+        contained_at: Some(console.now()),
+        contained_by: Some(caller.id().into()),
         ..fresh(console, &located, Trigger::Leaver, version, left_at)?
     };
     let situation = catalog::secret_situation(&located);
@@ -403,6 +410,7 @@ pub async fn open_leaver_case(
     }
     store::insert(&mut tx, &case).await?;
     tx.seal(&case)?;
+    rotations::note_due(&mut tx, secret, console.now()).await?;
     let opened = about(Action::OpenCase, &located, &case);
     let event = event.detail("choice", "no downtime").private("path", located.secret.path.clone());
     Ok((case.id, tx.commit(vec![event, opened]).await?))
@@ -497,7 +505,7 @@ pub async fn attest_death(
     if open.is_some_and(|rotation| rotation.from_version == version || rotation.to_version == Some(version)) {
         return Err(Error::Conflict(Conflict::RotationOpen));
     }
-    if row.death.is_some() {
+    if matches!(row.death(), Some(Death::Proved | Death::Attested)) {
         return Err(Error::Conflict(Conflict::AlreadyDone));
     }
     let mut events = vec![event.private("path", located.secret.path.clone()).private("reason", reason)];

@@ -69,8 +69,8 @@ fn checked(rows: Vec<Case>, key: &Key) -> Vec<Case> {
 pub async fn insert(tx: &mut impl Sql, row: &Case) -> Result<u64> {
     tx.sql(
         "INSERT INTO rotation_cases (id, secret_id, project_id, environment_id, trigger_kind, version, began_at, \
-         opened_by, opened_at, suspect, cut_off, outcome, event_seq, row_mac) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
+         opened_by, opened_at, suspect, cut_off, outcome, contained_at, contained_by, event_seq, row_mac) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
     )
     .bind(row.id.clone())
     .bind(row.secret_id.clone())
@@ -84,6 +84,8 @@ pub async fn insert(tx: &mut impl Sql, row: &Case) -> Result<u64> {
     .bind(row.suspect.clone())
     .bind(row.cut_off)
     .bind(row.outcome.clone())
+    .bind(row.contained_at)
+    .bind(row.contained_by.clone())
     .bind(row.event_seq)
     .bind(row.row_mac.clone())
     .execute()
