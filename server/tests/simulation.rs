@@ -136,8 +136,8 @@ async fn work(stage: &Stage, replicas: usize) {
     }
 }
 
-/// One schedule; how it ended.
-async fn play(stage: &Stage, seed: u64) -> Step {
+/// One schedule: at which step the process died, if it did, and how the rotation ended.
+async fn play(stage: &Stage, seed: u64) -> (&'static str, Step) {
     let mut dice = Dice::new(seed);
     let mut log = format!("COUNTERSIGN_SEED={seed} COUNTERSIGN_SIMULATE=1\n");
     let replaces = dice.chance(50);
@@ -219,7 +219,26 @@ async fn play(stage: &Stage, seed: u64) -> Step {
         Step::NeedsPerson => assert!(typed > 0, "it should have gone on\n{log}"),
         other => panic!("it ended as {other:?}\n{log}"),
     }
-    row.step()
+    (dies.unwrap_or("nowhere"), row.step())
+}
+
+/// How many schedules there were of each death and end, by `death end`.
+type Ends = BTreeMap<String, u64>;
+
+/// Deaths down, ends across.
+fn fault_table(ends: &Ends) -> String {
+    let mut rows: BTreeMap<&str, BTreeMap<&str, u64>> = BTreeMap::new();
+    for (key, count) in ends {
+        let (death, end) = key.split_once(' ').unwrap();
+        *rows.entry(death).or_default().entry(end).or_default() += count;
+    }
+    let columns = [Step::Closed, Step::Superseded, Step::NeedsPerson].map(Step::code);
+    let mut text = format!("{:<28}{:>10}{:>12}{:>14}\n", "died at", columns[0], columns[1], columns[2]);
+    for (death, counts) in rows {
+        let [closed, superseded, asked] = columns.map(|end| counts.get(end).copied().unwrap_or(0));
+        writeln!(text, "{death:<28}{closed:>10}{superseded:>12}{asked:>14}").unwrap();
+    }
+    text
 }
 
 /// What one process plays: every `of`-th seed from `first` on.
@@ -236,16 +255,16 @@ impl Part {
         self.count.map_or(played < AT_LEAST || started.elapsed() < BUDGET, |count| played < count)
     }
 
-    async fn play(self) -> BTreeMap<String, u64> {
-        let (started, mut played, mut ends) = (Instant::now(), 0, BTreeMap::new());
+    async fn play(self) -> Ends {
+        let (started, mut played, mut ends) = (Instant::now(), 0, Ends::new());
         while self.goes_on(played, started) {
             let stage = Stage::new().await;
             for _ in 0..A_WORLD {
                 if !self.goes_on(played, started) {
                     break;
                 }
-                let end = play(&stage, self.first + played * self.of).await;
-                *ends.entry(end.code().to_owned()).or_default() += 1;
+                let (death, end) = play(&stage, self.first + played * self.of).await;
+                *ends.entry(format!("{death} {}", end.code())).or_default() += 1;
                 played += 1;
             }
             let console = &stage.cast.console;
@@ -257,7 +276,7 @@ impl Part {
 }
 
 /// Points at which a process dies are a process's own: each core plays its seeds in one of its own.
-fn play_on_every_core(first: u64, count: Option<u64>) -> BTreeMap<String, u64> {
+fn play_on_every_core(first: u64, count: Option<u64>) -> Ends {
     let of = std::thread::available_parallelism().map_or(1, |cores| cores.get() as u64);
     let parts: Vec<Child> = (0..of)
         .map(|part| {
@@ -270,11 +289,11 @@ fn play_on_every_core(first: u64, count: Option<u64>) -> BTreeMap<String, u64> {
             command.stdout(Stdio::piped()).spawn().unwrap()
         })
         .collect();
-    let mut all: BTreeMap<String, u64> = BTreeMap::new();
+    let mut all = Ends::new();
     for part in parts {
         let played = part.wait_with_output().unwrap();
         assert!(played.status.success(), "a schedule failed: its seed stands above");
-        for (end, count) in serde_json::from_slice::<BTreeMap<String, u64>>(&played.stdout).unwrap() {
+        for (end, count) in serde_json::from_slice::<Ends>(&played.stdout).unwrap() {
             *all.entry(end).or_default() += count;
         }
     }
@@ -305,5 +324,5 @@ async fn main() {
         count => play_on_every_core(first, count),
     };
     let (played, took) = (ends.values().sum::<u64>(), started.elapsed().as_secs_f64());
-    println!("{played} fault schedules from seed {first} in {took:.1} s: {ends:?}");
+    println!("{}{played} fault schedules from seed {first} in {took:.1} s", fault_table(&ends));
 }

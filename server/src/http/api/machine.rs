@@ -11,6 +11,7 @@ use axum::{
     extract::Path,
     http::{HeaderMap, Uri},
 };
+use serde_json::json;
 use zeroize::Zeroizing;
 
 /// A client secret for a token that lives minutes.
@@ -66,7 +67,7 @@ pub async fn secret(
         workloads::fetch_secret(&visitor.site.console, &visitor.who, token, &project, &environment, &path).await?;
     let field = |(name, value): (&str, &[u8])| {
         let (text, encoding) = as_text(value);
-        (name.to_owned(), Field { value: text.to_string(), encoding })
+        (name.to_owned(), json!(Field { value: text.to_string(), encoding }))
     };
     Ok(Json(Fetched {
         secret: taken.located.secret.id,

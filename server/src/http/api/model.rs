@@ -29,8 +29,9 @@ pub struct Fetched {
     pub secret: String,
     pub path: String,
     pub version: i32,
-    /// A plain secret has one field, `value`.
-    pub fields: BTreeMap<String, Field>,
+    /// In their order; a plain secret has one field, `value`.
+    #[schema(value_type = BTreeMap<String, Field>)]
+    pub fields: serde_json::Map<String, serde_json::Value>,
     pub event: u64,
     pub action: &'static str,
 }
