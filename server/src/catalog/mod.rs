@@ -44,15 +44,7 @@ impl Located {
     /// The secret, if this caller may know that it exists.
     pub async fn visible(console: &Console, db: &mut impl Sql, caller: &Caller, secret: &str) -> Result<Self, Error> {
         let located = Self::find(db, secret, console.seal_key()).await?.ok_or(Error::NotFound)?;
-        let seen = sees(console, caller, &located.project)
-            || grants::holds_any_in(
-                db,
-                Holder::Person(caller.id()),
-                &located.project.id,
-                console.now(),
-                console.seal_key(),
-            )
-            .await?;
+        let seen = is_visible(console, db, caller, &located.project).await?;
         if seen { Ok(located) } else { Err(Error::NotFound) }
     }
 
@@ -91,6 +83,13 @@ pub fn sees(console: &Console, caller: &Caller, project: &Project) -> bool {
     console.would(caller, Action::ViewCatalog, Some(&project.id), situation).is_none()
 }
 
+/// May this caller know that a project exists: by its openness, a role, or a grant in it?
+async fn is_visible(console: &Console, db: &mut impl Sql, caller: &Caller, project: &Project) -> Result<bool, Error> {
+    let holder = Holder::Person(caller.id());
+    Ok(sees(console, caller, project)
+        || grants::holds_any_in(db, holder, &project.id, console.now(), console.seal_key()).await?)
+}
+
 /// The project, if this caller may know that it exists.
 pub async fn visible_project(
     console: &Console,
@@ -100,9 +99,7 @@ pub async fn visible_project(
 ) -> Result<Project, Error> {
     let slug = app::people::model::slug(slug).map_err(|_| Error::NotFound)?;
     let project = store::find_project_by_slug(db, &slug).await?.ok_or(Error::NotFound)?;
-    let seen = sees(console, caller, &project)
-        || grants::holds_any_in(db, Holder::Person(caller.id()), &project.id, console.now(), console.seal_key())
-            .await?;
+    let seen = is_visible(console, db, caller, &project).await?;
     if seen { Ok(project) } else { Err(Error::NotFound) }
 }
 
@@ -110,10 +107,8 @@ pub async fn visible_project(
 pub async fn visible_projects(console: &Console, db: &mut impl Sql, caller: &Caller) -> Result<Vec<Project>, Error> {
     let mut visible = Vec::new();
     for project in store::projects(db).await? {
-        match visible_project(console, db, caller, &project.slug).await {
-            Ok(project) => visible.push(project),
-            Err(Error::NotFound) => {}
-            Err(error) => return Err(error),
+        if is_visible(console, db, caller, &project).await? {
+            visible.push(project);
         }
     }
     Ok(visible)

@@ -81,9 +81,13 @@ pub async fn sealed(db: &mut impl Sql, secret: &str, version: i32) -> Result<Opt
     Ok(row.map(|(generation, data_key, payload)| Stored { generation: generation as u32, data_key, payload }))
 }
 
+fn numbered((version, generation, data_key, payload): (i32, i32, Vec<u8>, Vec<u8>)) -> (i32, Stored) {
+    (version, Stored { generation: generation as u32, data_key, payload })
+}
+
 /// The sealed values of a secret that are not destroyed, for moving it.
 pub async fn all_sealed(db: &mut impl Sql, secret: &str) -> Result<Vec<(i32, Stored)>> {
-    let rows: Vec<(i32, i32, Vec<u8>, Vec<u8>)> = db
+    let rows: Vec<_> = db
         .sql(
             "SELECT version, key_generation, data_key, payload FROM secret_versions \
              WHERE secret_id = $1 AND destroyed_at IS NULL ORDER BY version",
@@ -91,16 +95,12 @@ pub async fn all_sealed(db: &mut impl Sql, secret: &str) -> Result<Vec<(i32, Sto
         .bind(secret.to_owned())
         .all()
         .await?;
-    let stored = |generation: i32, data_key, payload| Stored { generation: generation as u32, data_key, payload };
-    Ok(rows
-        .into_iter()
-        .map(|(version, generation, key, payload)| (version, stored(generation, key, payload)))
-        .collect())
+    Ok(rows.into_iter().map(numbered).collect())
 }
 
 /// The newest values of a secret that are not destroyed, deleted ones included.
 pub async fn newest_sealed(db: &mut impl Sql, secret: &str, limit: u32) -> Result<Vec<(i32, Stored)>> {
-    let rows: Vec<(i32, i32, Vec<u8>, Vec<u8>)> = db
+    let rows: Vec<_> = db
         .sql(
             "SELECT version, key_generation, data_key, payload FROM secret_versions \
              WHERE secret_id = $1 AND destroyed_at IS NULL ORDER BY version DESC LIMIT $2",
@@ -109,11 +109,7 @@ pub async fn newest_sealed(db: &mut impl Sql, secret: &str, limit: u32) -> Resul
         .bind(i64::from(limit))
         .all()
         .await?;
-    let stored = |generation: i32, data_key, payload| Stored { generation: generation as u32, data_key, payload };
-    Ok(rows
-        .into_iter()
-        .map(|(version, generation, key, payload)| (version, stored(generation, key, payload)))
-        .collect())
+    Ok(rows.into_iter().map(numbered).collect())
 }
 
 pub async fn insert(tx: &mut impl Sql, version: &Version, stored: &Stored) -> Result<u64> {

@@ -98,7 +98,7 @@ pub async fn write_version(
 }
 
 /// How many values back none is used again, where a secret rotates.
-pub const NOT_AGAIN: u32 = 5;
+const NOT_AGAIN: u32 = 5;
 
 /// What a new value was compared with.
 #[derive(Default)]

@@ -86,7 +86,7 @@ pub fn use_link(shell: &Shell, form: &Form, name: &str, joins: bool, action: &st
         let words = if joins {
             "Choose a password. Only you know it; the link works once."
         } else {
-            "Choose a new password. Every open session of yours ends."
+            "Choose a new password. Every open session and every token of yours ends."
         };
         view! {
             <div class="stack">

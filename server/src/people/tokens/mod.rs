@@ -1,5 +1,6 @@
 //! Personal access tokens: made in a browser and shown once, then used by a program in its owner's name, within its scopes.
-//! They end with the account, with a new password, with a restore, by hand, or by themselves.
+//! They end with the account, with a new password, with the session that made them when somebody ends it, with a restore, by
+//! hand, or by themselves.
 pub mod store;
 
 use self::store::AccessToken;
