@@ -44,6 +44,7 @@ pub const OPERATIONAL: &[&str] = &[
     "access_token_uses",
     "rotation_leases",
     "rotation_due",
+    "expiry_looks",
 ];
 
 #[derive(Debug, thiserror::Error)]

@@ -21,6 +21,7 @@ pub async fn run_due(console: &Console) -> Result<(), Error> {
     grants::remind(console).await?;
     while rotations::start_due(console).await? > 0 {}
     while rotations::run_due(console).await? > 0 {}
+    while rotations::expire_due(console).await? > 0 {}
     console.ledger.flush_repeats(false).await;
     Ok(())
 }

@@ -114,6 +114,7 @@ actions! {
     CloseCase = "case.closed", "Closed a case";
     ReopenCase = "case.reopened", "Opened a case again";
     CancelCase = "case.cancelled", "Cancelled a case";
+    ExpireVersion = "secret.version_expired", "A value ended by its own date";
     AttestDeath = "case.attested", "Attested that an old value is dead";
     CreatePending = "rotation.pending_created", "Made the new value";
     IntendSet = "rotation.set_intended", "About to set the new value on the target";

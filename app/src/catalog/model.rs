@@ -24,6 +24,8 @@ words! {
         Proved = "proved", "proved dead";
         /// Somebody says so, by name.
         Attested = "attested", "attested";
+        /// Its own date passed: a certificate's notAfter, a role's `VALID UNTIL`.
+        Expired = "expired", "expired";
         /// Made by a rotation that went back to the value before, and taken from the target again, if it ever was there.
         Withdrawn = "withdrawn", "withdrawn";
     }

@@ -22,6 +22,8 @@ fn words(kind: &str, subject: &str) -> (&'static str, String) {
         "rotation.needs_person" => ("A rotation needs you: it stopped", format!("/rotations/{subject}")),
         "rotation.waits" => ("A rotation waits for somebody to agree", format!("/rotations/{subject}")),
         "rotation.missed" => ("A scheduled rotation was missed", format!("/secrets/{subject}")),
+        "secret.expires" => ("A value in use ends by its own date within two weeks", format!("/secrets/{subject}")),
+        "secret.expired" => ("A value in use has ended by its own date", format!("/secrets/{subject}")),
         "case.leak" => ("A leak was reported: contain it", format!("/cases/{subject}")),
         "rotation.old_alive" => {
             ("An old credential works again after it was shown dead", format!("/rotations/{subject}"))

@@ -9,6 +9,8 @@ words! {
         Proved = "proved", "proved dead";
         /// Somebody says so, by name.
         Attested = "attested", "attested";
+        /// The value ended by its own date.
+        Expired = "expired", "expired";
         /// There is no target to ask.
         Unverified = "unverified", "not verified";
         /// Given up by two people, with a reason. It stays counted.
@@ -158,13 +160,14 @@ mod tests {
             case(0, Some(4), Some(End::Proved)),
             case(10, Some(30), Some(End::Proved)),
             case(20, None, Some(End::Attested)),
+            case(20, None, Some(End::Expired)),
             case(20, None, Some(End::Cancelled)),
             case(45, None, None),
             case(0, None, None),
             Case { trigger: Trigger::Incident, ..case(0, Some(90), Some(End::Proved)) },
         ];
         let figures = all(&cases, 50);
-        assert_eq!((figures.proved, figures.ended, figures.began), (2, 4, 6));
+        assert_eq!((figures.proved, figures.ended, figures.began), (2, 5, 7));
         assert_eq!(figures.mean, Some(TimeDelta::hours(12)));
         assert_eq!(figures.longest, Some(TimeDelta::hours(20)));
         assert_eq!((figures.within, figures.undecided), (1, 1), "one was in time, one still can be");

@@ -87,6 +87,8 @@ words! {
         Proved = "proved", "proved dead";
         /// Somebody says so, by name.
         Attested = "attested", "attested";
+        /// Its own date passed: a certificate's notAfter, a role's `VALID UNTIL`.
+        Expired = "expired", "expired";
         /// Nothing shows it: there is no target to ask.
         Unverified = "unverified", "not verified";
     }

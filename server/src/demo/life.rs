@@ -1,5 +1,6 @@
 //! The half year itself: a morning on which everything is made, then one working day after another.
 use super::{
+    certificate,
     dice::Dice,
     organisation::{COMMENTS, DENIALS, PEOPLE, PROJECTS, Project, REASONS, ROLES, TEAMS},
     receiver::Receiver,
@@ -18,6 +19,7 @@ use crate::{
 };
 use app::{
     audit::action::Action,
+    catalog::model::Kind,
     error::Error,
     id::CorrelationId,
     policies::model::{Class, Right, Tier, copy_only},
@@ -224,11 +226,15 @@ impl Life {
         let caller = self.caller(login).await?;
         let secret = catalog::store::find(&mut self.console.read().await?, &place.id, self.console.seal_key()).await?;
         let secret = secret.ok_or(Error::NotFound)?;
-        let fields = place
-            .fields
-            .iter()
-            .map(|name| Ok(((*name).to_owned(), vault::generate(32)?)))
-            .collect::<Result<Vec<_>, Error>>()?;
+        let fields = if secret.kind() == Kind::Certificate {
+            // The first ones end one after the other, some while they are in use; what replaces one lasts.
+            let lasts =
+                TimeDelta::days(if secret.latest_version == 0 { 170 + self.dice.below(40) as i64 } else { 365 });
+            certificate::issue(&secret.folded.replace('/', "."), self.clock.now(), lasts)?
+        } else {
+            let made = place.fields.iter().map(|name| Ok(((*name).to_owned(), vault::generate(32)?)));
+            made.collect::<Result<Vec<_>, Error>>()?
+        };
         // Whoever writes a partner's value by hand has agreed it with the partner.
         if self.partners.iter().any(|partner| partner.id == place.id) {
             self.receiver.0.accept(&fields.iter().map(|(name, value)| (name.clone(), value.to_string())).collect());

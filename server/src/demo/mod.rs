@@ -1,6 +1,7 @@
 //! The demonstration: half a year of a company that does not exist, lived by the real operations under a moving clock.
 //!
 //! Deterministic in what happens (offset, actor, action, subject); key material and ids are random. Loopback only.
+pub mod certificate;
 pub mod dice;
 mod life;
 pub mod organisation;

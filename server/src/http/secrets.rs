@@ -13,7 +13,7 @@ use crate::{
 use app::{
     audit::action::Action,
     catalog::{
-        model::warning,
+        model::{Kind, warning},
         page::{self, Column, Reader, SecretView, VersionLine},
     },
     error::{Error, Refusal},
@@ -74,6 +74,7 @@ async fn secret_page(signed: &Signed, id: &str, form: &Form) -> Result<String, E
             destroyed: row.destroyed_at.is_some(),
             destroy_after: row.destroy_after,
             death: row.death(),
+            valid_until: row.valid_until,
         });
     }
     let mut readers = Vec::new();
@@ -263,8 +264,14 @@ pub async fn write(signed: Signed, Path(id): Path<String>, fields: Fields) -> An
     let located = Located::visible(console, &mut console.read().await?, &signed.caller, &id).await?;
     let typed = fields.with_prefix("field.");
     if fields.get("anyway").is_empty() {
-        let odd: Vec<String> =
+        let mut odd: Vec<String> =
             typed.iter().filter_map(|(name, value)| Some(format!("{name}: {}", warning(value.as_bytes())?))).collect();
+        if located.secret.kind() == Kind::Certificate
+            && let Some((_, chain)) = typed.iter().find(|(name, _)| name == "chain")
+        {
+            let said = vault::expiry::warning(chain.as_bytes(), console.now());
+            odd.extend(said.map(|said| format!("chain: {said}")));
+        }
         if !odd.is_empty() {
             return Ok(mistaken(write_view(&signed, &id, odd, &Form::default()).await?));
         }

@@ -1,13 +1,13 @@
 //! Notices: written in the same change as what they tell of, read in the console.
 pub mod store;
 
-use crate::{audit::ledger::Tx, console::Console};
+use crate::{console::Console, db::Sql};
 use app::{error::Error, id::NoticeId};
 
 /// Tells some people that something happened to `subject`.
 pub async fn tell(
     console: &Console,
-    tx: &mut Tx,
+    tx: &mut impl Sql,
     people: impl IntoIterator<Item = &str>,
     kind: &str,
     subject: &str,

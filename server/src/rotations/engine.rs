@@ -25,6 +25,7 @@ use app::{
         cases::End,
         model::{ATTEMPTS, Grade, Resolved, Standing, Step, resolve, wait},
     },
+    time::rfc3339,
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::TimeDelta;
@@ -329,7 +330,7 @@ async fn set(console: &Console, work: &Work) -> Stepped {
     match answer {
         Ok(()) => {
             let after = Rotation { attempts: 0, reason: None, ..set_at(Step::SetOnTarget) };
-            save(console, &held, after, work.event(Action::SetOnTarget)).await.map(Ok)
+            was_set(console, work, &held, after, work.event(Action::SetOnTarget)).await.map(Ok)
         }
         // The answer came and was no, or the request never left: nothing was set.
         Err(trouble @ (Trouble::No(_) | Trouble::Later(_))) => {
@@ -337,6 +338,25 @@ async fn set(console: &Console, work: &Work) -> Stepped {
         }
         Err(trouble) => fail(console, &held, trouble).await.map(Ok),
     }
+}
+
+/// The target has the new value, which may end by itself there.
+async fn was_set(
+    console: &Console,
+    work: &Work,
+    before: &Rotation,
+    after: Rotation,
+    event: Event,
+) -> Result<Outcome, Error> {
+    let mut tx = console.ledger.begin(&Who::system("rotate")).await?;
+    let event = match (work.rotator.ends_at(), work.rotation.to_version) {
+        (Some(until), Some(version)) => {
+            vault::note_valid_until(&mut tx, &work.rotation.secret_id, version, until).await?;
+            event.detail("valid_until", rfc3339(until))
+        }
+        _ => event,
+    };
+    save_in(console, tx, before, after, event, Vec::new()).await
 }
 
 /// After a crash or a lost answer: what does the target take?
@@ -350,7 +370,8 @@ async fn find_out(console: &Console, work: &Work) -> Stepped {
     match found {
         Resolved::Set => {
             let event = work.event(Action::SetOnTarget).detail("found", "the target takes the new value");
-            save(console, &work.rotation, work.at(Step::SetOnTarget, console.now()), event).await.map(Ok)
+            let after = work.at(Step::SetOnTarget, console.now());
+            was_set(console, work, &work.rotation, after, event).await.map(Ok)
         }
         Resolved::NotSet => {
             let event = work.event(Action::FailStep).detail("found", "the target takes the old value only");
@@ -440,7 +461,7 @@ async fn drain(console: &Console, work: &Work) -> Stepped {
     };
     let said = |action| work.event(action).detail("why", why).detail("still_on_the_old_value", named.clone());
     if work.rotator.endpoints().is_empty() {
-        return close_unverified(console, work, said(Action::CloseRotation)).await.map(Ok);
+        return close_unproved(console, work, said(Action::CloseRotation)).await.map(Ok);
     }
     let event = said(Action::IntendDisable);
     let done = save(console, &work.rotation, work.at(Step::Disabling, now), event).await?;
@@ -459,15 +480,19 @@ async fn names(console: &Console, ids: &[String]) -> Result<String, Error> {
     Ok(names.join(", "))
 }
 
-/// Nobody refuses the old value, so nobody can show that it is dead.
-async fn close_unverified(console: &Console, work: &Work, event: Event) -> Result<Outcome, Error> {
-    let (now, grade) = (console.now(), Grade::Unverified.code());
-    let after = Rotation { grade: Some(grade.into()), ended_at: Some(now), ..work.at(Step::Closed, now) };
+/// Nobody refuses the old value, so nobody can show that it is dead; its own date may have passed.
+async fn close_unproved(console: &Console, work: &Work, event: Event) -> Result<Outcome, Error> {
+    let (now, version) = (console.now(), work.rotation.from_version);
     let mut tx = console.ledger.begin(&Who::system("rotate")).await?;
     catalog::store::lock(&mut tx, &work.rotation.secret_id, console.seal_key()).await?;
-    let version = work.rotation.from_version;
-    let closed = cases::end(console, &mut tx, &work.located, version, End::Unverified, now).await?;
-    save_in(console, tx, &work.rotation, after, event.detail("grade", grade), closed).await
+    let old = vault::store::find(&mut tx, &work.rotation.secret_id, version).await?;
+    let (grade, end, at) = match old.and_then(|old| old.valid_until).filter(|until| *until <= now) {
+        Some(until) => (Grade::Expired, End::Expired, until),
+        None => (Grade::Unverified, End::Unverified, now),
+    };
+    let after = Rotation { grade: Some(grade.code().into()), ended_at: Some(now), ..work.at(Step::Closed, now) };
+    let closed = cases::end(console, &mut tx, &work.located, version, end, at).await?;
+    save_in(console, tx, &work.rotation, after, event.detail("grade", grade.code()), closed).await
 }
 
 /// The overlap of a rotation ends now, and so does that of one that is not there yet; one that waits for approval begins.
@@ -530,7 +555,7 @@ async fn withdraw(console: &Console, work: &Work) -> Stepped {
 async fn disable(console: &Console, work: &Work) -> Stepped {
     if work.rotator.endpoints().is_empty() {
         let event = work.event(Action::CloseRotation).detail("why", "a person said so");
-        return close_unverified(console, work, event).await.map(Ok);
+        return close_unproved(console, work, event).await.map(Ok);
     }
     let since = work.rotation.promoted_at.unwrap_or(work.rotation.started_at);
     let Sessions { ended, left } = match work.rotator.disable_old(&work.old, work.made()?, since).await {

@@ -115,10 +115,10 @@ impl Postgres {
     /// Until when the server takes a password that is set now. Only an administrator may say so of a role, and does so each
     /// time: a former end would otherwise go on for the new password.
     fn validity(&self) -> String {
-        match (self.settings.dies_after_days, &self.admin) {
+        match (self.ends_at(), &self.admin) {
             (_, None) => String::new(),
-            (0, _) => " VALID UNTIL 'infinity'".into(),
-            (days, _) => format!(" VALID UNTIL '{}'", rfc3339(self.clock.now() + TimeDelta::days(days.into()))),
+            (None, _) => " VALID UNTIL 'infinity'".into(),
+            (Some(until), _) => format!(" VALID UNTIL '{}'", rfc3339(until)),
         }
     }
 
@@ -291,6 +291,11 @@ impl Rotator for Postgres {
 
     fn endpoints(&self) -> Vec<String> {
         self.settings.endpoints.clone()
+    }
+
+    fn ends_at(&self) -> Option<Moment> {
+        let days = self.admin.as_ref().map(|_| self.settings.dies_after_days).filter(|days| *days > 0)?;
+        Some(self.clock.now() + TimeDelta::days(days.into()))
     }
 
     async fn probe(&self, endpoint: &str, payload: &Payload) -> Standing {

@@ -48,6 +48,11 @@ pub trait Rotator: Send + Sync {
     /// Makes the target refuse the old credential and ends, or counts, what was opened with it; with one account for both,
     /// what was opened before `since`.
     async fn disable_old(&self, old: &Payload, new: &Payload, since: Moment) -> Result<Sessions, Trouble>;
+
+    /// Until when the target takes what is set now, at the latest, where it ends by itself.
+    fn ends_at(&self) -> Option<Moment> {
+        None
+    }
 }
 
 /// The text of a field.

@@ -9,6 +9,7 @@
 //! `seal` and `open` of [`envelope`] are what stores outside this database implement beside the embedded one: both work on
 //! a place and a version and neither touches a transaction.
 pub mod envelope;
+pub mod expiry;
 mod keyring;
 pub mod store;
 mod take;

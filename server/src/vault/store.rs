@@ -24,6 +24,8 @@ pub struct Version {
     /// When its credential was shown, or attested, to be dead, and which of the two.
     pub dead_at: Option<Moment>,
     pub death: Option<String>,
+    /// Until when it works by its own date: a certificate's notAfter, a role's `VALID UNTIL`.
+    pub valid_until: Option<Moment>,
 }
 
 impl Version {
@@ -38,7 +40,7 @@ impl Version {
 }
 
 const VERSION: &str = "SELECT secret_id, version, environment_id, key_generation, field_names, length, created_by, \
-                       created_at, deleted_at, destroy_after, destroy_by, destroyed_at, dead_at, death \
+                       created_at, deleted_at, destroy_after, destroy_by, destroyed_at, dead_at, death, valid_until \
                        FROM secret_versions";
 
 fn select(rest: &'static str) -> Statement {
@@ -59,8 +61,8 @@ pub async fn find(db: &mut impl Sql, secret: &str, version: i32) -> Result<Optio
 pub async fn current_of(db: &mut impl Sql, project: &str) -> Result<Vec<Version>> {
     db.sql(
         "SELECT v.secret_id, v.version, v.environment_id, v.key_generation, v.field_names, v.length, v.created_by, \
-         v.created_at, v.deleted_at, v.destroy_after, v.destroy_by, v.destroyed_at, v.dead_at, v.death FROM secret_versions v \
-         JOIN secrets s ON s.id = v.secret_id AND s.current_version = v.version WHERE s.project_id = $1",
+         v.created_at, v.deleted_at, v.destroy_after, v.destroy_by, v.destroyed_at, v.dead_at, v.death, \
+         v.valid_until FROM secret_versions v JOIN secrets s ON s.id = v.secret_id AND s.current_version = v.version WHERE s.project_id = $1",
     )
     .bind(project.to_owned())
     .all()
@@ -115,7 +117,7 @@ pub async fn newest_sealed(db: &mut impl Sql, secret: &str, limit: u32) -> Resul
 pub async fn insert(tx: &mut impl Sql, version: &Version, stored: &Stored) -> Result<u64> {
     tx.sql(
         "INSERT INTO secret_versions (secret_id, version, environment_id, key_generation, data_key, payload, \
-         field_names, length, created_by, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+         field_names, length, created_by, created_at, valid_until) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
     )
     .bind(version.secret_id.clone())
     .bind(version.version)
@@ -127,6 +129,7 @@ pub async fn insert(tx: &mut impl Sql, version: &Version, stored: &Stored) -> Re
     .bind(version.length)
     .bind(version.created_by.clone())
     .bind(version.created_at)
+    .bind(version.valid_until)
     .execute()
     .await
 }
@@ -326,6 +329,46 @@ pub async fn note_death(tx: &mut impl Sql, secret: &str, version: i32, death: Op
 pub async fn withdraw(tx: &mut impl Sql, secret: &str, version: i32, at: Moment) -> Result<u64> {
     set_deleted(tx, secret, version, Some(at)).await?;
     note_death(tx, secret, version, Some((at, Death::Withdrawn))).await
+}
+
+/// Notes until when a version works by its own date.
+pub async fn note_valid_until(tx: &mut impl Sql, secret: &str, version: i32, until: Moment) -> Result<u64> {
+    tx.sql("UPDATE secret_versions SET valid_until = $1 WHERE secret_id = $2 AND version = $3")
+        .bind(until)
+        .bind(secret.to_owned())
+        .bind(version)
+        .execute()
+        .await
+}
+
+/// Notes when to look at a version that ends by its own date.
+pub async fn note_look(tx: &mut impl Sql, secret: &str, version: i32, at: Moment) -> Result<u64> {
+    tx.sql(
+        "INSERT INTO expiry_looks (secret_id, version, look_at) VALUES ($1, $2, $3) \
+         ON CONFLICT (secret_id, version) DO UPDATE SET look_at = excluded.look_at",
+    )
+    .bind(secret.to_owned())
+    .bind(version)
+    .bind(at)
+    .execute()
+    .await
+}
+
+pub async fn forget_look(tx: &mut impl Sql, secret: &str, version: i32) -> Result<u64> {
+    tx.sql("DELETE FROM expiry_looks WHERE secret_id = $1 AND version = $2")
+        .bind(secret.to_owned())
+        .bind(version)
+        .execute()
+        .await
+}
+
+/// Versions to look at, the longest due first: `(secret, version, due)`.
+pub async fn looks(db: &mut impl Sql, now: Moment, limit: u32) -> Result<Vec<(String, i32, Moment)>> {
+    db.sql("SELECT secret_id, version, look_at FROM expiry_looks WHERE look_at <= $1 ORDER BY look_at LIMIT $2")
+        .bind(now)
+        .bind(i64::from(limit))
+        .all()
+        .await
 }
 
 #[derive(Clone, Debug, sqlx::FromRow)]

@@ -2,7 +2,7 @@
 use super::{
     active_key,
     envelope::{Payload, join_names, seal},
-    place, refused,
+    expiry, place, refused,
     store::{self, Version},
     subject,
 };
@@ -25,6 +25,7 @@ use app::{
     error::{Conflict, Error, Refusal},
     grants::model::State,
     policies::model::{Right, Tier},
+    time::Moment,
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use sha2::{Digest, Sha256};
@@ -209,14 +210,25 @@ async fn insert(
         destroyed_at: None,
         dead_at: None,
         death: None,
+        valid_until: expiry::of(secret.kind(), payload),
     };
     // The key may have been destroyed since the value was sealed with it.
     if !store::lock_key(tx, &secret.environment_id, row.key_generation).await? {
         return Err(Error::Conflict(Conflict::StaleVersion));
     }
     store::insert(tx, &row, sealed).await?;
+    if let Some(until) = row.valid_until {
+        store::note_look(tx, &secret.id, version, expiry::first_look(until)).await?;
+    }
     let digest = Sha256::new().chain_update(&sealed.data_key).chain_update(&sealed.payload).finalize();
     Ok(URL_SAFE_NO_PAD.encode(digest))
+}
+
+/// Notes until when a version works, and when to look at it.
+pub(crate) async fn note_valid_until(tx: &mut Tx, secret: &str, version: i32, until: Moment) -> Result<(), Error> {
+    store::note_valid_until(tx, secret, version, until).await?;
+    store::note_look(tx, secret, version, expiry::first_look(until)).await?;
+    Ok(())
 }
 
 struct Held {

@@ -9,6 +9,7 @@ mod support;
 
 mod api;
 mod cases;
+mod expiry;
 mod faults;
 mod grants;
 mod http;

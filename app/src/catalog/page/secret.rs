@@ -25,6 +25,8 @@ pub struct VersionLine {
     pub destroy_after: Option<Moment>,
     /// How it is known that its credential is dead: proved or attested.
     pub death: Option<Death>,
+    /// Until when it works by its own date.
+    pub valid_until: Option<Moment>,
 }
 
 /// Who can take the value now, and by which route.
@@ -213,9 +215,9 @@ fn version_row(version: &VersionLine, base: &str, edits: bool, attests: bool, no
         ui::text(format!("{} · {} bytes", version.fields.replace(',', ", "), version.length)),
         match version.death {
             Some(Death::Proved) => ui::badge("good", "proved dead"),
-            Some(death @ Death::Attested) => ui::badge("attention", death.words()),
+            Some(death @ (Death::Attested | Death::Expired)) => ui::badge("attention", death.words()),
             Some(death @ Death::Withdrawn) => ui::badge("ended", death.words()),
-            None if matches!(version.label, "current" | "pending") => ui::text("in use"),
+            None if matches!(version.label, "current" | "pending") => in_use(version.valid_until, now),
             None if attests => view! {
                 <details class="more"><summary>"may still work"</summary>
                     <form class="stacked" method="post" action=at("attest")>
@@ -229,6 +231,17 @@ fn version_row(version: &VersionLine, base: &str, edits: bool, attests: bool, no
         },
         act,
     ]
+}
+
+/// A value in use, and until when it works by its own date.
+fn in_use(valid_until: Option<Moment>, now: Moment) -> AnyView {
+    match valid_until {
+        None => ui::text("in use"),
+        Some(until) if until <= now => {
+            view! { {ui::badge("danger", "ended by its own date")}" "{ui::when(until)} }.into_any()
+        }
+        Some(until) => view! { "in use, until "{ui::when(until)} }.into_any(),
+    }
 }
 
 fn edit_part(view: &SecretView, base: &str, form: &Form) -> AnyView {

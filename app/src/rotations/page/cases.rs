@@ -32,7 +32,9 @@ fn state(end: Option<End>, late: bool) -> AnyView {
         None if late => ui::badge("danger", "Open, past its target"),
         None => ui::badge("wait", "Open"),
         Some(End::Proved) => ui::badge("good", "Old value proved dead"),
-        Some(end @ (End::Attested | End::Unverified)) => ui::badge("attention", format!("Old value {}", end.words())),
+        Some(end @ (End::Attested | End::Expired | End::Unverified)) => {
+            ui::badge("attention", format!("Old value {}", end.words()))
+        }
         Some(End::Cancelled) => ui::badge("ended", "Cancelled"),
     }
 }

@@ -71,7 +71,7 @@ pub struct Rotation {
     pub reason: Option<String>,
     /// What may be chosen then.
     pub choices: Vec<String>,
-    /// What is known of the old credential's end: `proved`, `attested` or `unverified`.
+    /// What is known of the old credential's end: `proved`, `attested`, `expired` or `unverified`.
     pub grade: Option<String>,
     pub from_version: i32,
     pub to_version: Option<i32>,
@@ -231,7 +231,7 @@ pub struct Case {
     /// How soon its protection level wants it dead, in hours.
     pub target_hours: i64,
     pub dead_at: Option<DateTime<Utc>>,
-    /// `proved`, `attested`, `unverified` or `cancelled`; absent while it is open.
+    /// `proved`, `attested`, `expired`, `unverified` or `cancelled`; absent while it is open.
     pub outcome: Option<String>,
     pub ended_at: Option<DateTime<Utc>>,
 }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! open ─▶ proved ◀─▶ open again, when the old credential works after all
-//!   └──▶ attested · not verified (no target to ask) · cancelled (by somebody else than whoever opened it)
+//!   └──▶ attested · expired (by its own date) · not verified (no target to ask) · cancelled (by somebody else than whoever opened it)
 //! ```
 mod figures;
 pub mod store;
@@ -113,6 +113,7 @@ pub(super) async fn end(
     let death = match end {
         End::Proved => Some(Death::Proved),
         End::Attested => Some(Death::Attested),
+        End::Expired => Some(Death::Expired),
         End::Unverified | End::Cancelled => None,
     };
     if let Some(death) = death {
@@ -121,7 +122,9 @@ pub(super) async fn end(
     let mut events = Vec::new();
     for case in store::of_version(tx, &located.secret.id, version, console.seal_key()).await? {
         if case.ended_at.is_none() {
-            events.push(finish(tx, located, case, end, now).await?);
+            // What ended by its date may have done so before the case began.
+            let at = now.max(case.began_at);
+            events.push(finish(tx, located, case, end, at).await?);
         }
     }
     Ok(events)
@@ -217,8 +220,13 @@ pub async fn report_leak(
     let located = Located::visible(console, &mut db, caller, secret).await?;
     let version = vault::store::find(&mut db, secret, leak.version).await?;
     let version = version.ok_or_else(|| Error::invalid("version", "There is no such version."))?;
-    if version.death() == Some(Death::Proved) {
-        return Err(Error::invalid("version", "This value was shown to be dead: it opens nothing any more."));
+    let ended = match version.death() {
+        Some(Death::Proved) => Some("This value was shown to be dead: it opens nothing any more."),
+        Some(Death::Expired) => Some("This value ended by its own date: it opens nothing any more."),
+        _ => None,
+    };
+    if let Some(why) = ended {
+        return Err(Error::invalid("version", why));
     }
     if let Some(suspect) = leak.suspect {
         let key = console.seal_key();
@@ -505,7 +513,7 @@ pub async fn attest_death(
     if open.is_some_and(|rotation| rotation.from_version == version || rotation.to_version == Some(version)) {
         return Err(Error::Conflict(Conflict::RotationOpen));
     }
-    if matches!(row.death(), Some(Death::Proved | Death::Attested)) {
+    if matches!(row.death(), Some(Death::Proved | Death::Attested | Death::Expired)) {
         return Err(Error::Conflict(Conflict::AlreadyDone));
     }
     let mut events = vec![event.private("path", located.secret.path.clone()).private("reason", reason)];
