@@ -11,5 +11,6 @@ pub mod checkpoint;
 pub mod leaf;
 #[cfg(feature = "ssr")]
 pub mod page;
+pub mod query;
 pub mod tree;
 pub mod verify;

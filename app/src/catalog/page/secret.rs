@@ -219,7 +219,7 @@ fn version_row(version: &VersionLine, base: &str, edits: bool, attests: bool, no
             Some(death @ Death::Withdrawn) => ui::badge("ended", death.words()),
             None if matches!(version.label, "current" | "pending") => in_use(version.valid_until, now),
             None if attests => view! {
-                <details class="more"><summary>"may still work"</summary>
+                <details class="more"><summary>{may_work(version.valid_until)}</summary>
                     <form class="stacked" method="post" action=at("attest")>
                         <label class="field"><span class="label">"What you saw"</span><input class="input" name="reason" maxlength="1000" required /></label>
                         <button class="button" type="submit">"I attest that it is dead"</button>
@@ -227,10 +227,17 @@ fn version_row(version: &VersionLine, base: &str, edits: bool, attests: bool, no
                 </details>
             }
             .into_any(),
-            None => ui::text("may still work"),
+            None => may_work(version.valid_until),
         },
         act,
     ]
+}
+
+fn may_work(valid_until: Option<Moment>) -> AnyView {
+    match valid_until {
+        None => ui::text("may still work"),
+        Some(until) => view! { "may still work until "{ui::when(until)} }.into_any(),
+    }
 }
 
 /// A value in use, and until when it works by its own date.
