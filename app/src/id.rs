@@ -135,6 +135,8 @@ ids! {
     /// How a secret rotates.
     PlanId = "pln";
     RotationId = "rot";
+    /// A query that somebody keeps.
+    ViewId = "viw";
     /// What the secrets of an environment inherit.
     DefaultId = "dfl";
     /// One trigger on one secret that has to be rotated.

@@ -7,6 +7,7 @@ pub mod grants;
 pub mod home;
 pub mod id;
 pub mod islands;
+pub mod nav;
 pub mod notifications;
 pub mod people;
 pub mod policies;

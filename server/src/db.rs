@@ -45,6 +45,9 @@ pub const OPERATIONAL: &[&str] = &[
     "rotation_leases",
     "rotation_due",
     "expiry_looks",
+    "projection_cursors",
+    "search_terms",
+    "search_postings",
 ];
 
 #[derive(Debug, thiserror::Error)]

@@ -140,6 +140,8 @@ actions! {
     ViewWorkloads = "workload.listed", "Read workloads";
 
     ReadTrail = "trail.read", "Read the trail";
+    SaveView = "view.saved", "Kept a view of the trail";
+    RemoveView = "view.removed", "Removed a view of the trail";
 }
 
 impl Action {

@@ -25,25 +25,3 @@ pub async fn json(url: &str, body: Option<&str>) -> Option<(u16, serde_json::Val
     let text = JsFuture::from(response.text().ok()?).await.ok()?.as_string()?;
     Some((response.status(), serde_json::from_str(&text).ok()?))
 }
-
-/// `application/x-www-form-urlencoded` (WHATWG URL) for a few fields.
-pub fn form(fields: &[(&str, &str)]) -> String {
-    let encode = |text: &str| -> String {
-        text.bytes()
-            .map(|byte| match byte {
-                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'*' => char::from(byte).to_string(),
-                b' ' => "+".into(),
-                other => format!("%{other:02X}"),
-            })
-            .collect()
-    };
-    fields.iter().map(|(name, value)| format!("{}={}", encode(name), encode(value))).collect::<Vec<_>>().join("&")
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn forms_are_encoded() {
-        assert_eq!(super::form(&[("purpose", "a b&c=é"), ("x", "1")]), "purpose=a+b%26c%3D%C3%A9&x=1");
-    }
-}

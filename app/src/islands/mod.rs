@@ -3,9 +3,13 @@
 //! A property of an island is written into the page: ids and labels, never a value.
 pub mod browser;
 pub mod copy;
+pub mod fresh;
 pub mod palette;
+pub mod query;
 pub mod reveal;
 
 pub use copy::CopyText;
+pub use fresh::Fresh;
 pub use palette::Palette;
+pub use query::QueryBox;
 pub use reveal::TakeValue;

@@ -1,5 +1,6 @@
 //! The palette: `Ctrl K` or `⌘ K`, a few words, Enter. Also `g` then a letter, and `/` for the page's search box.
 use super::browser;
+use crate::nav;
 use leptos::{
     ev, html,
     prelude::*,
@@ -27,7 +28,7 @@ pub fn Palette() -> impl IntoView {
     let (chosen, set_chosen) = signal(0_usize);
     let search = move |words: String| {
         spawn_local(async move {
-            let found = browser::json(&format!("/go?{}", browser::form(&[("q", &words)])), None).await;
+            let found = browser::json(&format!("/go?{}", nav::form(&[("q", &words)])), None).await;
             set_chosen.set(0);
             set_entries.set(found.map(|(_, json)| read(&json)).unwrap_or_default());
         });

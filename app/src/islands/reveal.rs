@@ -3,6 +3,7 @@
 //! Without this island the same form answers with a document of its own. The value is never in the page's source, its
 //! address, its title or its history; leaving the tab or the window hides it.
 use super::browser;
+use crate::nav;
 use leptos::{ev, prelude::*, task::spawn_local};
 use std::time::Duration;
 
@@ -25,7 +26,7 @@ pub fn TakeValue(secret: String, copy_only: bool) -> impl IntoView {
         let secret = secret.clone();
         move |verb: &'static str| {
             let url = format!("/secrets/{secret}/{verb}");
-            let body = browser::form(&[("purpose", &purpose.get_untracked())]);
+            let body = nav::form(&[("purpose", &purpose.get_untracked())]);
             spawn_local(async move {
                 let answer = browser::json(&url, Some(&body)).await;
                 let (taken, message) = read(answer, verb);

@@ -1,5 +1,5 @@
 //! The ledger's SQL.
-use super::ledger::Basis;
+use super::ledger::{Basis, Housekeeping};
 use crate::db::{Result, Sql, Statement, Transaction};
 use app::{audit::tree::Hash, time::Moment};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -128,7 +128,7 @@ pub async fn leaves(db: &mut impl Sql, from: u64, to: u64, limit: u64) -> Result
         .await
 }
 
-#[derive(sqlx::FromRow)]
+#[derive(Clone, sqlx::FromRow)]
 pub struct Stored {
     pub seq: i64,
     pub leaf: Vec<u8>,
@@ -159,6 +159,42 @@ pub async fn find(db: &mut impl Sql, seq: u64) -> Result<Option<Stored>> {
     let mut statement = Statement::from(STORED);
     statement.push(" WHERE seq = ").placeholder();
     db.sql(statement).bind(seq as i64).optional().await
+}
+
+/// How far a projection has read.
+pub async fn cursor(db: &mut impl Sql, name: &'static str) -> Result<u64> {
+    let row: Option<(i64,)> =
+        db.sql("SELECT seq FROM projection_cursors WHERE name = $1").bind(name).optional().await?;
+    Ok(row.map_or(0, |(seq,)| seq as u64))
+}
+
+/// The same, kept for this change.
+pub async fn lock_cursor(tx: &mut Housekeeping, name: &'static str) -> Result<u64> {
+    tx.sql("INSERT INTO projection_cursors (name, seq) VALUES ($1, 0) ON CONFLICT DO NOTHING")
+        .bind(name)
+        .execute()
+        .await?;
+    let (seq,): (i64,) = tx.lock("SELECT seq FROM projection_cursors WHERE name = $1").bind(name).one().await?;
+    Ok(seq as u64)
+}
+
+pub async fn move_cursor(tx: &mut Housekeeping, name: &'static str, to: u64) -> Result<u64> {
+    tx.sql("UPDATE projection_cursors SET seq = $1 WHERE name = $2").bind(to as i64).bind(name).execute().await
+}
+
+/// The first place from which on events are not before a moment. Found by steps that halve: their places depend on nothing
+/// but the places below, so that the answer stays the same as the trail grows, even where a clock was set back.
+pub async fn first_at(db: &mut impl Sql, moment: Moment) -> Result<u64> {
+    let mut below = 0_u64;
+    for bit in (0..=size(db).await?.checked_ilog2().unwrap_or(0)).rev() {
+        let tried = below | (1 << bit);
+        let row: Option<(Moment,)> =
+            db.sql("SELECT at FROM audit_events WHERE seq = $1").bind(tried as i64 - 1).optional().await?;
+        if row.is_some_and(|(at,)| at < moment) {
+            below = tried;
+        }
+    }
+    Ok(below)
 }
 
 /// What a list of events is narrowed to. Every key has an index with `seq` behind it.
@@ -218,6 +254,18 @@ pub async fn disclosures(db: &mut impl Sql, from: u64, to: u64) -> Result<Vec<(i
         .bind(to as i64)
         .all()
         .await
+}
+
+/// The same for events that do not follow one another; few at a time.
+pub async fn disclosures_of(db: &mut impl Sql, seqs: &[i64]) -> Result<Vec<(i64, String, Vec<u8>, String)>> {
+    let mut found = Vec::new();
+    for part in seqs.chunks(CHUNKS[0]) {
+        let mut statement = Statement::from("SELECT seq, field, salt, value FROM audit_disclosures WHERE seq IN ");
+        statement.rows(1, part.len()).push(" ORDER BY seq, field");
+        let query = part.iter().fold(db.sql(statement), |query, seq| query.bind(*seq));
+        found.extend(query.all::<(i64, String, Vec<u8>, String)>().await?);
+    }
+    Ok(found)
 }
 
 pub async fn tile(db: &mut impl Sql, level: u32, n: u64) -> Result<Option<Vec<u8>>> {

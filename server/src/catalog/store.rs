@@ -202,6 +202,17 @@ pub async fn search(db: &mut impl Sql, words: &str, limit: u32, key: &Key) -> Re
     Ok(rows.into_iter().filter_map(|row| check(row, key)).collect())
 }
 
+/// Secrets with a path, or one that begins so, wherever they are: `(id, project)`. Names alone: nothing is opened with them.
+pub async fn at_path(db: &mut impl Sql, folded: &str, exact: bool, limit: u32) -> Result<Vec<(String, String)>> {
+    let statement = if exact {
+        "SELECT id, project_id FROM secrets WHERE folded = $1 ORDER BY id LIMIT $2"
+    } else {
+        "SELECT id, project_id FROM secrets WHERE folded >= $1 AND folded < $3 ORDER BY id LIMIT $2"
+    };
+    let query = db.sql(statement).bind(folded.to_owned()).bind(i64::from(limit));
+    if exact { query.all().await } else { query.bind(format!("{folded}~")).all().await }
+}
+
 pub async fn insert(tx: &mut impl Sql, secret: &Secret) -> Result<u64> {
     tx.sql(
         "INSERT INTO secrets (id, project_id, environment_id, path, folded, kind, class, description, team_id, \

@@ -12,7 +12,6 @@ use app::{
     id::CorrelationId,
     policies::model::Role,
     session::{Flash, Shell, Theme, Viewer},
-    time::Moment,
 };
 use axum::{
     body::Bytes,
@@ -359,13 +358,4 @@ impl Names {
         self.0.insert(id.into(), name.clone());
         Ok(name)
     }
-}
-
-/// Midnight UTC of a date in an address, if there is one.
-pub fn day(text: &str) -> Result<Option<Moment>, &'static str> {
-    if text.is_empty() {
-        return Ok(None);
-    }
-    let date = chrono::NaiveDate::parse_from_str(text, "%Y-%m-%d").map_err(|_| "Dates are written 2026-11-24.")?;
-    Ok(date.and_hms_opt(0, 0, 0).map(|at| at.and_utc()))
 }

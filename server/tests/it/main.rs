@@ -21,6 +21,7 @@ mod process;
 mod requests;
 mod rotations;
 mod schedules;
+mod search;
 mod state;
 mod tidy;
 mod vault;
