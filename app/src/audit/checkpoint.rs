@@ -80,7 +80,12 @@ impl LogKey {
 
     /// The signed note that asserts this size and root.
     pub fn sign(&self, size: u64, root: Hash) -> String {
-        let text = Checkpoint { origin: self.name.clone(), size, root }.text();
+        self.sign_text(&Checkpoint { origin: self.name.clone(), size, root }.text())
+    }
+
+    /// A signed note (C2SP) over some lines. Whoever signs another thing than a checkpoint begins with a line that is no
+    /// log's name.
+    pub fn sign_text(&self, text: &str) -> String {
         let signature = self.key.sign(text.as_bytes());
         let mut bytes = self.verifier().id().to_vec();
         bytes.extend(signature.to_bytes());
@@ -133,6 +138,18 @@ impl VerifierKey {
 
     /// The checkpoint in a note, if this key signed it.
     pub fn open(&self, note: &str) -> Result<Checkpoint, Unproven> {
+        let text = self.signed(note)?;
+        let checkpoint = Checkpoint::parse(&text).ok_or(Unproven::Malformed)?;
+        if checkpoint.origin == self.name { Ok(checkpoint) } else { Err(Unproven::OtherLog) }
+    }
+
+    /// Did this key sign exactly these lines?
+    pub fn open_text(&self, text: &str, note: &str) -> Result<(), Unproven> {
+        if self.signed(note)? == text { Ok(()) } else { Err(Unproven::OtherLog) }
+    }
+
+    /// The lines of a note that this key signed.
+    fn signed(&self, note: &str) -> Result<String, Unproven> {
         let (text, signatures) = note.split_once("\n\n").ok_or(Unproven::Malformed)?;
         let text = format!("{text}\n");
         let mut found = false;
@@ -148,11 +165,7 @@ impl VerifierKey {
             self.key.verify(text.as_bytes(), &signature).map_err(|_| Unproven::Forged)?;
             found = true;
         }
-        if !found {
-            return Err(Unproven::OtherKey);
-        }
-        let checkpoint = Checkpoint::parse(&text).ok_or(Unproven::Malformed)?;
-        if checkpoint.origin == self.name { Ok(checkpoint) } else { Err(Unproven::OtherLog) }
+        if found { Ok(text) } else { Err(Unproven::OtherKey) }
     }
 }
 

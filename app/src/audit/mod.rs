@@ -8,6 +8,7 @@
 //! commitments; whoever holds an earlier checkpoint can tell any edit, removal, insertion or reordering before it.
 pub mod action;
 pub mod checkpoint;
+pub mod evidence;
 pub mod leaf;
 #[cfg(feature = "ssr")]
 pub mod page;

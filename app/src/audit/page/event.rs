@@ -184,7 +184,7 @@ pub fn side(view: EventView, search: &Search, close: String) -> AnyView {
     let json = view.json.clone();
     view! {
         <aside class="side" id="event" aria-labelledby="ev-title" tabindex="-1">
-            <header><span>"Event "<b class="soft">{seq}</b></span><span><a class="button plain" href=format!("/audit/{seq}")>"Open page"</a><a class="icon-button" href=close aria-label="Close event"><span class="ic stop" aria-hidden="true"></span></a></span></header>
+            <header><p>"Event "<b class="soft">{seq}</b></p><span><a class="button plain" href=format!("/audit/{seq}")>"Open page"</a><a class="icon-button" href=close aria-label="Close event"><span class="ic stop" aria-hidden="true"></span></a></span></header>
             <div><h2 id="ev-title">{sentence}</h2>
                 <p class="small muted when"><time datetime=time::rfc3339(view.line.at)>{shown.format("%a %-d %b %Y, %H:%M:%S %:z").to_string()}</time></p>{quote}{looks}</div>
             {changed}

@@ -119,7 +119,8 @@ async fn facts(
     };
     let called = called.or_else(|| id.map(ToOwned::to_owned)).unwrap_or_default();
     let by = leaf.actor.method.as_deref().map_or(String::new(), |method| format!(", by {method}"));
-    let shown = format!("{}, {kind}{by}", actor(site, db, names, row).await?);
+    let name = actor(site, db, names, row).await?;
+    let shown = if id.is_some() && kind != "system" { format!("{name}, {kind}{by}") } else { name };
     // Two workloads of different projects may have one name: an id is one alone.
     let find = if kind == "workload" { id.unwrap_or(&called).to_owned() } else { called };
     add("Actor", shown, id, href, Some((Key::Actor, &find)));
