@@ -135,6 +135,8 @@ ids! {
     /// How a secret rotates.
     PlanId = "pln";
     RotationId = "rot";
+    /// Something made of the trail: an export, a bundle, a verification.
+    ReportId = "rep";
     /// A query that somebody keeps.
     ViewId = "viw";
     /// What the secrets of an environment inherit.

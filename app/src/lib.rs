@@ -11,6 +11,7 @@ pub mod nav;
 pub mod notifications;
 pub mod people;
 pub mod policies;
+pub mod reports;
 pub mod requests;
 pub mod rotations;
 pub mod session;

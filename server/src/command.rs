@@ -10,8 +10,14 @@ use crate::{
     instance::{self, Instance},
     jobs, people,
 };
+use app::audit::{checkpoint::VerifierKey, evidence};
 use clap::{Args, Parser, Subcommand};
-use std::{net::SocketAddr, path::PathBuf, process::ExitCode, time::Duration};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::Duration,
+};
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
@@ -36,6 +42,9 @@ enum Command {
     /// The trail: verify it, print its newest checkpoint or its key
     #[command(subcommand)]
     Audit(Audit),
+    /// Evidence bundles: check one on any host, without a server
+    #[command(subcommand)]
+    Evidence(Evidence),
     /// Administrators, from this host
     #[command(subcommand)]
     Admin(Admin),
@@ -94,6 +103,22 @@ enum Audit {
     Checkpoint(Settings),
     /// Print the key that verifies checkpoints (C2SP signed-note verifier key)
     Key(Settings),
+}
+
+#[derive(Subcommand)]
+enum Evidence {
+    /// Check a bundle. Exit code 0: it holds; 2: something was changed, left out or put in; 1: it could not be read
+    Verify {
+        /// The bundle
+        file: PathBuf,
+        /// The log's verifier key, as `countersign audit key` prints it and somebody you trust gave you. Without it only that
+        /// the bundle fits together is checked
+        #[arg(long, value_name = "FILE")]
+        key: Option<PathBuf>,
+        /// Print the result as JSON
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 #[derive(Subcommand)]
@@ -161,6 +186,7 @@ async fn run(command: Command) -> Result<ExitCode, Failure> {
             return Ok(client::rotations::run(rotations).await?);
         }
         Command::Audit(audit) => return run_audit(audit).await,
+        Command::Evidence(Evidence::Verify { file, key, json }) => return check_evidence(&file, key.as_deref(), json),
         Command::Recover { settings, reason, .. } => {
             let found = instance::recover(&settings.resolve()?, Clock::Machine, &reason).await?;
             say(format!("Recorded: {found}"));
@@ -320,39 +346,49 @@ async fn run_audit(audit: Audit) -> Result<ExitCode, Failure> {
             let started = tokio::time::Instant::now();
             let report = verify::run(&db, &key, verify::Options { checkpoint: kept.as_deref(), deep }, demo).await?;
             let seconds = started.elapsed().as_secs_f64();
-            let verified = &report.verified;
-            let root: String = verified.root.iter().map(|byte| format!("{byte:02x}")).collect();
-            say(format!("{} events, {} checkpoints, {seconds:.2} s", verified.size, verified.checkpoints));
-            say(format!("root {root}"));
-            for oddity in &verified.oddities {
-                say(format!("note: {oddity}"));
-            }
-            if report.undisclosed > 0 {
-                say(format!("note: {} fields are withheld or erased; their proofs hold", report.undisclosed));
-            }
-            let mut wrong: Vec<String> = verified.tampering.iter().map(ToString::to_string).collect();
-            wrong.extend(report.mismatches.iter().cloned());
+            report.lines().into_iter().for_each(say);
+            say(format!("{seconds:.2} s"));
+            let mut tampered = !report.is_clean();
             if state {
                 let checked = crate::audit::state::run(&config, &db).await?;
                 say(format!("{} rows that open access were compared with their events", checked.rows));
-                wrong.extend(checked.wrong);
+                tampered |= !checked.wrong.is_empty();
+                checked.wrong.iter().for_each(|line| say(format!("TAMPERED: {line}")));
             }
-            for line in &wrong {
-                say(format!("TAMPERED: {line}"));
-            }
-            if !wrong.is_empty() {
+            if tampered {
                 return Ok(ExitCode::from(2));
             }
-            for lost in &verified.lost {
-                say(format!("LOST: {lost}"));
-            }
-            if !verified.lost.is_empty() {
+            if !report.verified.lost.is_empty() {
                 return Ok(ExitCode::from(3));
             }
-            say("whole: every event is the one that was signed");
+            say(verify::WHOLE);
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The rules of `app/src/audit/evidence`, on a file.
+fn check_evidence(file: &Path, key: Option<&Path>, json: bool) -> Result<ExitCode, Failure> {
+    let size = std::fs::metadata(file).map_err(|error| format!("{}: {error}", file.display()))?.len();
+    if size > evidence::LARGEST as u64 {
+        return Err(format!("{}: larger than any bundle", file.display()).into());
+    }
+    let bytes = std::fs::read(file).map_err(|error| format!("{}: {error}", file.display()))?;
+    let key = match key {
+        Some(path) => {
+            let text = std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
+            Some(VerifierKey::parse(&text).ok_or_else(|| format!("{}: not a verifier key", path.display()))?)
+        }
+        None => None,
+    };
+    let verdict = evidence::verify(&bytes, key.as_ref());
+    let told = verdict.told();
+    if json {
+        say(serde_json::to_string_pretty(&told)?);
+    } else {
+        told.lines().into_iter().for_each(say);
+    }
+    Ok(ExitCode::from(if told.holds { 0 } else { 2 }))
 }
 
 /// A link for somebody who cannot get in, made on the host. Everybody sees the event.

@@ -48,6 +48,8 @@ pub const OPERATIONAL: &[&str] = &[
     "projection_cursors",
     "search_terms",
     "search_postings",
+    "report_jobs",
+    "report_chunks",
 ];
 
 #[derive(Debug, thiserror::Error)]

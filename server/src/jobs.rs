@@ -3,7 +3,7 @@
 use crate::{
     audit::event::{Event, Who},
     console::Console,
-    grants, people, requests, rotations, vault,
+    grants, people, reports, requests, rotations, vault,
 };
 use app::{
     audit::{action::Action, verify::HEARTBEAT},
@@ -45,12 +45,25 @@ pub fn start(console: &Console) {
             tokio::time::sleep(LOOK).await;
         }
     });
+    // Long work is not what the rest waits for.
+    let long = console.clone();
+    tokio::spawn(async move {
+        loop {
+            if let Err(error) = reports::run_due(&long).await {
+                tracing::error!(%error, "exports");
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    });
     let beat = console.clone();
     tokio::spawn(async move {
         loop {
             tokio::time::sleep(HEARTBEAT.to_std().unwrap_or_default() / 5).await;
             if let Err(error) = heartbeat(&beat).await {
                 tracing::error!(%error, "heartbeat");
+            }
+            if let Err(error) = reports::forget_over(&beat).await {
+                tracing::error!(%error, "results that are no longer kept");
             }
             if let Err(error) = sweep(&beat).await {
                 tracing::error!(%error, "housekeeping");

@@ -19,6 +19,7 @@ pub mod notifications;
 pub mod outbound;
 pub mod people;
 pub mod policies;
+pub mod reports;
 pub mod requests;
 pub mod rotations;
 pub mod space;

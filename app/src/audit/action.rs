@@ -140,6 +140,11 @@ actions! {
     ViewWorkloads = "workload.listed", "Read workloads";
 
     ReadTrail = "trail.read", "Read the trail";
+    StartExport = "export.started", "Asked for an export";
+    CancelExport = "export.cancelled", "Cancelled an export";
+    FinishExport = "export.finished", "An export was made";
+    FailExport = "export.failed", "An export could not be made";
+    DownloadExport = "export.downloaded", "Took an export";
     SaveView = "view.saved", "Kept a view of the trail";
     RemoveView = "view.removed", "Removed a view of the trail";
 }
@@ -178,6 +183,7 @@ impl Action {
                 | EndGrant
                 | RevokeToken
                 | ReadTrail
+                | CancelExport
                 | ViewPeople
                 | ViewCatalog
                 | ViewRequest

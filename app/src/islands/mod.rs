@@ -5,11 +5,13 @@ pub mod browser;
 pub mod copy;
 pub mod fresh;
 pub mod palette;
+pub mod progress;
 pub mod query;
 pub mod reveal;
 
 pub use copy::CopyText;
 pub use fresh::Fresh;
 pub use palette::Palette;
+pub use progress::Progress;
 pub use query::QueryBox;
 pub use reveal::TakeValue;

@@ -24,6 +24,8 @@ fn words(kind: &str, subject: &str) -> (&'static str, String) {
         "rotation.missed" => ("A scheduled rotation was missed", format!("/secrets/{subject}")),
         "secret.expires" => ("A value in use ends by its own date within two weeks", format!("/secrets/{subject}")),
         "secret.expired" => ("A value in use has ended by its own date", format!("/secrets/{subject}")),
+        "report.done" => ("What you asked for is made: take it within a day", format!("/reports/{subject}")),
+        "report.failed" => ("What you asked for could not be made", format!("/reports/{subject}")),
         "case.leak" => ("A leak was reported: contain it", format!("/cases/{subject}")),
         "rotation.old_alive" => {
             ("An old credential works again after it was shown dead", format!("/rotations/{subject}"))

@@ -117,7 +117,11 @@ fn rail(shell: &Shell, viewer: &Viewer) -> AnyView {
                 </ul>
                 {evidence.then(|| view! {
                     <h2>"Evidence"</h2>
-                    <ul>{entry("/audit", "Audit trail", 0, false, "")}</ul>
+                    <ul>
+                        {entry("/audit", "Audit trail", 0, false, "")}
+                        {entry("/reports", "Reports", 0, false, "")}
+                        {entry("/log", "Log integrity", 0, false, "")}
+                    </ul>
                 })}
                 <h2>"Admin"</h2>
                 <ul>

@@ -55,6 +55,16 @@ impl Builder {
         self.key.verifier()
     }
 
+    /// Signs lines that are no checkpoint (see [`LogKey::sign_text`]).
+    pub fn sign_text(&self, text: &str) -> String {
+        self.key.sign_text(text)
+    }
+
+    /// Puts an evidence bundle together under the log's key.
+    pub fn assemble(&self, parts: app::audit::evidence::Parts) -> Option<Vec<u8>> {
+        app::audit::evidence::assemble(parts, &self.key)
+    }
+
     pub fn signed(&self) -> Signed {
         self.signed.borrow().clone()
     }

@@ -321,6 +321,16 @@ pub async fn checkpoints(db: &mut impl Sql, from: u64, limit: u64) -> Result<Vec
         .await
 }
 
+/// The newest head of a tree that is not larger.
+pub async fn checkpoint_below(db: &mut impl Sql, size: u64) -> Result<Option<String>> {
+    let row: Option<(String,)> = db
+        .sql("SELECT note FROM audit_checkpoints WHERE size <= $1 ORDER BY size DESC LIMIT 1")
+        .bind(size as i64)
+        .optional()
+        .await?;
+    Ok(row.map(|(note,)| note))
+}
+
 pub async fn latest_checkpoint(db: &mut impl Sql) -> Result<Option<(i64, Vec<u8>, String)>> {
     db.sql("SELECT size, root, note FROM audit_checkpoints ORDER BY size DESC LIMIT 1").optional().await
 }

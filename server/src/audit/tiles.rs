@@ -2,6 +2,7 @@
 use super::store;
 use crate::db::{Result, Sql};
 use app::audit::tree::{self, Frontier, Hash, Node, TILE, cover, fold, leaf_hash};
+use std::collections::HashMap;
 
 /// The hashes of one tile in a tree of `size` leaves: full, or as far as it goes. Empty where the tree does not reach.
 pub async fn tile(db: &mut impl Sql, size: u64, level: u32, n: u64) -> Result<Vec<Hash>> {
@@ -44,44 +45,65 @@ pub fn root_of(hashes: &[Hash]) -> Hash {
     tree.root()
 }
 
-/// The hash of one perfect subtree of a tree of `size` leaves.
-async fn node(db: &mut impl Sql, size: u64, node: Node) -> Result<Hash> {
-    let (level, within) = (node.level / 8, node.level % 8);
-    let first = node.index << within;
-    let hashes = tile(db, size, level, first / TILE).await?;
-    let start = (first % TILE) as usize;
-    Ok(root_of(hashes.get(start..start + (1 << within)).unwrap_or_default()))
+/// Makes proofs in one tree; what it has read and hashed is kept for the next.
+pub struct Prover {
+    size: u64,
+    tiles: HashMap<(u32, u64), Vec<Hash>>,
+    nodes: HashMap<Node, Hash>,
 }
 
-async fn range(db: &mut impl Sql, size: u64, start: u64, end: u64) -> Result<Hash> {
-    let mut hashes = Vec::new();
-    for part in cover(start, end) {
-        hashes.push(node(db, size, part).await?);
+impl Prover {
+    pub fn new(size: u64) -> Self {
+        Self { size, tiles: HashMap::new(), nodes: HashMap::new() }
     }
-    Ok(fold(&hashes))
+
+    /// The hash of one perfect subtree.
+    async fn node(&mut self, db: &mut impl Sql, node: Node) -> Result<Hash> {
+        if let Some(known) = self.nodes.get(&node) {
+            return Ok(*known);
+        }
+        let (level, within) = (node.level / 8, node.level % 8);
+        let first = node.index << within;
+        let place = (level, first / TILE);
+        if !self.tiles.contains_key(&place) {
+            let read = tile(db, self.size, level, place.1).await?;
+            self.tiles.insert(place, read);
+        }
+        let hashes = self.tiles.get(&place).map(Vec::as_slice).unwrap_or_default();
+        let start = (first % TILE) as usize;
+        let hash = root_of(hashes.get(start..start + (1 << within)).unwrap_or_default());
+        self.nodes.insert(node, hash);
+        Ok(hash)
+    }
+
+    async fn ranges(&mut self, db: &mut impl Sql, ranges: Vec<(u64, u64)>) -> Result<Vec<Hash>> {
+        let mut proof = Vec::new();
+        for (start, end) in ranges {
+            let mut hashes = Vec::new();
+            for part in cover(start, end) {
+                hashes.push(self.node(db, part).await?);
+            }
+            proof.push(fold(&hashes));
+        }
+        Ok(proof)
+    }
+
+    /// That the event is in the tree (RFC 9162 §2.1.3).
+    pub async fn inclusion(&mut self, db: &mut impl Sql, seq: u64) -> Result<Vec<Hash>> {
+        self.ranges(db, tree::inclusion_ranges(seq, self.size)).await
+    }
+
+    /// That the tree of `old` events is the beginning of this one (RFC 9162 §2.1.4).
+    pub async fn consistency(&mut self, db: &mut impl Sql, old: u64) -> Result<Vec<Hash>> {
+        self.ranges(db, tree::consistency_ranges(old, self.size)).await
+    }
 }
 
 /// The tree's right edge at a size.
 pub async fn frontier(db: &mut impl Sql, size: u64) -> Result<Option<Frontier>> {
-    let mut edge = Vec::new();
+    let (mut prover, mut edge) = (Prover::new(size), Vec::new());
     for part in cover(0, size) {
-        edge.push(node(db, size, part).await?);
+        edge.push(prover.node(db, part).await?);
     }
     Ok(Frontier::from_cover(size, edge))
-}
-
-pub async fn inclusion_proof(db: &mut impl Sql, seq: u64, size: u64) -> Result<Vec<Hash>> {
-    let mut proof = Vec::new();
-    for (start, end) in tree::inclusion_ranges(seq, size) {
-        proof.push(range(db, size, start, end).await?);
-    }
-    Ok(proof)
-}
-
-pub async fn consistency_proof(db: &mut impl Sql, old: u64, new: u64) -> Result<Vec<Hash>> {
-    let mut proof = Vec::new();
-    for (start, end) in tree::consistency_ranges(old, new) {
-        proof.push(range(db, new, start, end).await?);
-    }
-    Ok(proof)
 }

@@ -35,48 +35,95 @@ impl Report {
 
 /// Reads the whole ledger and checks it against its checkpoints. `demo`: simulated time beats once an hour.
 pub async fn run(db: &Db, key: &VerifierKey, options: Options<'_>, demo: bool) -> crate::db::Result<Report> {
-    let silence = if demo { TimeDelta::hours(1) } else { HEARTBEAT };
-    let mut verifier = Verifier::new(silence);
-    let mut from = 0;
-    loop {
-        let notes = store::checkpoints(&mut db.read().await?, from, CHUNK).await?;
-        for (size, note) in &notes {
-            verifier.checkpoint(key, Some(*size as u64), note);
-            from = *size as u64 + 1;
+    let mut verification = Verification::begin(db, key, &options, demo).await?;
+    while verification.go_on(db, &options).await? {}
+    Ok(verification.finish())
+}
+
+/// A verification under way, a stretch at a time.
+pub struct Verification {
+    verifier: Verifier,
+    mismatches: Vec<String>,
+    undisclosed: u64,
+    next: u64,
+    head: u64,
+}
+
+impl Verification {
+    /// Takes up every checkpoint: they come before the leaves.
+    pub async fn begin(db: &Db, key: &VerifierKey, options: &Options<'_>, demo: bool) -> crate::db::Result<Self> {
+        let mut verifier = Verifier::new(if demo { TimeDelta::hours(1) } else { HEARTBEAT });
+        let mut from = 0;
+        loop {
+            let notes = store::checkpoints(&mut db.read().await?, from, CHUNK).await?;
+            for (size, note) in &notes {
+                verifier.checkpoint(key, Some(*size as u64), note);
+                from = *size as u64 + 1;
+            }
+            if (notes.len() as u64) < CHUNK {
+                break;
+            }
         }
-        if (notes.len() as u64) < CHUNK {
-            break;
+        if let Some(note) = options.checkpoint {
+            verifier.checkpoint(key, None, note);
         }
+        let head = store::size(&mut db.read().await?).await?;
+        Ok(Self { verifier, mismatches: Vec::new(), undisclosed: 0, next: 0, head })
     }
-    if let Some(note) = options.checkpoint {
-        verifier.checkpoint(key, None, note);
-    }
-    let mut mismatches = Vec::new();
-    let mut undisclosed = 0;
-    let mut next = 0;
-    let mut head = store::size(&mut db.read().await?).await?;
-    loop {
+
+    /// Reads on; false at the end.
+    pub async fn go_on(&mut self, db: &Db, options: &Options<'_>) -> crate::db::Result<bool> {
         let read = if options.deep {
-            let rows = store::stored(&mut db.read().await?, next, CHUNK).await?;
+            let rows = store::stored(&mut db.read().await?, self.next, CHUNK).await?;
             if let (Some(first), Some(last)) = (rows.first(), rows.last()) {
                 let disclosed = store::disclosures(&mut db.read().await?, first.seq as u64, last.seq as u64).await?;
-                undisclosed += compare(&rows, &disclosed, &mut mismatches);
+                self.undisclosed += compare(&rows, &disclosed, &mut self.mismatches);
             }
             rows.into_iter().map(|row| (row.seq, row.leaf)).collect()
         } else {
-            store::leaves(&mut db.read().await?, next, i64::MAX as u64, CHUNK).await?
+            store::leaves(&mut db.read().await?, self.next, i64::MAX as u64, CHUNK).await?
         };
-        let Some((last, _)) = read.last() else { break };
-        next = *last as u64 + 1;
-        read.iter().for_each(|(_, leaf)| verifier.leaf(leaf));
-        head = head.max(next);
+        let Some((last, _)) = read.last() else { return Ok(false) };
+        self.next = *last as u64 + 1;
+        read.iter().for_each(|(_, leaf)| self.verifier.leaf(leaf));
+        self.head = self.head.max(self.next);
+        Ok(true)
     }
-    let verified = verifier.finish();
-    if verified.size < head {
-        mismatches.push(format!("the head counts {head} events, {} are stored", verified.size));
+
+    /// How many events were read.
+    pub fn size(&self) -> u64 {
+        self.next
     }
-    Ok(Report { verified, mismatches, undisclosed })
+
+    pub fn finish(self) -> Report {
+        let verified = self.verifier.finish();
+        let mut mismatches = self.mismatches;
+        if verified.size < self.head {
+            mismatches.push(format!("the head counts {} events, {} are stored", self.head, verified.size));
+        }
+        Report { verified, mismatches, undisclosed: self.undisclosed }
+    }
 }
+
+impl Report {
+    /// What it came to, a line each.
+    pub fn lines(&self) -> Vec<String> {
+        let verified = &self.verified;
+        let root: String = verified.root.iter().map(|byte| format!("{byte:02x}")).collect();
+        let mut lines =
+            vec![format!("{} events, {} checkpoints", verified.size, verified.checkpoints), format!("root {root}")];
+        lines.extend(verified.oddities.iter().map(|oddity| format!("note: {oddity}")));
+        if self.undisclosed > 0 {
+            lines.push(format!("note: {} fields are withheld or erased; their proofs hold", self.undisclosed));
+        }
+        lines.extend(verified.tampering.iter().map(|tampering| format!("TAMPERED: {tampering}")));
+        lines.extend(self.mismatches.iter().map(|mismatch| format!("TAMPERED: {mismatch}")));
+        lines.extend(verified.lost.iter().map(|lost| format!("LOST: {lost}")));
+        lines
+    }
+}
+
+pub const WHOLE: &str = "whole: every event is the one that was signed";
 
 /// Compares columns and disclosures with leaves; returns how many commitments have no disclosure.
 fn compare(rows: &[store::Stored], disclosed: &[(i64, String, Vec<u8>, String)], mismatches: &mut Vec<String>) -> u64 {

@@ -89,7 +89,7 @@ pub async fn proof(visitor: Visitor, Path(seq): Path<u64>) -> Result<Response, P
     }
     let mut db = console.read().await?;
     let row = store::find(&mut db, seq).await?.ok_or(Error::NotFound)?;
-    let path = tiles::inclusion_proof(&mut db, seq, size).await?;
+    let path = tiles::Prover::new(size).inclusion(&mut db, seq).await?;
     let body = serde_json::json!({
         "seq": seq,
         "leaf": STANDARD.encode(&row.leaf),

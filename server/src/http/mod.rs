@@ -14,6 +14,7 @@ mod home;
 mod layers;
 mod log;
 mod people;
+mod reports;
 mod requests;
 mod rotations;
 pub mod routes;

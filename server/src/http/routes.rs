@@ -1,6 +1,7 @@
 //! Every route, once: method, path, who may come, and what answers.
 use super::{
-    Site, account, api, assets, audit, catalog, grants, home, log, people, requests, rotations, secrets, workloads,
+    Site, account, api, assets, audit, catalog, grants, home, log, people, reports, requests, rotations, secrets,
+    workloads,
 };
 use app::{audit::action::Action, people::tokens::Scope};
 use axum::{
@@ -170,6 +171,12 @@ pub fn table() -> Vec<Route> {
         post("/audit/views", Person(SaveView), audit::save_view),
         post("/audit/views/{id}/delete", Person(RemoveView), audit::remove_view),
         get("/audit/{seq}", Person(ReadTrail), audit::event),
+        get("/reports", Person(StartExport), reports::list),
+        post("/reports", Person(StartExport), reports::start),
+        get("/reports/{id}", Own, reports::one),
+        post("/reports/{id}/cancel", Person(CancelExport), reports::cancel),
+        get("/reports/{id}/file", Person(DownloadExport), reports::file),
+        get("/reports/{id}/manifest", Person(DownloadExport), reports::manifest),
         get("/log/checkpoint", Own, log::checkpoint),
         get("/log/tile/{level}/{*n}", Own, log::tile),
         get("/log/proof/{seq}", Person(ReadTrail), log::proof),

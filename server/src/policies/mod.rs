@@ -121,8 +121,7 @@ impl Engine {
         let failed = |why: String| Error::BuiltIn(why);
         let (schema, _) = Schema::from_cedarschema_str(include_str!("builtin.cedarschema"))
             .map_err(|error| failed(format!("{error:?}")))?;
-        let parsed =
-            PolicySet::from_str(include_str!("builtin.cedar")).map_err(|error| failed(format!("{error:?}")))?;
+        let parsed = PolicySet::from_str(BUILT_IN).map_err(|error| failed(format!("{error:?}")))?;
         let mut policies = PolicySet::new();
         for policy in parsed.policies() {
             let id = policy.annotation("id").ok_or_else(|| failed("a policy has no @id".into()))?;
@@ -226,4 +225,14 @@ fn default_refusal(action: Action) -> Refusal {
 /// Role codes as the engine takes them.
 pub fn codes(roles: impl IntoIterator<Item = Role>) -> BTreeSet<&'static str> {
     roles.into_iter().map(Role::code).collect()
+}
+
+/// The built-in policies as they are written.
+const BUILT_IN: &str = include_str!("builtin.cedar");
+
+/// The text of one built-in rule.
+pub fn rule_text(id: &str) -> Option<&'static str> {
+    let begin = BUILT_IN.find(&format!("@id(\"{id}\")"))?;
+    let rest = &BUILT_IN[begin..];
+    Some(rest[..rest.find(";\n")? + 1].trim())
 }

@@ -135,11 +135,11 @@ story!(proofs_and_tiles_agree_with_the_signed_root, |world| {
     let mut db = world.instance.db.read().await.unwrap();
     assert_eq!(store::tiles(&mut db, 0).await.unwrap(), 2);
     for seq in [0, 1, 255, 256, 511, 512, 600, 650] {
-        let proof = tiles::inclusion_proof(&mut db, seq, new.size).await.unwrap();
+        let proof = tiles::Prover::new(new.size).inclusion(&mut db, seq).await.unwrap();
         let leaf = leaf_hash(&store::find(&mut db, seq).await.unwrap().unwrap().leaf);
         assert!(verify_inclusion(&leaf, seq, new.size, &proof, &new_root), "event {seq}");
     }
-    let proof = tiles::consistency_proof(&mut db, old.size, new.size).await.unwrap();
+    let proof = tiles::Prover::new(new.size).consistency(&mut db, old.size).await.unwrap();
     assert!(verify_consistency(old.size, &old_root, new.size, &new_root, &proof));
     let partial: Vec<Hash> = tiles::tile(&mut db, new.size, 0, 2).await.unwrap();
     assert_eq!(partial.len(), 651 - 512);

@@ -18,6 +18,7 @@ mod matrix;
 mod parity;
 mod people;
 mod process;
+mod reports;
 mod requests;
 mod rotations;
 mod schedules;

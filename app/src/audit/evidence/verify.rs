@@ -147,6 +147,36 @@ impl Verdict {
     }
 }
 
+impl Told {
+    /// What it came to, a line each.
+    pub fn lines(&self) -> Vec<String> {
+        let mut lines: Vec<String> = self.findings.iter().map(|finding| format!("WRONG: {finding}")).collect();
+        if !self.holds {
+            lines.push("This bundle does not hold.".into());
+            return lines;
+        }
+        lines.push(format!("{} events of {}, as of {}", self.events, self.origin, self.made_at));
+        let query = if self.query.is_empty() { "everything" } else { &self.query };
+        lines.push(format!("asked for: {query}"));
+        lines.push(format!("each is in the tree of {} events with root {}", self.size, self.root));
+        if let Some(size) = self.continues {
+            lines.push(format!("that tree continues the one of {size} events"));
+        }
+        lines.push(format!("{} sensitive fields are as recorded, {} are withheld", self.disclosed, self.withheld));
+        lines.push(if self.complete {
+            "the range is complete: none of its events is left out".into()
+        } else {
+            "not shown: that no other event fits the query".into()
+        });
+        lines.push(format!("key {}", self.key));
+        if !self.key_given {
+            lines.push("the key is the one inside: compare it with one that you got from somebody you trust".into());
+        }
+        lines.push("This bundle holds.".into());
+        lines
+    }
+}
+
 /// More findings of one kind say nothing more.
 const MOST: usize = 20;
 
@@ -482,11 +512,7 @@ mod tests {
         // Without the key, what is changed is named by its file.
         for name in [README, EVENTS, RECORDS, CHECKPOINT, OLDER, CONSISTENCY] {
             let bend = |text: String| {
-                if name == CHECKPOINT || name == OLDER {
-                    text.replacen('\n', "\n", 1) + "\n"
-                } else {
-                    format!("{text} ")
-                }
+                if name == CHECKPOINT || name == OLDER { text + "\n" } else { format!("{text} ") }
             };
             let found = bent(name, None, bend);
             assert!(found.contains(&Changed(name.to_owned())), "{name}: {found:?}");

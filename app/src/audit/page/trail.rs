@@ -100,12 +100,16 @@ pub fn trail(shell: &Shell, view: Trail) -> String {
             }.into_any()
         };
         let close = beside(search, view.before, None);
+        let export = search.mistake.is_none().then(|| {
+            let href = nav::address("/reports", &[("q", &search.text), ("zone", &search.zone)]);
+            view! { <a class="button" href=href>"Export"</a> }.into_any()
+        });
         let list = match view.beside {
             Some(event) => view! { <div class="split"><div>{list}</div>{side(event, search, close)}</div> }.into_any(),
             None => list,
         };
         view! {
-            {ui::head("Audit trail", "Every read, refusal, decision and change, in the order in which it was recorded.", None)}
+            {ui::head("Audit trail", "Every read, refusal, decision and change, in the order in which it was recorded.", export)}
             {unrecorded}{words_to}
             {views(search, &view.views, &view.teams)}
             {form(search)}

@@ -32,7 +32,8 @@ pub async fn view(signed: &Signed, row: Stored, zone: Tz) -> Result<EventView, E
     let leaf = Leaf::decode(&row.leaf).ok();
     let hash = leaf_hash(&row.leaf);
     let signed_root = console.builder.verifier().open(&built.note).ok().map(|checkpoint| checkpoint.root);
-    let proof = if seq < built.size { tiles::inclusion_proof(&mut db, seq, built.size).await? } else { Vec::new() };
+    let proof =
+        if seq < built.size { tiles::Prover::new(built.size).inclusion(&mut db, seq).await? } else { Vec::new() };
     let proven = signed_root.is_some_and(|root| verify_inclusion(&hash, seq, built.size, &proof, &root));
     let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     let told: BTreeMap<String, String> =

@@ -1,0 +1,153 @@
+//! What somebody asked to have made of the trail: a form, a list, one job with how far it is.
+use super::model::{Kind, State};
+use crate::{
+    islands::Progress,
+    session::Shell,
+    time::{self, Moment},
+    ui::{self, Form},
+};
+use leptos::prelude::*;
+
+pub struct Line {
+    pub id: String,
+    pub kind: Option<Kind>,
+    pub query: String,
+    pub state: State,
+    pub asked_at: Moment,
+    pub rows: u64,
+}
+
+pub fn state_badge(state: State) -> AnyView {
+    let kind = match state {
+        State::Waiting | State::Running => "wait",
+        State::Done => "good",
+        State::Failed => "danger",
+        State::Cancelled | State::Gone => "ended",
+    };
+    ui::badge(kind, state.words())
+}
+
+fn kind_words(kind: Option<Kind>) -> &'static str {
+    kind.map_or("of another version", Kind::words)
+}
+
+/// The list, and the form to ask for another.
+pub fn list(shell: &Shell, lines: Vec<Line>, form: &Form) -> String {
+    ui::page(shell, "Reports", None, || {
+        let now = shell.now;
+        let rows: Vec<_> = lines
+            .into_iter()
+            .map(|line| {
+                let query = if line.query.is_empty() { "everything".to_owned() } else { line.query };
+                vec![
+                    ui::link(format!("/reports/{}", line.id), kind_words(line.kind)),
+                    view! { <code class="asked">{query}</code> }.into_any(),
+                    state_badge(line.state),
+                    view! { <span>{if line.rows > 0 { line.rows.to_string() } else { "—".into() }}</span> }.into_any(),
+                    ui::when_about(line.asked_at, now),
+                ]
+            })
+            .collect();
+        let kinds = Kind::EXPORTS.iter().map(|kind| (kind.code().to_owned(), kind.words().to_owned())).collect();
+        view! {
+            {ui::head("Reports", "What can be made of the trail and handed over: each says what was asked, by whom, and what the tree was then.", None)}
+            {ui::clause("h-ask", "Make one", "It is made in the background and kept for a day. That you asked, and that you took it, is recorded.", view! {
+                <form class="sheet" method="post" action="/reports">
+                    {ui::input(form, "q", "Which events", "text", "The trail’s language, as on its page. Empty: everything you may read. A bundle of event:100..200 shows that none of them is left out.")}
+                    {ui::input(form, "zone", "Time zone", "text", "IANA, for times beside UTC.")}
+                    {ui::pick(form, "kind", "What", "A bundle proves each event to an outsider (up to 20,000 events). A table has no proofs.", kinds)}
+                    <label class="check"><input type="checkbox" name="redacted" value="yes" /><span>"Withhold names, paths, reasons and addresses. Proofs hold all the same."</span></label>
+                    <label class="check"><input type="checkbox" name="raw" value="yes" /><span>"Leave cells as they are, also those that a spreadsheet would compute (the guard is off, and that is recorded)"</span></label>
+                    <div class="actions"><button class="button primary" type="submit">"Make it"</button><a class="button plain" href="/evidence">"Check a bundle"</a></div>
+                </form> }.into_any())}
+            {ui::clause("h-made", "Yours", "Newest first.", if rows.is_empty() {
+                ui::empty("Nothing was made yet", "Ask for a bundle or a table above, or from the trail with what you searched for.", None)
+            } else {
+                ui::table("What you asked for", &["What", "Of", "State", "Rows", "Asked"], rows)
+            })}
+        }
+        .into_any()
+    })
+}
+
+pub struct One {
+    pub id: String,
+    pub kind: Option<Kind>,
+    pub query: String,
+    pub zone: String,
+    pub redacted: bool,
+    pub raw: bool,
+    pub state: State,
+    pub as_of: u64,
+    pub asked_at: Moment,
+    pub ended_at: Option<Moment>,
+    pub expires_at: Moment,
+    pub failure: Option<String>,
+    pub done: u64,
+    pub total: u64,
+    pub rows: u64,
+    pub bytes: u64,
+    pub digest: Option<String>,
+    /// A short result, shown as it is.
+    pub text: Option<String>,
+}
+
+/// "1.4 MiB".
+fn size(bytes: u64) -> String {
+    match bytes {
+        0..1024 => format!("{bytes} bytes"),
+        1024..1_048_576 => format!("{:.1} KiB", bytes as f64 / 1024.0),
+        _ => format!("{:.1} MiB", bytes as f64 / 1_048_576.0),
+    }
+}
+
+pub fn one(shell: &Shell, view: One) -> String {
+    let title = kind_words(view.kind);
+    ui::page(shell, title, None, || {
+        let here = format!("/reports/{}", view.id);
+        let open = matches!(view.state, State::Waiting | State::Running);
+        let (name, _) = view.kind.map_or(("bin", ""), Kind::file);
+        let query = if view.query.is_empty() { "everything".to_owned() } else { view.query.clone() };
+        let back = crate::audit::page::at(&view.query, &view.zone);
+        let percent = (view.done * 100).checked_div(view.total).unwrap_or(0).min(100);
+        let result = match view.state {
+            State::Waiting | State::Running => view! {
+                <div class="running"><progress max="100" value=percent aria-label="How far it is"></progress>
+                <p><span>{format!("{percent} %, {} rows so far", view.rows)}</span>" · "<a href=here.clone()>"Look again"</a></p>
+                <Progress url=here.clone() /></div>
+                <p class="soft">"You may leave: you are told when it is made."</p>
+                {ui::act(format!("{here}/cancel"), "Cancel", vec![])}
+            }.into_any(),
+            State::Done => view! {
+                <p>{format!("{} rows, {}. Kept until {}.", view.rows, size(view.bytes), time::long(view.expires_at))}</p>
+                <div class="actions"><a class="button primary" href=format!("{here}/file") download>{format!("Take the {} file", name.to_uppercase())}</a>
+                    <a class="button" href=format!("{here}/manifest") download>"Take its signed manifest"</a></div>
+                {view.text.clone().map(|text| view! { <pre class="code">{text}</pre> })}
+            }.into_any(),
+            State::Failed => view! { <p class="wrong" role="alert">{view.failure.clone().unwrap_or_default()}</p><p><a href="/reports">"Ask for another"</a></p> }.into_any(),
+            State::Cancelled => ui::text("It was cancelled. What it had made is not kept."),
+            State::Gone => view! { <p>"It was kept for a day and is gone. "<a href="/reports">"Make it again"</a></p> }.into_any(),
+        };
+        let facts = vec![
+            ("Of", view! { <a href=back><code>{query}</code></a> }.into_any()),
+            ("Zone", ui::text(view.zone.clone())),
+            ("Events", ui::text(format!("below {}", view.as_of))),
+            ("Sensitive fields", ui::text(if view.redacted { "withheld" } else { "disclosed" })),
+            ("Formula guard", ui::text(if view.raw { "off" } else { "on" })),
+            ("Asked", ui::when(view.asked_at)),
+            ("Ended", view.ended_at.map_or_else(|| ui::text("—"), ui::when)),
+            (
+                "SHA-256",
+                view! { <span class="id">{view.digest.clone().unwrap_or_else(|| "—".into())}</span> }.into_any(),
+            ),
+            ("Id", ui::id(&view.id)),
+        ];
+        view! {
+            {ui::crumbs(vec![("Reports".into(), Some("/reports".into())), (title.into(), None)])}
+            {ui::head(title, "Made of the trail as it was when you asked.", Some(state_badge(view.state)))}
+            {ui::clause("h-result", if open { "Under way" } else { "Result" }, "", result)}
+            {ui::clause("h-facts", "What was asked", "", ui::facts(facts))}
+        }
+        .into_any()
+    })
+}

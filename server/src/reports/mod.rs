@@ -1,0 +1,160 @@
+//! Exports of the trail, evidence bundles and verifications: asked for as an operation, worked on by whichever replica is
+//! free, kept sealed for a day.
+//!
+//! ```text
+//! start_export ─▶ event (query, as-of size) ─▶ job ─lease─▶ chunks of 1 MiB, sealed ─▶ event (rows, SHA-256) ─▶ notice
+//! ```
+//!
+//! Invariants: what leaves was recorded before its first byte; nothing later than the as-of size is in it; only whoever asked
+//! can see it, as long as they may read that much of the trail; a job that lost its replica begins anew.
+mod bundle;
+mod chunks;
+mod events;
+pub mod store;
+mod work;
+
+pub use chunks::{Download, manifest};
+pub use work::run_due;
+
+use self::store::Job;
+use crate::{
+    audit::{
+        self,
+        event::{Event, Who},
+        ledger::Receipt,
+        search::{self, Reading},
+    },
+    console::Console,
+    people::Caller,
+    policies::Situation,
+};
+use app::{
+    audit::{action::Action, leaf::Subject, query::Query},
+    error::{Conflict, Error, Refusal},
+    id::ReportId,
+    reports::model::{Kind, State},
+};
+use chrono::TimeDelta;
+use chrono_tz::Tz;
+
+/// How long a result is kept.
+pub const KEPT: TimeDelta = TimeDelta::hours(24);
+/// How many jobs of one person run or wait.
+const MOST_OPEN: i64 = 5;
+
+/// What somebody asks for.
+#[derive(Clone, Debug)]
+pub struct Wanted<'a> {
+    pub kind: Kind,
+    pub query: &'a str,
+    pub zone: &'a str,
+    /// Withhold names, paths, reasons and addresses.
+    pub redacted: bool,
+    /// Leave cells as they are, also those that a spreadsheet would compute.
+    pub raw: bool,
+}
+
+/// Begins a job. The query is understood before it is: a mistake is told at once.
+pub async fn start_export(console: &Console, caller: &Caller, wanted: Wanted<'_>) -> Result<(String, Receipt), Error> {
+    let query = Query::parse(wanted.query).map_err(|mistake| Error::invalid("q", mistake.to_string()))?;
+    let zone: Tz = wanted.zone.parse().map_err(|_| Error::invalid("zone", "No time zone has this name."))?;
+    let reading = reading(console, caller, Action::StartExport).await?;
+    if wanted.kind == Kind::Verification && reading != Reading::All {
+        let event = Event::new(Action::StartExport).detail("kind", wanted.kind.code());
+        return Err(console.ledger.refuse(&caller.who, event, Refusal::NoRule).await);
+    }
+    search::refresh(console).await?;
+    let mut db = console.read().await?;
+    search::resolve(console, &mut db, caller, &reading, &query, zone).await?;
+    let as_of = audit::store::size(&mut db).await?;
+    drop(db);
+    let now = console.now();
+    let job = Job {
+        id: console.id::<ReportId>()?.to_string(),
+        owner_id: caller.id().into(),
+        kind: wanted.kind.code().into(),
+        query: query.to_string(),
+        zone: zone.name().into(),
+        redacted: wanted.redacted,
+        raw: wanted.raw,
+        as_of: as_of as i64,
+        created_at: now,
+        started_at: None,
+        cancelled_at: None,
+        ended_at: None,
+        failure: None,
+        done: 0,
+        total: as_of as i64,
+        rows_written: 0,
+        bytes_written: 0,
+        digest: None,
+        expires_at: now + KEPT,
+    };
+    let subject = Subject { row: Some(job.id.clone()), project: project(&reading), ..Subject::default() };
+    let (mut tx, event) = console.begin(caller, Action::StartExport, subject, Situation::default()).await?;
+    if store::count_open(&mut tx, caller.id()).await? >= MOST_OPEN {
+        return Err(Error::invalid("kind", "Five of yours are under way. Wait for one of them, or cancel it."));
+    }
+    store::insert(&mut tx, &job).await?;
+    let event = event
+        .detail("kind", job.kind.clone())
+        .detail("as_of", as_of)
+        .detail("redacted", job.redacted)
+        .detail("raw", job.raw)
+        .private("query", job.query.clone());
+    Ok((job.id, tx.commit(vec![event]).await?))
+}
+
+/// Whose trail a caller may read, or a recorded refusal.
+async fn reading(console: &Console, caller: &Caller, action: Action) -> Result<Reading, Error> {
+    match Reading::of(console, caller) {
+        Some(reading) => Ok(reading),
+        None => Err(console.ledger.refuse(&caller.who, Event::new(action), Refusal::NoRule).await),
+    }
+}
+
+/// The project that policy is asked about, where somebody reads of some projects alone.
+fn project(reading: &Reading) -> Option<String> {
+    match reading {
+        Reading::All => None,
+        Reading::Projects(led) => led.first().cloned(),
+    }
+}
+
+/// A job of this caller. Somebody else's is not there.
+pub async fn own_job(console: &Console, caller: &Caller, id: &str) -> Result<Job, Error> {
+    let id: ReportId = id.parse().map_err(|_| Error::NotFound)?;
+    let job = store::find(&mut console.read().await?, id.as_str()).await?;
+    job.filter(|job| job.owner_id == caller.id()).ok_or(Error::NotFound)
+}
+
+/// Stops a job; what it had made is not kept.
+pub async fn cancel_export(console: &Console, caller: &Caller, id: &str) -> Result<Receipt, Error> {
+    let job = own_job(console, caller, id).await?;
+    let now = console.now();
+    if !matches!(job.state(now), State::Waiting | State::Running) {
+        return Err(Error::Conflict(Conflict::AlreadyDone));
+    }
+    let own = Situation { own: true, ..Situation::default() };
+    let subject = Subject { row: Some(job.id.clone()), ..Subject::default() };
+    let (mut tx, event) = console.begin(caller, Action::CancelExport, subject, own).await?;
+    if store::end(&mut tx, &Job { cancelled_at: Some(now), ..job }, now).await? == 0 {
+        return Err(Error::Conflict(Conflict::AlreadyDone));
+    }
+    tx.commit(vec![event]).await
+}
+
+/// Results that are no longer kept are deleted.
+pub async fn forget_over(console: &Console) -> Result<(), Error> {
+    let over = store::over(&mut console.read().await?, console.now(), 20).await?;
+    for id in over {
+        let mut tx = console.ledger.housekeeping().await?;
+        store::delete_chunks(&mut tx, &id).await?;
+        tx.finish().await?;
+    }
+    Ok(())
+}
+
+fn system() -> Who {
+    Who::system("export")
+}

@@ -1,0 +1,208 @@
+//! SQL of long jobs and their sealed results.
+use crate::db::{Result, Sql, Statement};
+use app::{
+    reports::model::{Facts, Kind, State, state},
+    time::Moment,
+};
+
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Job {
+    pub id: String,
+    pub owner_id: String,
+    pub kind: String,
+    pub query: String,
+    pub zone: String,
+    pub redacted: bool,
+    pub raw: bool,
+    pub as_of: i64,
+    pub created_at: Moment,
+    pub started_at: Option<Moment>,
+    pub cancelled_at: Option<Moment>,
+    pub ended_at: Option<Moment>,
+    pub failure: Option<String>,
+    pub done: i64,
+    pub total: i64,
+    pub rows_written: i64,
+    pub bytes_written: i64,
+    pub digest: Option<String>,
+    pub expires_at: Moment,
+}
+
+impl Job {
+    pub fn kind(&self) -> Option<Kind> {
+        Kind::from_code(&self.kind)
+    }
+
+    pub fn state(&self, now: Moment) -> State {
+        let facts = Facts {
+            started_at: self.started_at,
+            cancelled_at: self.cancelled_at,
+            ended_at: self.ended_at,
+            failed: self.failure.is_some(),
+            expires_at: self.expires_at,
+        };
+        state(facts, now)
+    }
+}
+
+fn select(rest: &'static str) -> Statement {
+    let mut statement = Statement::from(
+        "SELECT id, owner_id, kind, query, zone, redacted, raw, as_of, created_at, started_at, cancelled_at, ended_at, \
+         failure, done, total, rows_written, bytes_written, digest, expires_at FROM report_jobs",
+    );
+    statement.push(rest);
+    statement
+}
+
+pub async fn find(db: &mut impl Sql, id: &str) -> Result<Option<Job>> {
+    db.sql(select(" WHERE id = $1")).bind(id.to_owned()).optional().await
+}
+
+/// The newest of one person.
+pub async fn of_person(db: &mut impl Sql, person: &str, limit: u32) -> Result<Vec<Job>> {
+    db.sql(select(" WHERE owner_id = $1 ORDER BY id DESC LIMIT $2"))
+        .bind(person.to_owned())
+        .bind(i64::from(limit))
+        .all()
+        .await
+}
+
+/// The newest that ended well, of a kind, whoever asked.
+pub async fn latest(db: &mut impl Sql, kind: Kind) -> Result<Option<Job>> {
+    db.sql(select(
+        " WHERE kind = $1 AND ended_at IS NOT NULL AND failure IS NULL AND cancelled_at IS NULL ORDER BY id DESC LIMIT 1",
+    ))
+    .bind(kind.code())
+    .optional()
+    .await
+}
+
+/// How many of one person have not ended.
+pub async fn count_open(db: &mut impl Sql, person: &str) -> Result<i64> {
+    let (count,): (i64,) = db
+        .sql("SELECT COUNT(*) FROM report_jobs WHERE owner_id = $1 AND ended_at IS NULL")
+        .bind(person.to_owned())
+        .one()
+        .await?;
+    Ok(count)
+}
+
+pub async fn insert(tx: &mut impl Sql, job: &Job) -> Result<u64> {
+    tx.sql(
+        "INSERT INTO report_jobs (id, owner_id, kind, query, zone, redacted, raw, as_of, created_at, done, total, \
+         rows_written, bytes_written, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0, $10, 0, 0, $11)",
+    )
+    .bind(job.id.clone())
+    .bind(job.owner_id.clone())
+    .bind(job.kind.clone())
+    .bind(job.query.clone())
+    .bind(job.zone.clone())
+    .bind(job.redacted)
+    .bind(job.raw)
+    .bind(job.as_of)
+    .bind(job.created_at)
+    .bind(job.total)
+    .bind(job.expires_at)
+    .execute()
+    .await
+}
+
+/// Jobs that nobody works on, the oldest first.
+pub async fn waiting(db: &mut impl Sql, now: Moment, limit: u32) -> Result<Vec<String>> {
+    let rows: Vec<(String,)> = db
+        .sql(
+            "SELECT id FROM report_jobs WHERE ended_at IS NULL AND (leased_until IS NULL OR leased_until <= $1) \
+             ORDER BY created_at LIMIT $2",
+        )
+        .bind(now)
+        .bind(i64::from(limit))
+        .all()
+        .await?;
+    Ok(rows.into_iter().map(|(id,)| id).collect())
+}
+
+/// Takes a job to work on, from its beginning, unless somebody else does.
+pub async fn lease(tx: &mut impl Sql, id: &str, holder: &str, now: Moment, until: Moment) -> Result<u64> {
+    tx.sql(
+        "UPDATE report_jobs SET holder = $1, leased_until = $2, started_at = COALESCE(started_at, $3), done = 0, \
+         rows_written = 0, bytes_written = 0 WHERE id = $4 AND ended_at IS NULL AND (leased_until IS NULL OR leased_until <= $3)",
+    )
+    .bind(holder.to_owned())
+    .bind(until)
+    .bind(now)
+    .bind(id.to_owned())
+    .execute()
+    .await
+}
+
+/// Says how far it is and keeps it for this holder. None: it was cancelled, or somebody else has it.
+pub async fn progress(tx: &mut impl Sql, job: &Job, holder: &str, until: Moment) -> Result<u64> {
+    tx.sql(
+        "UPDATE report_jobs SET done = $1, total = $2, rows_written = $3, bytes_written = $4, leased_until = $5 \
+         WHERE id = $6 AND holder = $7 AND ended_at IS NULL",
+    )
+    .bind(job.done)
+    .bind(job.total)
+    .bind(job.rows_written)
+    .bind(job.bytes_written)
+    .bind(until)
+    .bind(job.id.clone())
+    .bind(holder.to_owned())
+    .execute()
+    .await
+}
+
+pub async fn end(tx: &mut impl Sql, job: &Job, now: Moment) -> Result<u64> {
+    tx.sql(
+        "UPDATE report_jobs SET ended_at = $1, cancelled_at = $2, failure = $3, done = $4, rows_written = $5, \
+         bytes_written = $6, digest = $7, expires_at = $8 WHERE id = $9 AND ended_at IS NULL",
+    )
+    .bind(now)
+    .bind(job.cancelled_at)
+    .bind(job.failure.clone())
+    .bind(job.done)
+    .bind(job.rows_written)
+    .bind(job.bytes_written)
+    .bind(job.digest.clone())
+    .bind(job.expires_at)
+    .bind(job.id.clone())
+    .execute()
+    .await
+}
+
+pub async fn insert_chunk(tx: &mut impl Sql, job: &str, n: i32, sealed: Vec<u8>) -> Result<u64> {
+    tx.sql("INSERT INTO report_chunks (job_id, n, sealed) VALUES ($1, $2, $3)")
+        .bind(job.to_owned())
+        .bind(n)
+        .bind(sealed)
+        .execute()
+        .await
+}
+
+pub async fn chunk(db: &mut impl Sql, job: &str, n: i32) -> Result<Option<Vec<u8>>> {
+    let row: Option<(Vec<u8>,)> = db
+        .sql("SELECT sealed FROM report_chunks WHERE job_id = $1 AND n = $2")
+        .bind(job.to_owned())
+        .bind(n)
+        .optional()
+        .await?;
+    Ok(row.map(|(sealed,)| sealed))
+}
+
+pub async fn delete_chunks(tx: &mut impl Sql, job: &str) -> Result<u64> {
+    tx.sql("DELETE FROM report_chunks WHERE job_id = $1").bind(job.to_owned()).execute().await
+}
+
+/// Jobs whose results are no longer kept and still lie there.
+pub async fn over(db: &mut impl Sql, now: Moment, limit: u32) -> Result<Vec<String>> {
+    let rows: Vec<(String,)> = db
+        .sql(
+            "SELECT id FROM report_jobs j WHERE ended_at IS NOT NULL AND (expires_at <= $1 OR cancelled_at IS NOT NULL) \
+             AND EXISTS (SELECT 1 FROM report_chunks c WHERE c.job_id = j.id) LIMIT $2",
+        )
+        .bind(now)
+        .bind(i64::from(limit))
+        .all()
+        .await?;
+    Ok(rows.into_iter().map(|(id,)| id).collect())
+}

@@ -1,0 +1,175 @@
+//! Working on a job: taken with a lease, from its beginning, said how far it is, stopped when it is cancelled.
+use super::{KEPT, bundle, chunks::Chunks, events, store, store::Job, system};
+use crate::{
+    audit::{
+        event::{Event, Who},
+        search::{self, Filter, Reading},
+        verify,
+    },
+    console::Console,
+    keys, notifications,
+    people::{self, Caller, Entry},
+};
+use app::{
+    audit::{action::Action, leaf::Subject, query::Query},
+    error::Error,
+    reports::model::Kind,
+};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use chrono::TimeDelta;
+use chrono_tz::Tz;
+
+/// How long a replica may be silent about a job.
+const LEASE: TimeDelta = TimeDelta::seconds(60);
+
+/// Why a job ends without a result.
+pub enum Stopped {
+    /// Somebody cancelled it, or another replica has it.
+    Taken,
+    /// It cannot be done; in words for whoever asked.
+    Failed(String),
+    Error(Error),
+}
+
+impl From<Error> for Stopped {
+    fn from(error: Error) -> Self {
+        Self::Error(error)
+    }
+}
+
+impl From<crate::db::Error> for Stopped {
+    fn from(error: crate::db::Error) -> Self {
+        Self::Error(error.into())
+    }
+}
+
+/// A job being worked on.
+pub struct Working<'c> {
+    pub console: &'c Console,
+    pub job: Job,
+    pub filter: Filter,
+    pub zone: Tz,
+    holder: String,
+}
+
+impl Working<'_> {
+    /// Says how far it is. Stops when nobody waits for it any more.
+    pub async fn progress(&mut self, done: u64, rows: u64, bytes: u64) -> Result<(), Stopped> {
+        (self.job.done, self.job.rows_written, self.job.bytes_written) = (done as i64, rows as i64, bytes as i64);
+        let mut tx = self.console.ledger.housekeeping().await?;
+        let kept = store::progress(&mut tx, &self.job, &self.holder, self.console.now() + LEASE).await?;
+        tx.finish().await?;
+        if kept == 0 { Err(Stopped::Taken) } else { Ok(()) }
+    }
+}
+
+/// Works on what waits, one after the other; how many there were.
+pub async fn run_due(console: &Console) -> Result<usize, Error> {
+    let waiting = store::waiting(&mut console.read().await?, console.now(), 5).await?;
+    let count = waiting.len();
+    for id in waiting {
+        let holder = URL_SAFE_NO_PAD.encode(keys::random::<16>().map_err(|_| Error::Unavailable)?);
+        let now = console.now();
+        let mut tx = console.ledger.housekeeping().await?;
+        let leased = store::lease(&mut tx, &id, &holder, now, now + LEASE).await?;
+        tx.finish().await?;
+        if leased == 0 {
+            continue;
+        }
+        let Some(job) = store::find(&mut console.read().await?, &id).await? else { continue };
+        match work(console, job.clone(), holder).await {
+            Ok(()) | Err(Stopped::Taken) => {}
+            Err(Stopped::Failed(why)) => fail(console, job, why).await?,
+            Err(Stopped::Error(Error::Unavailable)) => {
+                tracing::error!(job = id, "an export cannot go on now");
+                fail(console, job, "The database did not take it. Is there room on its disk?".into()).await?;
+            }
+            Err(Stopped::Error(error)) => fail(console, job, error.to_string()).await?,
+        }
+    }
+    Ok(count)
+}
+
+async fn work(console: &Console, job: Job, holder: String) -> Result<(), Stopped> {
+    let kind = job.kind().ok_or_else(|| Stopped::Failed("This version does not make such a thing.".into()))?;
+    let mut db = console.read().await?;
+    let person = people::store::find(&mut db, &job.owner_id, console.seal_key()).await?;
+    drop(db);
+    let gone = || Stopped::Failed("Whoever asked may no longer read the trail.".into());
+    let person = person.filter(people::store::Person::is_active).ok_or_else(gone)?;
+    let caller = Caller::load(console, person, Entry::Direct, Who::anonymous()).await?;
+    let reading = Reading::of(console, &caller).ok_or_else(gone)?;
+    let zone: Tz = job.zone.parse().unwrap_or(Tz::UTC);
+    let query = Query::parse(&job.query).map_err(|mistake| Stopped::Failed(mistake.to_string()))?;
+    search::refresh(console).await?;
+    let mut db = console.read().await?;
+    let filter = search::resolve(console, &mut db, &caller, &reading, &query, zone).await;
+    drop(db);
+    let mut filter = filter.map_err(|asked| Stopped::Failed(Error::from(asked).to_string()))?;
+    filter.to = filter.to.min(job.as_of as u64);
+    filter.from = filter.from.min(filter.to);
+    let mut chunks = Chunks::new(console, &job.id).await?;
+    let mut working = Working { console, job, filter, zone, holder };
+    let rows = match kind {
+        Kind::EventsCsv | Kind::EventsXlsx | Kind::EventsLines => {
+            events::write(&mut working, kind, &mut chunks).await?
+        }
+        Kind::Evidence => bundle::write(&mut working, &mut chunks).await?,
+        Kind::Verification => verification(&mut working, &mut chunks).await?,
+    };
+    let (digest, bytes) = chunks.finish().await?;
+    let now = console.now();
+    let job = Job {
+        digest: Some(digest.clone()),
+        rows_written: rows as i64,
+        bytes_written: bytes as i64,
+        done: working.job.total,
+        expires_at: now + KEPT,
+        ..working.job
+    };
+    let event = about(&job, Action::FinishExport).detail("rows", rows).detail("sha256", digest);
+    let mut tx = console.ledger.begin(&system()).await?;
+    if store::end(&mut tx, &job, now).await? == 0 {
+        return Err(Stopped::Taken);
+    }
+    notifications::tell(console, &mut tx, [job.owner_id.as_str()], "report.done", &job.id).await?;
+    tx.commit(vec![event]).await?;
+    Ok(())
+}
+
+fn about(job: &Job, action: Action) -> Event {
+    let subject = Subject { row: Some(job.id.clone()), person: Some(job.owner_id.clone()), ..Subject::default() };
+    Event::new(action).on(subject).detail("kind", job.kind.clone())
+}
+
+async fn fail(console: &Console, job: Job, why: String) -> Result<(), Error> {
+    let mut tx = console.ledger.begin(&system()).await?;
+    let event = about(&job, Action::FailExport).detail("why", why.clone());
+    let (owner, id) = (job.owner_id.clone(), job.id.clone());
+    if store::end(&mut tx, &Job { failure: Some(why), ..job }, console.now()).await? > 0 {
+        store::delete_chunks(&mut tx, &id).await?;
+        notifications::tell(console, &mut tx, [owner.as_str()], "report.failed", &id).await?;
+        tx.commit(vec![event]).await?;
+    }
+    Ok(())
+}
+
+/// Reads the whole trail and says whether it is what was signed.
+async fn verification(working: &mut Working<'_>, chunks: &mut Chunks<'_>) -> Result<u64, Stopped> {
+    let console = working.console;
+    let key = console.builder.verifier();
+    let options = verify::Options { deep: true, ..verify::Options::default() };
+    let mut verification = verify::Verification::begin(console.db(), &key, &options, console.demo).await?;
+    while verification.go_on(console.db(), &options).await? {
+        let size = verification.size();
+        working.job.total = working.job.total.max(size as i64);
+        working.progress(size, size, 0).await?;
+    }
+    let report = verification.finish();
+    let mut lines = report.lines();
+    if report.is_clean() && report.verified.lost.is_empty() {
+        lines.push(verify::WHOLE.into());
+    }
+    chunks.write(format!("{}\n", lines.join("\n")).as_bytes()).await?;
+    Ok(report.verified.size)
+}
