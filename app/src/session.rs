@@ -11,6 +11,8 @@ pub struct Assets {
     pub script: String,
     pub wasm: String,
     pub styles: String,
+    /// The check of evidence, for its own page alone.
+    pub check: String,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

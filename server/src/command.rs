@@ -1,7 +1,7 @@
 //! The command line: `countersign --help`.
 use crate::{
     audit::{event::Who, verify},
-    client::{self, rotations::Rotations},
+    client::{self, rotations::Rotations, trail::Trail, witness::Witness},
     clock::Clock,
     config::{Config, Settings},
     console::Console,
@@ -39,6 +39,10 @@ enum Command {
     Demo(Demo),
     /// Rotations, through the API of a running console
     Rotations(Rotations),
+    /// The trail of a running console, through its API: search it, have something made of it
+    Trail(Trail),
+    /// Watch another host's log: that it only grows, and does not fall silent
+    Witness(Witness),
     /// The trail: verify it, print its newest checkpoint or its key
     #[command(subcommand)]
     Audit(Audit),
@@ -184,6 +188,14 @@ async fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Rotations(rotations) => {
             let _ = rustls::crypto::ring::default_provider().install_default();
             return Ok(client::rotations::run(rotations).await?);
+        }
+        Command::Trail(trail) => {
+            let _ = rustls::crypto::ring::default_provider().install_default();
+            return Ok(client::trail::run(trail).await?);
+        }
+        Command::Witness(witness) => {
+            let _ = rustls::crypto::ring::default_provider().install_default();
+            return Ok(client::witness::run(witness).await?);
         }
         Command::Audit(audit) => return run_audit(audit).await,
         Command::Evidence(Evidence::Verify { file, key, json }) => return check_evidence(&file, key.as_deref(), json),

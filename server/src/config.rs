@@ -1,5 +1,6 @@
 //! Settings: flags, then environment, then a TOML file, in that order. Unknown keys are errors.
 use crate::audit::anchor::Anchor;
+use app::audit::checkpoint::CosignerKey;
 use clap::Args;
 use serde::Deserialize;
 use std::{
@@ -53,6 +54,9 @@ pub struct Settings {
     /// Where each new checkpoint is also kept: a folder (best on another volume), "stdout", or a URL that it is posted to; may be given more than once
     #[arg(long = "anchor", env = "COUNTERSIGN_ANCHOR", value_delimiter = ',', value_name = "WHERE")]
     pub anchor: Vec<String>,
+    /// Verifier key of a witness whose cosignatures are kept, as `countersign witness` prints it; may be given more than once
+    #[arg(long = "witness", env = "COUNTERSIGN_WITNESS", value_delimiter = ',', value_name = "KEY")]
+    pub witness: Vec<String>,
 }
 
 /// Settings that fit together.
@@ -67,6 +71,7 @@ pub struct Config {
     pub trusted_proxy: Option<Network>,
     pub allow_private: Vec<Network>,
     pub anchors: Vec<Anchor>,
+    pub witnesses: Vec<CosignerKey>,
 }
 
 impl Settings {
@@ -91,6 +96,7 @@ impl Settings {
             trusted_proxy: self.trusted_proxy.or(file.trusted_proxy),
             allow_private: if self.allow_private.is_empty() { file.allow_private } else { self.allow_private },
             anchor: if self.anchor.is_empty() { file.anchor } else { self.anchor },
+            witness: if self.witness.is_empty() { file.witness } else { self.witness },
         }
     }
 
@@ -120,7 +126,20 @@ impl Settings {
         }
         let keys = self.keys.unwrap_or_else(|| sibling(&data, ".keys"));
         let anchors = self.anchor.iter().filter_map(|anchor| anchor.parse().ok()).collect();
-        Ok(Config { data, keys, listen, database: self.database, base_url, tls, trusted_proxy, allow_private, anchors })
+        let witnesses: Option<Vec<CosignerKey>> = self.witness.iter().map(|key| CosignerKey::parse(key)).collect();
+        let witnesses = witnesses.ok_or_else(|| unfit("--witness takes the key that `countersign witness` prints"))?;
+        Ok(Config {
+            witnesses,
+            data,
+            keys,
+            listen,
+            database: self.database,
+            base_url,
+            tls,
+            trusted_proxy,
+            allow_private,
+            anchors,
+        })
     }
 }
 

@@ -22,7 +22,7 @@ use crate::{
     workloads::Prepared,
 };
 use app::{
-    audit::{action::Action, leaf::Subject},
+    audit::{action::Action, checkpoint::CosignerKey, leaf::Subject},
     error::Error,
     id::Id,
     time::Moment,
@@ -48,6 +48,8 @@ pub struct Inner {
     pub demo: bool,
     /// Where calls to addresses that people typed may go.
     pub reach: Reach,
+    /// Keys of the witnesses whose cosignatures are kept.
+    pub witnesses: Vec<CosignerKey>,
 }
 
 impl Deref for Console {
@@ -73,6 +75,7 @@ impl Console {
             organisation: organisation.into(),
             demo: instance.demo,
             reach: Reach::Typed(instance.private.clone()),
+            witnesses: instance.witnesses.clone(),
         })))
     }
 

@@ -17,7 +17,10 @@ use crate::{
 };
 use aes_gcm::{Aes256Gcm, KeyInit, aead::Aead};
 use app::{
-    audit::{action::Action, checkpoint::VerifierKey},
+    audit::{
+        action::Action,
+        checkpoint::{CosignerKey, VerifierKey},
+    },
     id::{Id, LogId, StoreId},
 };
 use std::{
@@ -67,6 +70,8 @@ pub struct Instance {
     pub folder: Option<PathBuf>,
     /// Private networks that calls to typed addresses may reach.
     pub private: Vec<Network>,
+    /// Witnesses whose cosignatures are kept.
+    pub witnesses: Vec<CosignerKey>,
     _lock: Option<File>,
 }
 
@@ -139,6 +144,7 @@ impl Instance {
         let mut instance = Self::attach(db, &files, clock, Anchors::new(config.anchors.clone())).await?;
         instance.folder = config.database.is_none().then(|| config.data.clone());
         instance.private.clone_from(&config.allow_private);
+        instance.witnesses.clone_from(&config.witnesses);
         instance._lock = lock;
         Ok(instance)
     }
@@ -155,7 +161,17 @@ impl Instance {
         check_anchors(&db, &anchors, &log_key.verifier()).await?;
         let ledger = Ledger::new(db.clone(), clock, keys.clone(), pseudonyms);
         let builder = Builder::new(ledger.clone(), log_key, anchors);
-        Ok(Self { db, keys, ledger, builder, demo: identity.demo, folder: None, private: Vec::new(), _lock: None })
+        Ok(Self {
+            db,
+            keys,
+            ledger,
+            builder,
+            demo: identity.demo,
+            folder: None,
+            private: Vec::new(),
+            witnesses: Vec::new(),
+            _lock: None,
+        })
     }
 }
 

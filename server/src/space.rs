@@ -33,6 +33,19 @@ impl Space {
         *self.known.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
+    /// Does a folder lie on the volume that is watched?
+    #[cfg(unix)]
+    pub fn shares_volume(&self, other: &std::path::Path) -> bool {
+        use std::os::unix::fs::MetadataExt;
+        let volume = |folder: &std::path::Path| std::fs::metadata(folder).ok().map(|about| about.dev());
+        self.folder.as_ref().and_then(|own| volume(own)).is_some_and(|own| volume(other) == Some(own))
+    }
+
+    #[cfg(not(unix))]
+    pub fn shares_volume(&self, _other: &std::path::Path) -> bool {
+        false
+    }
+
     pub fn is_short(&self, now: Moment) -> bool {
         let Some(folder) = &self.folder else { return false };
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);

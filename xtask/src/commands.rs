@@ -1,7 +1,7 @@
 //! One function per command of `cargo xtask`.
 use crate::{
     browser,
-    machine::{Done, cargo, root, run, say, target},
+    machine::{Done, apt_install, cargo, on_path, root, run, say, target},
     postgres::Postgres,
     site, wasm,
 };
@@ -40,6 +40,9 @@ pub fn test(arguments: &[String]) -> Done {
     let mut stages = Stages::default();
     stages.time("site", site::build)?;
     if only != Some("browser") {
+        if on_path("python3").is_none() {
+            apt_install(&["python3"], "evidence is checked by an independent program as well")?;
+        }
         let postgres = stages.time("postgres", Postgres::start)?;
         stages.time("rust tests", || {
             say("rust tests, on SQLite and on PostgreSQL");

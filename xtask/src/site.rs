@@ -17,18 +17,14 @@ pub fn build() -> Done {
     let site = target().join("site");
     fs::create_dir_all(&site).map_err(|error| error.to_string())?;
 
-    let wasm = fs::read(package.join("countersign_bg.wasm")).map_err(|error| error.to_string())?;
-    let script = fs::read_to_string(package.join("countersign.js")).map_err(|error| error.to_string())?;
     let mut kept = Vec::new();
-    let wasm_name = add(&site, "countersign", "wasm", &wasm, &mut kept)?;
-    let script_name = add(&site, "countersign", "js", script.as_bytes(), &mut kept)?;
-    let boot = fs::read_to_string(root().join("app/src/islands/boot.js")).map_err(|error| error.to_string())?;
-    let boot = boot.replace("SCRIPT_URL", &format!("./{script_name}")).replace("WASM_URL", &wasm_name);
-    let boot_name = add(&site, "boot", "js", boot.as_bytes(), &mut kept)?;
+    let (boot_name, script_name, wasm_name) = part(&package, &site, "countersign", "boot", &mut kept)?;
+    let (check_name, ..) = part(&package, &site, "check", "check", &mut kept)?;
     say("bundle styles");
     let style_name = add(&site, "main", "css", styles()?.as_bytes(), &mut kept)?;
 
-    let manifest = format!("boot={boot_name}\nscript={script_name}\nwasm={wasm_name}\nstyle={style_name}\n");
+    let manifest =
+        format!("boot={boot_name}\nscript={script_name}\nwasm={wasm_name}\nstyle={style_name}\ncheck={check_name}\n");
     let path = site.join("manifest.txt");
     if fs::read_to_string(&path).ok().as_deref() != Some(manifest.as_str()) {
         fs::write(&path, manifest).map_err(|error| error.to_string())?;
@@ -40,6 +36,24 @@ pub fn build() -> Done {
         }
     }
     Ok(())
+}
+
+/// One wasm module with its script, and the script of ours that loads them: names of the three, ours first.
+fn part(
+    package: &Path,
+    site: &Path,
+    module: &str,
+    loader: &str,
+    kept: &mut Vec<String>,
+) -> Done<(String, String, String)> {
+    let wasm = fs::read(package.join(format!("{module}_bg.wasm"))).map_err(|error| error.to_string())?;
+    let script = fs::read_to_string(package.join(format!("{module}.js"))).map_err(|error| error.to_string())?;
+    let wasm_name = add(site, module, "wasm", &wasm, kept)?;
+    let script_name = add(site, module, "js", script.as_bytes(), kept)?;
+    let path = root().join("app/src/islands").join(format!("{loader}.js"));
+    let ours = fs::read_to_string(path).map_err(|error| error.to_string())?;
+    let ours = ours.replace("SCRIPT_URL", &format!("./{script_name}")).replace("WASM_URL", &wasm_name);
+    Ok((add(site, loader, "js", ours.as_bytes(), kept)?, script_name, wasm_name))
 }
 
 fn styles() -> Done<String> {

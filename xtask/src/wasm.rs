@@ -16,26 +16,32 @@ enum Compiler {
     Unpacked { folder: PathBuf },
 }
 
-/// Compiles `app` for the browser and returns the folder with wasm-bindgen's output.
+/// Compiles `app` for the browser, the islands and the check of evidence apart, so that a page loads only what it uses.
+/// Returns the folder with wasm-bindgen's output.
 pub fn build() -> Done<PathBuf> {
     let compiler = compiler()?;
-    say("compile app for the browser");
-    let mut build = compiler.cargo("build");
-    build.args(["--profile", "browser", "--package", "app", "--features", "hydrate", "--target", TARGET]);
-    build.arg("--lib");
-    run(&mut build, "The errors above are in app or its dependencies.")?;
-    let wasm = folder().join(TARGET).join("browser").join("app.wasm");
     let out = target().join("browser-pkg");
     let _ = fs::remove_dir_all(&out);
+    for (feature, name) in [("check", "check"), ("hydrate", "countersign")] {
+        say(&format!("compile app for the browser: {feature}"));
+        let mut build = compiler.cargo("build");
+        build.args(["--profile", "browser", "--package", "app", "--features", feature, "--target", TARGET, "--lib"]);
+        run(&mut build, "The errors above are in app or its dependencies.")?;
+        bind(name, &out)?;
+    }
+    Ok(out)
+}
+
+fn bind(name: &str, out: &Path) -> Done {
+    let wasm = folder().join(TARGET).join("browser").join("app.wasm");
     wasm_bindgen_cli_support::Bindgen::new()
         .input_path(&wasm)
-        .out_name("countersign")
+        .out_name(name)
         .remove_name_section(true)
         .remove_producers_section(true)
         .web(true)
-        .and_then(|bindgen| bindgen.typescript(false).generate(&out))
-        .map_err(|error| format!("wasm-bindgen: {error:#}"))?;
-    Ok(out)
+        .and_then(|bindgen| bindgen.typescript(false).generate(out))
+        .map_err(|error| format!("wasm-bindgen: {error:#}"))
 }
 
 /// Clippy over what only the browser compiles.

@@ -145,6 +145,7 @@ actions! {
     FinishExport = "export.finished", "An export was made";
     FailExport = "export.failed", "An export could not be made";
     DownloadExport = "export.downloaded", "Took an export";
+    CosignHead = "log.head_cosigned", "Left a witness's cosignature";
     SaveView = "view.saved", "Kept a view of the trail";
     RemoveView = "view.removed", "Removed a view of the trail";
 }

@@ -93,6 +93,109 @@ impl LogKey {
     }
 }
 
+/// A witness's key (C2SP tlog-cosignature, `cosignature/v1`): what it signs is a head of somebody else's log and when it saw it.
+#[derive(Clone)]
+pub struct Cosigner {
+    name: String,
+    key: SigningKey,
+}
+
+const COSIGNATURE: u8 = 4;
+
+fn cosigned(time: u64, text: &str) -> String {
+    format!("cosignature/v1\ntime {time}\n{text}")
+}
+
+impl Cosigner {
+    pub fn new(name: String, seed: &[u8; 32]) -> Self {
+        Self { name, key: SigningKey::from_bytes(seed) }
+    }
+
+    pub fn verifier(&self) -> CosignerKey {
+        CosignerKey { name: self.name.clone(), key: self.key.verifying_key() }
+    }
+
+    /// The line that is added to a note: that this head was seen, and found to continue every earlier one, at a time in seconds
+    /// since 1970.
+    pub fn cosign(&self, head: &Checkpoint, time: u64) -> String {
+        let signature = self.key.sign(cosigned(time, &head.text()).as_bytes());
+        let mut bytes = self.verifier().id().to_vec();
+        bytes.extend(time.to_be_bytes());
+        bytes.extend(signature.to_bytes());
+        format!("\u{2014} {} {}", self.name, STANDARD.encode(bytes))
+    }
+}
+
+/// The key that checks a witness's cosignatures: `name+id+base64(type ‖ key)`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CosignerKey {
+    name: String,
+    key: VerifyingKey,
+}
+
+impl CosignerKey {
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn id(&self) -> [u8; 4] {
+        key_id(&self.name, COSIGNATURE, &self.key)
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        let (name, key) = parse_key(text, COSIGNATURE)?;
+        Some(Self { name, key })
+    }
+
+    /// When this witness saw a head, if the line is its cosignature of it.
+    pub fn saw(&self, head: &Checkpoint, line: &str) -> Result<u64, Unproven> {
+        let rest = line.strip_prefix("\u{2014} ").ok_or(Unproven::Malformed)?;
+        let (name, encoded) = rest.split_once(' ').ok_or(Unproven::Malformed)?;
+        let bytes = STANDARD.decode(encoded).map_err(|_| Unproven::Malformed)?;
+        let (id, rest) = bytes.split_at_checked(4).ok_or(Unproven::Malformed)?;
+        let (time, signature) = rest.split_at_checked(8).ok_or(Unproven::Malformed)?;
+        if name != self.name || id != self.id() {
+            return Err(Unproven::OtherKey);
+        }
+        let time = u64::from_be_bytes(time.try_into().map_err(|_| Unproven::Malformed)?);
+        let signature = Signature::from_slice(signature).map_err(|_| Unproven::Malformed)?;
+        let text = cosigned(time, &head.text());
+        self.key.verify(text.as_bytes(), &signature).map_err(|_| Unproven::Forged)?;
+        Ok(time)
+    }
+}
+
+impl std::fmt::Display for CosignerKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&spell_key(&self.name, COSIGNATURE, &self.key))
+    }
+}
+
+/// C2SP signed-note: the first four bytes of SHA-256(name ‖ line feed ‖ type ‖ key).
+fn key_id(name: &str, kind: u8, key: &VerifyingKey) -> [u8; 4] {
+    let hash = Sha256::new().chain_update(name).chain_update([b'\n', kind]).chain_update(key.as_bytes()).finalize();
+    [hash[0], hash[1], hash[2], hash[3]]
+}
+
+fn spell_key(name: &str, kind: u8, key: &VerifyingKey) -> String {
+    let id: String = key_id(name, kind, key).iter().map(|byte| format!("{byte:02x}")).collect();
+    let mut bytes = vec![kind];
+    bytes.extend(key.as_bytes());
+    format!("{name}+{id}+{}", STANDARD.encode(bytes))
+}
+
+/// Name and key of a verifier key of one type, if it is spelled as it should be.
+fn parse_key(text: &str, wanted: u8) -> Option<(String, VerifyingKey)> {
+    // Base64 may itself contain plus signs: the name and the id never do.
+    let mut parts = text.trim().splitn(3, '+');
+    let (name, _, key) = (parts.next()?, parts.next()?, parts.next()?);
+    let bytes = STANDARD.decode(key).ok()?;
+    let (kind, key) = bytes.split_first()?;
+    let key = VerifyingKey::from_bytes(key.try_into().ok()?).ok()?;
+    let fits = !name.is_empty() && *kind == wanted && spell_key(name, wanted, &key) == text.trim();
+    fits.then(|| (name.to_owned(), key))
+}
+
 /// The key that checks: `name+id+base64(type ‖ key)`, C2SP signed-note's verifier key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VerifierKey {
@@ -117,23 +220,12 @@ impl VerifierKey {
     }
 
     fn id(&self) -> [u8; 4] {
-        let hash = Sha256::new()
-            .chain_update(self.name.as_bytes())
-            .chain_update([b'\n', ED25519])
-            .chain_update(self.key.as_bytes())
-            .finalize();
-        [hash[0], hash[1], hash[2], hash[3]]
+        key_id(&self.name, ED25519, &self.key)
     }
 
     pub fn parse(text: &str) -> Option<Self> {
-        // Base64 may itself contain plus signs: the name and the id never do.
-        let mut parts = text.trim().splitn(3, '+');
-        let (name, id, key) = (parts.next()?, parts.next()?, parts.next()?);
-        let bytes = STANDARD.decode(key).ok()?;
-        let (kind, key) = bytes.split_first()?;
-        let key = VerifyingKey::from_bytes(key.try_into().ok()?).ok()?;
-        let parsed = Self { name: name.to_owned(), key };
-        (*kind == ED25519 && parsed.to_string().split('+').nth(1) == Some(id)).then_some(parsed)
+        let (name, key) = parse_key(text, ED25519)?;
+        Some(Self { name, key })
     }
 
     /// The checkpoint in a note, if this key signed it.
@@ -171,10 +263,7 @@ impl VerifierKey {
 
 impl std::fmt::Display for VerifierKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let id: String = self.id().iter().map(|byte| format!("{byte:02x}")).collect();
-        let mut bytes = vec![ED25519];
-        bytes.extend(self.key.as_bytes());
-        write!(f, "{}+{id}+{}", self.name, STANDARD.encode(bytes))
+        f.write_str(&spell_key(&self.name, ED25519, &self.key))
     }
 }
 
@@ -211,6 +300,23 @@ mod tests {
         assert_eq!(ours.open(&note.replacen("\n3\n", "\n4\n", 1)), Err(Unproven::Forged));
         for broken in ["", "\n\n", "a\n\nb", &note[..note.len() - 10]] {
             assert!(ours.open(broken).is_err(), "{broken:?}");
+        }
+    }
+
+    #[test]
+    fn a_witness_says_what_it_saw_and_when() {
+        let head = key().verifier().open(&key().sign(3, [9; 32])).unwrap_or_else(|why| panic!("{why}"));
+        let witness = Cosigner::new("basel-1.example/witness".into(), &[5; 32]);
+        let line = witness.cosign(&head, 1_800_000_000);
+        let checks = witness.verifier();
+        assert_eq!(checks.saw(&head, &line), Ok(1_800_000_000));
+        assert_eq!(CosignerKey::parse(&checks.to_string()), Some(checks.clone()));
+        assert_eq!(VerifierKey::parse(&checks.to_string()), None, "a witness's key is no log's");
+        assert_eq!(checks.saw(&Checkpoint { size: 4, ..head.clone() }, &line), Err(Unproven::Forged));
+        let other = Cosigner::new("basel-1.example/witness".into(), &[6; 32]).verifier();
+        assert_eq!(other.saw(&head, &line), Err(Unproven::OtherKey));
+        for broken in ["", "\u{2014} x", "\u{2014} basel-1.example/witness AAAA", &line[..line.len() - 4]] {
+            assert!(checks.saw(&head, broken).is_err(), "{broken}");
         }
     }
 

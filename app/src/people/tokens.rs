@@ -14,6 +14,8 @@ words! {
     Scope {
         ReadRotations = "rotations:read", "Read rotations, their calendar, cases and figures";
         Rotate = "rotations:write", "Check, begin, pause and settle rotations, and read them";
+        ReadTrail = "trail:read", "Search the trail, have exports and bundles made and take them, as far as you may read";
+        Witness = "log:witness", "Read the log's heads and proofs, and leave a witness's cosignatures";
     }
 }
 
@@ -28,6 +30,8 @@ impl Scope {
         use Action::*;
         match self {
             Self::ReadRotations => action == ViewCatalog,
+            Self::ReadTrail => matches!(action, Action::ReadTrail | StartExport | CancelExport | DownloadExport),
+            Self::Witness => action == CosignHead,
             Self::Rotate => matches!(
                 action,
                 ViewCatalog

@@ -1,11 +1,14 @@
 //! Anchors: the newest checkpoint, kept where a restored or rewritten database cannot reach it.
 use crate::outbound::{self, Reach};
-use app::audit::checkpoint::{Checkpoint, VerifierKey};
+use app::{
+    audit::checkpoint::{Checkpoint, VerifierKey},
+    time::Moment,
+};
 use std::{
     fs::{self, File},
     io::Write,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 use tokio::sync::watch;
@@ -40,6 +43,14 @@ impl std::str::FromStr for Anchor {
 pub struct Anchors {
     list: Arc<Vec<Anchor>>,
     posts: Arc<Vec<Post>>,
+    kept: Arc<Mutex<Vec<Kept>>>,
+}
+
+/// What an anchor took last, for those who look at the log's integrity.
+#[derive(Clone, Debug, Default)]
+pub struct Kept {
+    pub taken: Option<(u64, Moment)>,
+    pub trouble: Option<String>,
 }
 
 /// How long a webhook that failed is left alone.
@@ -105,11 +116,29 @@ impl Anchors {
             Anchor::Webhook(url) => Some(url.clone()),
             _ => None,
         });
-        Self { posts: Arc::new(urls.map(Post::start).collect()), list: Arc::new(anchors) }
+        let kept = Arc::new(Mutex::new(vec![Kept::default(); anchors.len()]));
+        Self { posts: Arc::new(urls.map(Post::start).collect()), list: Arc::new(anchors), kept }
     }
 
     pub fn list(&self) -> &[Anchor] {
         &self.list
+    }
+
+    /// Every anchor with what it took last.
+    pub fn kept(&self) -> Vec<(Anchor, Kept)> {
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut posts = self.posts.iter();
+        let pairs = self.list.iter().cloned().zip(kept).map(|(anchor, mut kept)| {
+            // A webhook takes it later than it is sent.
+            if matches!(anchor, Anchor::Webhook(_))
+                && let Some(post) = posts.next()
+                && *post.taken.borrow() != *post.newest.borrow()
+            {
+                kept.trouble = Some("it has not taken the newest head yet".into());
+            }
+            (anchor, kept)
+        });
+        pairs.collect()
     }
 
     /// Waits a little until every webhook has taken the newest checkpoint: for a stop.
@@ -125,23 +154,29 @@ impl Anchors {
     }
 
     /// Writes to every anchor; one that fails does not hinder the others.
-    pub async fn write(&self, note: &str) {
+    pub async fn write(&self, note: &str, size: u64, at: Moment) {
         for post in self.posts.iter() {
             post.newest.send_replace(note.to_owned());
         }
-        for anchor in self.list.iter() {
-            match anchor {
-                Anchor::Webhook(_) => {}
+        for (place, anchor) in self.list.iter().enumerate() {
+            let written = match anchor {
+                Anchor::Webhook(_) => Ok(()),
                 Anchor::Stdout => {
                     let line = serde_json::json!({ "checkpoint": note });
-                    let _ = writeln!(std::io::stdout(), "{line}");
+                    writeln!(std::io::stdout(), "{line}")
                 }
                 Anchor::Folder(folder) => {
                     let (folder, note) = (folder.clone(), note.to_owned());
-                    let written = tokio::task::spawn_blocking(move || replace(&folder, &note)).await;
-                    if let Ok(Err(error)) = written {
-                        tracing::error!(%error, "an anchor could not be written");
-                    }
+                    tokio::task::spawn_blocking(move || replace(&folder, &note)).await.unwrap_or(Ok(()))
+                }
+            };
+            let mut all = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+            let Some(kept) = all.get_mut(place) else { continue };
+            match written {
+                Ok(()) => *kept = Kept { taken: Some((size, at)), trouble: None },
+                Err(error) => {
+                    tracing::error!(%error, "an anchor could not be written");
+                    kept.trouble = Some(error.kind().to_string());
                 }
             }
         }
@@ -181,7 +216,6 @@ fn replace(folder: &Path, note: &str) -> std::io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::Mutex;
 
     #[tokio::test]
     async fn a_webhook_gets_the_newest_checkpoint_before_a_stop() {
@@ -195,7 +229,7 @@ mod tests {
         tokio::spawn(async move { axum::serve(listener, axum::Router::new().route("/checkpoint", take)).await });
         let anchors = Anchors::new(vec![url.parse().unwrap()]);
         for note in ["one", "two", "three"] {
-            anchors.write(note).await;
+            anchors.write(note, 1, Moment::default()).await;
         }
         anchors.settle().await;
         assert_eq!(seen.lock().unwrap().last().map(String::as_str), Some("three"));

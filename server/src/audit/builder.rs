@@ -65,6 +65,11 @@ impl Builder {
         app::audit::evidence::assemble(parts, &self.key)
     }
 
+    /// Where heads are kept outside the database.
+    pub fn anchors(&self) -> &Anchors {
+        &self.anchors
+    }
+
     pub fn signed(&self) -> Signed {
         self.signed.borrow().clone()
     }
@@ -143,7 +148,7 @@ impl Builder {
             return Err(self.stop());
         }
         crate::crash::at("builder.signed");
-        self.anchors.write(&note).await;
+        self.anchors.write(&note, size, self.ledger.clock().now()).await;
         let signed = Signed { size, note, forked: false };
         self.signed.send_replace(signed.clone());
         Ok(signed)

@@ -331,6 +331,62 @@ pub async fn checkpoint_below(db: &mut impl Sql, size: u64) -> Result<Option<Str
     Ok(row.map(|(note,)| note))
 }
 
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct SeenHead {
+    pub size: i64,
+    pub root: Vec<u8>,
+    pub seen_at: Moment,
+}
+
+/// The head that a person was shown last.
+pub async fn seen_head(db: &mut impl Sql, person: &str) -> Result<Option<SeenHead>> {
+    db.sql("SELECT size, root, seen_at FROM seen_heads WHERE person_id = $1").bind(person.to_owned()).optional().await
+}
+
+pub async fn note_seen_head(tx: &mut impl Sql, person: &str, size: u64, root: &Hash, at: Moment) -> Result<u64> {
+    tx.sql(
+        "INSERT INTO seen_heads (person_id, size, root, seen_at) VALUES ($1, $2, $3, $4) \
+         ON CONFLICT (person_id) DO UPDATE SET size = excluded.size, root = excluded.root, seen_at = excluded.seen_at",
+    )
+    .bind(person.to_owned())
+    .bind(size as i64)
+    .bind(root.to_vec())
+    .bind(at)
+    .execute()
+    .await
+}
+
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct CosignedHead {
+    pub witness: String,
+    pub size: i64,
+    pub root: Vec<u8>,
+    pub line: String,
+    pub cosigned_at: Moment,
+    pub heard_at: Moment,
+}
+
+pub async fn cosigned_heads(db: &mut impl Sql) -> Result<Vec<CosignedHead>> {
+    db.sql("SELECT witness, size, root, line, cosigned_at, heard_at FROM cosigned_heads ORDER BY witness").all().await
+}
+
+/// Keeps a witness's newest head. One that is older than what is known changes nothing.
+pub async fn note_cosigned_head(tx: &mut impl Sql, head: &CosignedHead) -> Result<u64> {
+    tx.sql(
+        "INSERT INTO cosigned_heads (witness, size, root, line, cosigned_at, heard_at) VALUES ($1, $2, $3, $4, $5, $6) \
+         ON CONFLICT (witness) DO UPDATE SET size = excluded.size, root = excluded.root, line = excluded.line, \
+         cosigned_at = excluded.cosigned_at, heard_at = excluded.heard_at WHERE cosigned_heads.size <= excluded.size",
+    )
+    .bind(head.witness.clone())
+    .bind(head.size)
+    .bind(head.root.clone())
+    .bind(head.line.clone())
+    .bind(head.cosigned_at)
+    .bind(head.heard_at)
+    .execute()
+    .await
+}
+
 pub async fn latest_checkpoint(db: &mut impl Sql) -> Result<Option<(i64, Vec<u8>, String)>> {
     db.sql("SELECT size, root, note FROM audit_checkpoints ORDER BY size DESC LIMIT 1").optional().await
 }

@@ -1,8 +1,10 @@
 //! The command line as a client of a running console: the same API as any other program, with a personal access token.
 pub mod rotations;
 mod table;
+pub mod trail;
+pub mod witness;
 
-use crate::outbound::{self, Failure as Unreached, Reach};
+use crate::outbound::{self, Answer, Failure as Unreached, Reach};
 use clap::Args;
 use reqwest::Method;
 use serde::{Serialize, de::DeserializeOwned};
@@ -11,6 +13,8 @@ use zeroize::Zeroizing;
 
 /// The longest answer that is read, in bytes.
 const MOST: usize = 8 * 1024 * 1024;
+/// The longest file that is taken.
+const MOST_FILE: usize = 1024 * 1024 * 1024;
 /// How long an answer may take: the console may itself be waiting for several targets.
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -81,7 +85,21 @@ impl Client {
         self.send(Method::POST, path, serde_json::to_vec(body).unwrap_or_default()).await
     }
 
+    /// An answer that is no JSON: a file.
+    pub async fn file(&self, path: &str) -> Result<Vec<u8>, Failure> {
+        let answer = self.ask(Method::GET, path, Vec::new(), MOST_FILE).await?;
+        if answer.status == 200 { Ok(answer.body) } else { Err(self.refused(&answer)) }
+    }
+
     async fn send<T: DeserializeOwned>(&self, method: Method, path: &str, body: Vec<u8>) -> Result<T, Failure> {
+        let answer = self.ask(method, path, body, MOST).await?;
+        if answer.status == 200 {
+            return serde_json::from_slice(&answer.body).map_err(|_| self.strange(&answer));
+        }
+        Err(self.refused(&answer))
+    }
+
+    async fn ask(&self, method: Method, path: &str, body: Vec<u8>, most: usize) -> Result<Answer, Failure> {
         let url = format!("{}/api/v1{path}", self.url);
         let headers = [
             ("authorization", format!("Bearer {}", *self.token)),
@@ -89,20 +107,26 @@ impl Client {
             ("accept", "application/json".to_owned()),
         ];
         // The person at this host named the address.
-        let answer = outbound::send(&Reach::Anywhere, method, &url, &headers, body, (MOST, PATIENCE)).await;
-        let answer = answer.map_err(|why| Failure::Unreached { url: self.url.clone(), why })?;
-        let strange = || Failure::Strange(self.url.clone(), answer.status);
-        if answer.status == 200 {
-            return serde_json::from_slice(&answer.body).map_err(|_| strange());
-        }
-        let problem: serde_json::Value = serde_json::from_slice(&answer.body).map_err(|_| strange())?;
-        let detail = problem["detail"].as_str().ok_or_else(strange)?;
+        let answer = outbound::send(&Reach::Anywhere, method, &url, &headers, body, (most, PATIENCE)).await;
+        answer.map_err(|why| Failure::Unreached { url: self.url.clone(), why })
+    }
+
+    fn strange(&self, answer: &Answer) -> Failure {
+        Failure::Strange(self.url.clone(), answer.status)
+    }
+
+    /// The sentence of a problem (RFC 9457).
+    fn refused(&self, answer: &Answer) -> Failure {
+        let Ok(problem) = serde_json::from_slice::<serde_json::Value>(&answer.body) else {
+            return self.strange(answer);
+        };
+        let Some(detail) = problem["detail"].as_str() else { return self.strange(answer) };
         let fields = problem["errors"].as_array().map(Vec::as_slice).unwrap_or_default();
         let fields: Vec<&str> = fields.iter().filter_map(|field| field["field"].as_str()).collect();
-        Err(Failure::Refused(match fields.as_slice() {
+        Failure::Refused(match fields.as_slice() {
             [] | ["body" | "secret"] => detail.to_owned(),
             fields => format!("{}: {detail}", fields.join(", ")),
-        }))
+        })
     }
 }
 

@@ -19,7 +19,13 @@ pub fn asset_names() -> Assets {
         let line = manifest.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
         line.unwrap_or_default().to_owned()
     };
-    Assets { boot: name("boot"), script: name("script"), wasm: name("wasm"), styles: name("style") }
+    Assets {
+        boot: name("boot"),
+        script: name("script"),
+        wasm: name("wasm"),
+        styles: name("style"),
+        check: name("check"),
+    }
 }
 
 /// How many bytes an embedded file has.

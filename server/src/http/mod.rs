@@ -11,6 +11,7 @@ mod catalog;
 mod error;
 mod grants;
 mod home;
+mod integrity;
 mod layers;
 mod log;
 mod people;

@@ -141,10 +141,15 @@ fn named(id: &str, ending: &str) -> String {
 
 pub async fn file(signed: Signed, Path(id): Path<String>) -> Answer {
     let download = Download::begin(signed.console(), &signed.caller, &id).await?;
+    Ok(streamed(&id, download))
+}
+
+/// A file on its way out, a chunk at a time.
+pub fn streamed(id: &str, download: Download) -> Response {
     let (ending, media) = download.kind.file();
     let headers = [
         (header::CONTENT_TYPE, media.to_owned()),
-        (header::CONTENT_DISPOSITION, named(&id, ending)),
+        (header::CONTENT_DISPOSITION, named(id, ending)),
         (header::CONTENT_LENGTH, download.bytes.to_string()),
     ];
     let parts = stream::unfold(Some(download), async |download| {
@@ -155,7 +160,7 @@ pub async fn file(signed: Signed, Path(id): Path<String>) -> Answer {
             Err(error) => Some((Err(std::io::Error::other(error.to_string())), None)),
         }
     });
-    Ok((headers, Body::from_stream(parts)).into_response())
+    (headers, Body::from_stream(parts)).into_response()
 }
 
 pub async fn manifest(signed: Signed, Path(id): Path<String>) -> Answer {

@@ -1,7 +1,7 @@
 //! Every route, once: method, path, who may come, and what answers.
 use super::{
-    Site, account, api, assets, audit, catalog, grants, home, log, people, reports, requests, rotations, secrets,
-    workloads,
+    Site, account, api, assets, audit, catalog, grants, home, integrity, log, people, reports, requests, rotations,
+    secrets, workloads,
 };
 use app::{audit::action::Action, people::tokens::Scope};
 use axum::{
@@ -177,6 +177,8 @@ pub fn table() -> Vec<Route> {
         post("/reports/{id}/cancel", Person(CancelExport), reports::cancel),
         get("/reports/{id}/file", Person(DownloadExport), reports::file),
         get("/reports/{id}/manifest", Person(DownloadExport), reports::manifest),
+        get("/log", Person(ReadTrail), integrity::integrity),
+        get("/evidence", Open, integrity::check),
         get("/log/checkpoint", Own, log::checkpoint),
         get("/log/tile/{level}/{*n}", Own, log::tile),
         get("/log/proof/{seq}", Person(ReadTrail), log::proof),
@@ -197,6 +199,16 @@ pub fn table() -> Vec<Route> {
         post("/api/v1/rotations/{id}/roll-back", Program(Rotate, RollBack), api::roll_back_rotation),
         get("/api/v1/cases", Program(ReadRotations, ViewCatalog), api::list_cases),
         get("/api/v1/cases/{id}", Program(ReadRotations, ViewCatalog), api::read_case),
+        get("/api/v1/events", Program(Scope::ReadTrail, ReadTrail), api::search_events),
+        get("/api/v1/events/{seq}", Program(Scope::ReadTrail, ReadTrail), api::read_event),
+        get("/api/v1/exports", Program(Scope::ReadTrail, StartExport), api::list_exports),
+        post("/api/v1/exports", Program(Scope::ReadTrail, StartExport), api::start_export),
+        get("/api/v1/exports/{id}", Program(Scope::ReadTrail, StartExport), api::read_export),
+        post("/api/v1/exports/{id}/cancel", Program(Scope::ReadTrail, CancelExport), api::cancel_export),
+        get("/api/v1/exports/{id}/file", Program(Scope::ReadTrail, DownloadExport), api::take_export),
+        get("/api/v1/log/checkpoint", Program(Scope::Witness, CosignHead), api::log_checkpoint),
+        get("/api/v1/log/consistency", Program(Scope::Witness, CosignHead), api::log_consistency),
+        post("/api/v1/log/cosignatures", Program(Scope::Witness, CosignHead), api::cosign_head),
         get("/api/v1/figures/rotations", Program(ReadRotations, ViewCatalog), api::rotation_figures),
     ]
 }

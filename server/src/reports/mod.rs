@@ -89,6 +89,7 @@ pub async fn start_export(console: &Console, caller: &Caller, wanted: Wanted<'_>
         bytes_written: 0,
         digest: None,
         expires_at: now + KEPT,
+        whole: None,
     };
     let subject = Subject { row: Some(job.id.clone()), project: project(&reading), ..Subject::default() };
     let (mut tx, event) = console.begin(caller, Action::StartExport, subject, Situation::default()).await?;

@@ -26,6 +26,8 @@ pub struct Job {
     pub bytes_written: i64,
     pub digest: Option<String>,
     pub expires_at: Moment,
+    /// What a verification came to.
+    pub whole: Option<bool>,
 }
 
 impl Job {
@@ -48,7 +50,7 @@ impl Job {
 fn select(rest: &'static str) -> Statement {
     let mut statement = Statement::from(
         "SELECT id, owner_id, kind, query, zone, redacted, raw, as_of, created_at, started_at, cancelled_at, ended_at, \
-         failure, done, total, rows_written, bytes_written, digest, expires_at FROM report_jobs",
+         failure, done, total, rows_written, bytes_written, digest, expires_at, whole FROM report_jobs",
     );
     statement.push(rest);
     statement
@@ -155,7 +157,7 @@ pub async fn progress(tx: &mut impl Sql, job: &Job, holder: &str, until: Moment)
 pub async fn end(tx: &mut impl Sql, job: &Job, now: Moment) -> Result<u64> {
     tx.sql(
         "UPDATE report_jobs SET ended_at = $1, cancelled_at = $2, failure = $3, done = $4, rows_written = $5, \
-         bytes_written = $6, digest = $7, expires_at = $8 WHERE id = $9 AND ended_at IS NULL",
+         bytes_written = $6, digest = $7, expires_at = $8, whole = $9 WHERE id = $10 AND ended_at IS NULL",
     )
     .bind(now)
     .bind(job.cancelled_at)
@@ -165,6 +167,7 @@ pub async fn end(tx: &mut impl Sql, job: &Job, now: Moment) -> Result<u64> {
     .bind(job.bytes_written)
     .bind(job.digest.clone())
     .bind(job.expires_at)
+    .bind(job.whole)
     .bind(job.id.clone())
     .execute()
     .await

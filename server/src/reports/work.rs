@@ -167,7 +167,9 @@ async fn verification(working: &mut Working<'_>, chunks: &mut Chunks<'_>) -> Res
     }
     let report = verification.finish();
     let mut lines = report.lines();
-    if report.is_clean() && report.verified.lost.is_empty() {
+    let whole = report.is_clean() && report.verified.lost.is_empty();
+    working.job.whole = Some(whole);
+    if whole {
         lines.push(verify::WHOLE.into());
     }
     chunks.write(format!("{}\n", lines.join("\n")).as_bytes()).await?;

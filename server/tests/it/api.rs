@@ -34,7 +34,7 @@ use server::{
 use std::collections::BTreeSet;
 use tower::ServiceExt;
 
-async fn token(cast: &Cast, login: &str, scopes: &[Scope]) -> String {
+pub async fn token(cast: &Cast, login: &str, scopes: &[Scope]) -> String {
     let caller = cast.caller(login).await;
     let made = people::create_access_token(&cast.console, &caller, "laptop", scopes, TimeDelta::days(30)).await;
     made.unwrap().0.to_string()

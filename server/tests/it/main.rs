@@ -25,6 +25,7 @@ mod schedules;
 mod search;
 mod state;
 mod tidy;
+mod trail_api;
 mod vault;
 mod webhooks;
 mod workloads;

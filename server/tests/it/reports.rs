@@ -76,6 +76,7 @@ fn by_command(cast: &Cast, bundle: &[u8], key: &str) -> Option<i32> {
 }
 
 async fn busy(cast: &Cast) -> String {
+    cast.console.builder.build().await.unwrap();
     let secret = cast
         .filled(
             "=cmd|'/C calc'!A0".replace(['=', '|', '\'', '/', '!', ' '], "-").as_str(),

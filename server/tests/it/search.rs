@@ -79,7 +79,7 @@ async fn everything(cast: &Cast) -> Vec<Seen> {
 }
 
 /// A busy hour: requests, refusals, reveals, jobs, workloads.
-async fn busy(cast: &Cast) -> (String, String) {
+pub async fn busy(cast: &Cast) -> (String, String) {
     let secret = cast.filled("db/settlement-primary", Tier::Staging, Class::Normal).await;
     let other = cast.filled("fx/rates-feed", Tier::Development, Class::Low).await;
     for _ in 0..4 {

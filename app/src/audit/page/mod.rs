@@ -1,9 +1,11 @@
 //! The trail, searched; one event of it, beside the list and on a page of its own.
 mod event;
+mod evidence;
 mod filter;
 mod trail;
 
 pub use event::{Change, EventView, Fact, event};
+pub use evidence::{AnchorLine, Integrity, Since, WitnessLine, check, integrity};
 pub use filter::{Search, View};
 pub use trail::{Trail, trail};
 

@@ -1,13 +1,17 @@
 //! Version 1 of the API: what pipelines fetch with (`machine`), and what people's own programs may do with a personal access
 //! token, by the same operations as the pages. Described by OpenAPI (`reference`), problems as RFC 9457 has them.
 mod bearer;
+mod log;
 mod machine;
 mod model;
 mod reference;
 mod rotations;
+mod trail;
 
 pub use bearer::Needs;
+pub use log::*;
 pub use machine::{secret, token};
 pub use model::*;
 pub use reference::{openapi, reference};
 pub use rotations::*;
+pub use trail::*;

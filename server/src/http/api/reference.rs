@@ -1,5 +1,5 @@
 //! The description of the API: an OpenAPI 3.1 document made from the handlers, and a page made from the document.
-use super::{machine, rotations};
+use super::{log, machine, rotations, trail};
 use crate::http::{
     Problem,
     visitor::{Signed, shown},
@@ -41,6 +41,16 @@ use utoipa::{
         rotations::list_cases,
         rotations::read_case,
         rotations::rotation_figures,
+        trail::search_events,
+        trail::read_event,
+        trail::start_export,
+        trail::list_exports,
+        trail::read_export,
+        trail::cancel_export,
+        trail::take_export,
+        log::log_checkpoint,
+        log::log_consistency,
+        log::cosign_head,
     ),
     components(schemas(ProblemDetails, FieldProblem), responses(Refused, Conflicting, Mistaken)),
     modifiers(&Schemes),
@@ -49,6 +59,9 @@ use utoipa::{
         (name = "Rotations", description = "Begun, watched and settled by somebody's program. To agree to one, to confirm a plan \
                                             or to attest takes a person in the console."),
         (name = "Cases", description = "Secrets that had to be rotated, until their old credential was dead."),
+        (name = "Trail", description = "Asked in its language, a page at a time; and what can be made of it. What the token's owner \
+                                        may not read is not there."),
+        (name = "Log", description = "For witnesses: heads, proofs that one continues another, and cosignatures."),
         (name = "Figures", description = "Exact, over what the token's owner sees."),
     ),
 )]

@@ -88,7 +88,7 @@ fn event_of((stored, leaf): (crate::audit::store::Stored, Leaf)) -> Event {
     }
 }
 
-fn page_of(limit: Option<u32>) -> Result<u32, Error> {
+pub(super) fn page_of(limit: Option<u32>) -> Result<u32, Error> {
     let limit = limit.unwrap_or(PAGE);
     if (1..=LONGEST_PAGE).contains(&limit) { Ok(limit) } else { Err(Error::invalid("limit", "Between 1 and 200.")) }
 }

@@ -1,7 +1,10 @@
 //! The trail as it is asked for, one event with its proof, views that are kept.
 mod event;
-mod lines;
+pub mod lines;
+mod readings;
 mod suggest;
+
+pub use readings::{Readings, reading};
 
 use super::{
     Problem,
@@ -9,21 +12,18 @@ use super::{
 };
 use crate::{
     audit::{
-        event::Event,
         search::{self, Asked, Condition, Group, Place, Reading},
         store, views,
     },
     catalog, people,
-    policies::Situation,
 };
 use app::{
     audit::{
         action::Action,
-        leaf::Subject,
         page::{self, Search, Trail, View},
         query::Query,
     },
-    error::{Error, Refusal},
+    error::Error,
     time::Moment,
 };
 use axum::{
@@ -31,13 +31,9 @@ use axum::{
     extract::{Path, Query as Address},
     response::{IntoResponse, Response},
 };
-use chrono::TimeDelta;
 use chrono_tz::Tz;
+use readings::may_read;
 use serde::Deserialize;
-use std::{
-    collections::HashMap,
-    sync::{Mutex, PoisonError},
-};
 
 type Answer = Result<Response, Problem>;
 
@@ -45,66 +41,6 @@ type Answer = Result<Response, Problem>;
 const PAGE: u64 = 50;
 /// New events that are counted; beyond it is said that there are more.
 const MOST_NEW: u64 = 100;
-/// One reading is recorded once in this time.
-const AGAIN: TimeDelta = TimeDelta::minutes(10);
-const MOST_READINGS: usize = 10_000;
-
-/// Readings that were recorded lately: `(session, query)`.
-#[derive(Default)]
-pub struct Readings(Mutex<HashMap<(String, String), Moment>>);
-
-impl Readings {
-    fn is_new(&self, session: &str, query: &str, now: Moment) -> bool {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.len() >= MOST_READINGS {
-            known.retain(|_, at| now - *at < AGAIN);
-        }
-        let key = (session.to_owned(), query.to_owned());
-        known.get(&key).is_none_or(|at| now - *at >= AGAIN)
-    }
-
-    fn recorded(&self, session: &str, query: &str, now: Moment) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert((session.to_owned(), query.to_owned()), now);
-    }
-}
-
-/// Asks policy, and records the reading once in ten minutes. Reading goes on when the ledger cannot write: the answer says
-/// that it was not recorded.
-async fn may_read(signed: &Signed, project: Option<&str>, query: &str) -> Result<bool, Error> {
-    let console = signed.console();
-    let subject = Subject { project: project.map(Into::into), ..Subject::default() };
-    let principal = signed.caller.principal(project);
-    let decision = console.engine.decide(&principal, Action::ReadTrail, "", Situation::default());
-    let event = Event::new(Action::ReadTrail).on(subject).by(decision.deciding).private("query", query);
-    if let Some(refusal) = decision.refusal {
-        return Err(console.ledger.refuse(&signed.caller.who, event, refusal).await);
-    }
-    let session = signed.caller.session().map_or("", |session| session.id.as_str());
-    if !signed.site().readings.is_new(session, query, console.now()) {
-        return Ok(true);
-    }
-    let recorded = console.ledger.observe(&signed.caller.who, event).await.is_ok();
-    if recorded {
-        signed.site().readings.recorded(session, query, console.now());
-    }
-    Ok(recorded)
-}
-
-/// Whose trail somebody reads here, with the reading recorded.
-async fn reading(signed: &Signed, query: &str) -> Result<(Reading, bool), Error> {
-    match Reading::of(signed.console(), &signed.caller) {
-        Some(Reading::Projects(led)) => {
-            let recorded = may_read(signed, led.first().map(String::as_str), query).await?;
-            Ok((Reading::Projects(led), recorded))
-        }
-        Some(Reading::All) => Ok((Reading::All, may_read(signed, None, query).await?)),
-        None => {
-            may_read(signed, None, query).await?;
-            Err(Error::Refused(Refusal::NoRule))
-        }
-    }
-}
-
 #[derive(Default, Deserialize)]
 pub struct TrailQuery {
     #[serde(default)]
@@ -136,7 +72,7 @@ impl TrailQuery {
 pub async fn trail(signed: Signed, Address(asked): Address<TrailQuery>) -> Answer {
     let console = signed.console();
     let (mut search, zone) = asked.search();
-    let (reading, recorded) = reading(&signed, &search.query.to_string()).await?;
+    let (reading, recorded) = reading(signed.site(), &signed.caller, &search.query.to_string()).await?;
     let shell = signed.shell("/audit").await?;
     let words_to = search::refresh(console).await?;
     let mut db = console.read().await?;
@@ -242,7 +178,7 @@ async fn kept(signed: &Signed, db: &mut impl crate::db::Sql) -> Result<(Vec<View
 pub async fn new_events(signed: Signed, Address(asked): Address<TrailQuery>) -> Answer {
     let console = signed.console();
     let (search, zone) = asked.search();
-    let (reading, _) = reading(&signed, &search.query.to_string()).await?;
+    let (reading, _) = reading(signed.site(), &signed.caller, &search.query.to_string()).await?;
     search::refresh(console).await?;
     let mut db = console.read().await?;
     let filter = search::resolve(console, &mut db, &signed.caller, &reading, &search.query, zone).await;
@@ -279,7 +215,7 @@ pub async fn suggest(signed: Signed, Address(typing): Address<Typing>) -> Answer
 pub async fn event(signed: Signed, Path(seq): Path<u64>) -> Answer {
     let console = signed.console();
     let row = store::find(&mut console.read().await?, seq).await?.ok_or(Error::NotFound)?;
-    may_read(&signed, row.project_id.as_deref(), &format!("event:{seq}")).await?;
+    may_read(signed.site(), &signed.caller, row.project_id.as_deref(), &format!("event:{seq}")).await?;
     let shell = signed.shell("/audit").await?;
     Ok(shown(page::event(&shell, event::view(&signed, row, Tz::UTC).await?)))
 }

@@ -1,0 +1,77 @@
+//! Reading the trail is itself an event, once for the same reading in ten minutes.
+use super::super::Site;
+use crate::{
+    audit::{event::Event, search::Reading},
+    people::Caller,
+    policies::Situation,
+};
+use app::{
+    audit::{action::Action, leaf::Subject},
+    error::{Error, Refusal},
+    time::Moment,
+};
+use chrono::TimeDelta;
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+};
+
+/// One reading is recorded once in this time.
+const AGAIN: TimeDelta = TimeDelta::minutes(10);
+const MOST: usize = 10_000;
+
+/// Readings that were recorded lately: `(session or token, query)`.
+#[derive(Default)]
+pub struct Readings(Mutex<HashMap<(String, String), Moment>>);
+
+impl Readings {
+    fn is_new(&self, session: &str, query: &str, now: Moment) -> bool {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= MOST {
+            known.retain(|_, at| now - *at < AGAIN);
+        }
+        let key = (session.to_owned(), query.to_owned());
+        known.get(&key).is_none_or(|at| now - *at >= AGAIN)
+    }
+
+    fn recorded(&self, session: &str, query: &str, now: Moment) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert((session.to_owned(), query.to_owned()), now);
+    }
+}
+
+/// Asks policy, and records the reading. Reading goes on when the ledger cannot write: the answer says that it was not
+/// recorded.
+pub async fn may_read(site: &Site, caller: &Caller, project: Option<&str>, query: &str) -> Result<bool, Error> {
+    let console = &site.console;
+    let subject = Subject { project: project.map(Into::into), ..Subject::default() };
+    let principal = caller.principal(project);
+    let decision = console.engine.decide(&principal, Action::ReadTrail, "", Situation::default());
+    let event = Event::new(Action::ReadTrail).on(subject).by(decision.deciding).private("query", query);
+    if let Some(refusal) = decision.refusal {
+        return Err(console.ledger.refuse(&caller.who, event, refusal).await);
+    }
+    let session = caller.who.actor.session.as_deref().unwrap_or_default();
+    if !site.readings.is_new(session, query, console.now()) {
+        return Ok(true);
+    }
+    let recorded = console.ledger.observe(&caller.who, event).await.is_ok();
+    if recorded {
+        site.readings.recorded(session, query, console.now());
+    }
+    Ok(recorded)
+}
+
+/// Whose trail somebody reads here, with the reading recorded.
+pub async fn reading(site: &Site, caller: &Caller, query: &str) -> Result<(Reading, bool), Error> {
+    match Reading::of(&site.console, caller) {
+        Some(Reading::Projects(led)) => {
+            let recorded = may_read(site, caller, led.first().map(String::as_str), query).await?;
+            Ok((Reading::Projects(led), recorded))
+        }
+        Some(Reading::All) => Ok((Reading::All, may_read(site, caller, None, query).await?)),
+        None => {
+            may_read(site, caller, None, query).await?;
+            Err(Error::Refused(Refusal::NoRule))
+        }
+    }
+}
