@@ -65,9 +65,9 @@ test("a shown value hides itself when one leaves", async ({ browser, complaints 
 test("an auditor finds the event, its proof holds, and no value is reachable", async ({ browser, complaints, request }) => {
   const page = await signIn(browser, "Samir Haddad", complaints);
   await page.getByRole("link", { name: "Audit trail" }).click();
-  await page.getByLabel("Action").selectOption("secret.copied");
-  await page.getByRole("button", { name: "Filter" }).click();
-  await expect(page).toHaveURL(/action=secret.copied/);
+  await page.getByLabel("Query").fill("action:secret.copied");
+  await page.getByRole("button", { name: "Search", exact: true }).click();
+  await expect(page).toHaveURL(/q=action%3Asecret.copied/);
   await page.getByRole("link", { name: "Copied a value" }).first().click();
   await expect(page.getByText("In the tree")).toBeVisible();
   await expect(page.getByText("Checked by this server")).toBeVisible();

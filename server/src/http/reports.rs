@@ -6,7 +6,7 @@ use super::{
 use crate::reports::{self, Download, Wanted, store, store::Job};
 use app::{
     audit::action::Action,
-    error::{Error, Refusal},
+    error::Error,
     reports::{
         model::{Kind, State},
         page::{self, Line, One},
@@ -44,9 +44,7 @@ pub async fn list(signed: Signed, Query(asking): Query<Asking>) -> Answer {
 
 async fn list_page(signed: &Signed, form: &Form) -> Result<String, Error> {
     let console = signed.console();
-    if crate::audit::search::Reading::of(console, &signed.caller).is_none() {
-        return Err(Error::Refused(Refusal::NoRule));
-    }
+    reports::may_ask(console, &signed.caller).await?;
     let shell = signed.shell("/reports").await?;
     let now = console.now();
     let jobs = store::of_person(&mut console.read().await?, signed.caller.id(), LISTED).await?;
@@ -65,6 +63,7 @@ async fn list_page(signed: &Signed, form: &Form) -> Result<String, Error> {
 }
 
 pub async fn start(signed: Signed, fields: Fields) -> Answer {
+    reports::may_ask(signed.console(), &signed.caller).await?;
     let started = async {
         let kind = Kind::from_code(fields.get("kind")).ok_or_else(|| Error::invalid("kind", "Choose what to make."))?;
         let wanted = Wanted {

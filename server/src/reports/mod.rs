@@ -106,6 +106,11 @@ pub async fn start_export(console: &Console, caller: &Caller, wanted: Wanted<'_>
     Ok((job.id, tx.commit(vec![event]).await?))
 }
 
+/// May this caller ask for anything? Asked before what was sent is read.
+pub async fn may_ask(console: &Console, caller: &Caller) -> Result<(), Error> {
+    reading(console, caller, Action::StartExport).await.map(|_| ())
+}
+
 /// Whose trail a caller may read, or a recorded refusal.
 async fn reading(console: &Console, caller: &Caller, action: Action) -> Result<Reading, Error> {
     match Reading::of(console, caller) {

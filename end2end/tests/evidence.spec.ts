@@ -1,0 +1,82 @@
+// From a question to proof that an outsider can check: search, panel, export, and the check in this browser.
+import { readFileSync } from "node:fs";
+import { accessible, expect, signIn, test } from "./console";
+
+test("an auditor searches with completions, opens an event beside the list and narrows by what it says", async ({ browser, complaints }) => {
+  const page = await signIn(browser, "Samir Haddad", complaints);
+  await page.goto("/audit");
+  await page.locator("html[data-islands=awake]").waitFor();
+  const box = page.getByRole("combobox", { name: "Query" });
+  await box.pressSequentially("outc");
+  await expect(page.getByRole("option", { name: /outcome:/ })).toBeVisible();
+  await box.press("ArrowDown");
+  await box.press("Enter");
+  await expect(box).toHaveValue("outcome:");
+  await expect(page.getByRole("option", { name: /refused/ })).toBeVisible();
+  await page.getByRole("option", { name: /refused/ }).click();
+  await expect(box).toHaveValue("outcome:refused ");
+  await box.press("Enter");
+  await expect(page).toHaveURL(/q=outcome%3Arefused/);
+  await page.locator("table.trail tbody th a").first().click();
+  const panel = page.getByRole("complementary");
+  await expect(panel.getByText("In the tree")).toBeVisible();
+  await accessible(page);
+  await panel.getByRole("link", { name: /^Only events with actor/ }).click();
+  await expect(box).toHaveValue(/^outcome:refused actor:/);
+  await page.getByRole("link", { name: /^Remove outcome/ }).click();
+  await expect(box).toHaveValue(/^actor:/);
+  await page.getByText("Keep this view").click();
+  await page.getByLabel("Name").fill("Somebody’s refusals");
+  await page.getByRole("button", { name: "Keep", exact: true }).click();
+  await expect(page.getByRole("list", { name: "Views that are kept" }).getByRole("link", { name: "Somebody’s refusals" })).toBeVisible();
+});
+
+test("a bundle is made, taken, and checked in the browser without being uploaded", async ({ browser, complaints }, info) => {
+  const page = await signIn(browser, "Samir Haddad", complaints, { acceptDownloads: true });
+  await page.goto("/audit?q=action%3Arequest.approved+created%3A90d");
+  await page.getByRole("link", { name: "Export" }).click();
+  await expect(page.getByLabel("Which events")).toHaveValue("action:request.approved created:90d");
+  await page.getByRole("button", { name: "Make it" }).click();
+  await expect(page.getByRole("link", { name: "Take the ZIP file" })).toBeVisible({ timeout: 20_000 });
+  await accessible(page);
+  const [download] = await Promise.all([page.waitForEvent("download"), page.getByRole("link", { name: "Take the ZIP file" }).click()]);
+  const path = info.outputPath("evidence.zip");
+  await download.saveAs(path);
+  await page.goto("/evidence");
+  const sent: string[] = [];
+  page.on("request", (request) => sent.push(`${request.method()} ${new URL(request.url()).pathname}`));
+  await page.getByLabel(/The bundle/).setInputFiles(path);
+  const said = page.locator("#check-said");
+  await expect(said).toContainText("This bundle holds.");
+  await expect(said).toContainText("Checked by this browser");
+  await accessible(page);
+  // One bit of one event.
+  const bent = readFileSync(path);
+  bent[bent.indexOf(Buffer.from('"leaf":"')) + 60] ^= 1;
+  await page.getByLabel(/The bundle/).setInputFiles({ name: "bent.zip", mimeType: "application/zip", buffer: bent });
+  await expect(said).toContainText("This bundle does not hold.");
+  await page.getByLabel(/The bundle/).setInputFiles({ name: "bomb.zip", mimeType: "application/zip", buffer: Buffer.from("PK\x03\x04nothing") });
+  await expect(said).toContainText("no evidence bundle");
+  await page.getByLabel("Verifier key").fill("nonsense");
+  await page.getByRole("button", { name: "Check it" }).click();
+  await expect(said).toContainText("not a verifier key");
+  expect(sent.filter((line) => line.startsWith("POST"))).toEqual([]);
+});
+
+test("whoever has no account checks evidence all the same", async ({ page }) => {
+  await page.goto("/evidence");
+  await expect(page.getByRole("heading", { name: "Check evidence" })).toBeVisible();
+  await expect(page.getByLabel(/The bundle/)).toBeVisible();
+  await accessible(page);
+});
+
+test("the log’s integrity is told, and verified as a job", async ({ browser, complaints }) => {
+  const page = await signIn(browser, "Mara Lindqvist", complaints);
+  await page.goto("/log");
+  await page.goto("/log");
+  await expect(page.getByText(/Consistent since your last visit|Nothing was added/)).toBeVisible();
+  await page.getByRole("button", { name: "Verify now" }).click();
+  await expect(page.getByText("whole: every event is the one that was signed")).toBeVisible({ timeout: 30_000 });
+  await page.goto("/log");
+  await expect(page.getByText("Whole", { exact: true })).toBeVisible();
+});
