@@ -8,6 +8,7 @@ pub mod home;
 pub mod id;
 #[cfg(any(feature = "ssr", feature = "hydrate"))]
 pub mod islands;
+pub mod metrics;
 pub mod nav;
 pub mod notifications;
 pub mod people;

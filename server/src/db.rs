@@ -48,6 +48,8 @@ pub const OPERATIONAL: &[&str] = &[
     "projection_cursors",
     "search_terms",
     "search_postings",
+    "metric_hours",
+    "metric_actors",
     "seen_heads",
     "cosigned_heads",
     "report_jobs",

@@ -15,6 +15,7 @@ pub mod http;
 pub mod instance;
 pub mod jobs;
 pub mod keys;
+pub mod metrics;
 pub mod notifications;
 pub mod outbound;
 pub mod people;

@@ -116,6 +116,8 @@ fn rail(shell: &Shell, viewer: &Viewer) -> AnyView {
                     {entry("/rotations", "Rotations", 0, false, "")}
                 </ul>
                 {evidence.then(|| view! {
+                    <h2>"Governance"</h2>
+                    <ul>{entry("/dashboard", "Dashboard", 0, false, "")}</ul>
                     <h2>"Evidence"</h2>
                     <ul>
                         {entry("/audit", "Audit trail", 0, false, "")}

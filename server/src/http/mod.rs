@@ -14,6 +14,7 @@ mod home;
 mod integrity;
 mod layers;
 mod log;
+mod metrics;
 mod people;
 mod reports;
 mod requests;

@@ -1,7 +1,7 @@
 //! Every route, once: method, path, who may come, and what answers.
 use super::{
-    Site, account, api, assets, audit, catalog, grants, home, integrity, log, people, reports, requests, rotations,
-    secrets, workloads,
+    Site, account, api, assets, audit, catalog, grants, home, integrity, log, metrics, people, reports, requests,
+    rotations, secrets, workloads,
 };
 use app::{audit::action::Action, people::tokens::Scope};
 use axum::{
@@ -177,6 +177,8 @@ pub fn table() -> Vec<Route> {
         post("/reports/{id}/cancel", Person(CancelExport), reports::cancel),
         get("/reports/{id}/file", Person(DownloadExport), reports::file),
         get("/reports/{id}/manifest", Person(DownloadExport), reports::manifest),
+        get("/dashboard", Person(ReadTrail), metrics::dashboard),
+        get("/metrics", Program(Scope::ReadMetrics, ReadTrail), metrics::prometheus),
         get("/log", Person(ReadTrail), integrity::integrity),
         get("/evidence", Open, integrity::check),
         get("/log/checkpoint", Own, log::checkpoint),

@@ -407,6 +407,26 @@ pub async fn knowing_in(db: &mut impl Sql, project: &str) -> Result<Vec<Knowing>
     .await
 }
 
+/// Who knew which version, from when until its credential was dead or its value destroyed.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct KnowledgeSpan {
+    pub secret_id: String,
+    pub version: i32,
+    pub environment_id: String,
+    pub person_id: String,
+    pub since: Moment,
+    pub until: Option<Moment>,
+}
+
+pub async fn knowledge_spans(db: &mut impl Sql) -> Result<Vec<KnowledgeSpan>> {
+    db.sql(
+        "SELECT k.secret_id, k.version, v.environment_id, k.person_id, k.since, COALESCE(v.dead_at, v.destroyed_at) AS until \
+         FROM knowledge k JOIN secret_versions v ON v.secret_id = k.secret_id AND v.version = k.version",
+    )
+    .all()
+    .await
+}
+
 /// Who knows current versions in a project.
 pub async fn knowing_current(db: &mut impl Sql, project: &str) -> Result<Vec<Knowing>> {
     db.sql(

@@ -15,6 +15,7 @@ mod grants;
 mod http;
 mod ledger;
 mod matrix;
+mod metrics;
 mod parity;
 mod people;
 mod process;

@@ -9,7 +9,7 @@
 mod resolve;
 pub mod store;
 
-pub use resolve::{Asked, Reading, resolve};
+pub use resolve::{Asked, Reading, on_the_wall, resolve};
 
 use super::{
     ledger::Housekeeping,

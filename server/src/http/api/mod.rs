@@ -8,7 +8,7 @@ mod reference;
 mod rotations;
 mod trail;
 
-pub use bearer::Needs;
+pub use bearer::{Needs, Program};
 pub use log::*;
 pub use machine::{secret, token};
 pub use model::*;

@@ -1,0 +1,103 @@
+//! The dashboard, and the same health for Prometheus.
+use super::{
+    Problem,
+    visitor::{Signed, mistaken, shown},
+};
+use crate::{
+    audit::{self, event::Event},
+    metrics::{self, Asked},
+    rotations,
+};
+use app::{audit::action::Action, error::Refusal, metrics::page, rotations::model::Step};
+use axum::{
+    extract::Query,
+    http::header,
+    response::{IntoResponse, Response},
+};
+use serde::Deserialize;
+
+type Answer = Result<Response, Problem>;
+
+#[derive(Default, Deserialize)]
+pub struct Address {
+    #[serde(default)]
+    range: String,
+    #[serde(default)]
+    project: String,
+    #[serde(default)]
+    level: String,
+    #[serde(default)]
+    zone: String,
+}
+
+pub async fn dashboard(signed: Signed, Query(address): Query<Address>) -> Answer {
+    let console = signed.console();
+    if audit::search::Reading::of(console, &signed.caller).is_none() {
+        let refused = console.ledger.refuse(&signed.caller.who, Event::new(Action::ReadTrail), Refusal::NoRule).await;
+        return Err(refused.into());
+    }
+    let Address { range, project, level, zone } = address;
+    let view = metrics::dashboard(console, &signed.caller, &Asked { range, project, level, zone }).await?;
+    let shell = signed.shell("/dashboard").await?;
+    let wrong = view.mistake.is_some();
+    let page = page::dashboard(&shell, view);
+    Ok(if wrong { mistaken(page) } else { shown(page) })
+}
+
+/// What Prometheus scrapes (text exposition format 0.0.4), with a token of its own scope.
+pub async fn prometheus(program: super::api::Program) -> Answer {
+    let console = program.console();
+    let mut db = console.read().await?;
+    let size = audit::store::size(&mut db).await?;
+    let open = rotations::store::open(&mut db, 500, console.seal_key()).await?;
+    let counts = metrics::store::sums(&mut db, 0, i64::MAX).await?;
+    drop(db);
+    let stopped = open.iter().filter(|row| row.step() == Step::NeedsPerson).count();
+    let built = console.builder.signed();
+    let flag = |yes: bool| u8::from(yes);
+    let mut text = String::new();
+    let mut gauge = |name: &str, kind: &str, help: &str, value: String| {
+        text.push_str(&format!("# HELP countersign_{name} {help}\n# TYPE countersign_{name} {kind}\n"));
+        text.push_str(&value);
+    };
+    let one = |name: &str, value: u64| format!("countersign_{name} {value}\n");
+    gauge("ledger_events_total", "counter", "Events in the trail.", one("ledger_events_total", size));
+    gauge(
+        "ledger_signed_events",
+        "gauge",
+        "Events below the newest signed head.",
+        one("ledger_signed_events", built.size),
+    );
+    gauge(
+        "ledger_forked",
+        "gauge",
+        "1 where the stored events contradict what was signed.",
+        one("ledger_forked", flag(built.forked).into()),
+    );
+    gauge(
+        "space_short",
+        "gauge",
+        "1 where nothing is opened for lack of space.",
+        one("space_short", flag(console.space.is_short(console.now())).into()),
+    );
+    gauge("rotations_open", "gauge", "Rotations under way.", one("rotations_open", open.len() as u64));
+    gauge("rotations_stopped", "gauge", "Rotations that need a person.", one("rotations_stopped", stopped as u64));
+    let mut series: std::collections::BTreeMap<(String, String), i64> = Default::default();
+    for row in counts {
+        *series.entry((row.series, row.label)).or_default() += row.value;
+    }
+    // Labels are codes of ours: letters, dots and underscores.
+    let lines: String = series
+        .into_iter()
+        .map(|((series, label), value)| {
+            format!("countersign_events_counted_total{{series=\"{series}\",label=\"{label}\"}} {value}\n")
+        })
+        .collect();
+    gauge(
+        "events_counted_total",
+        "counter",
+        "Values taken by workloads and people, and failed attempts by reason, as far as they were counted.",
+        lines,
+    );
+    Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response())
+}
