@@ -113,7 +113,7 @@ fn length(time: Option<chrono::TimeDelta>) -> String {
 }
 
 fn mttr(view: &[Trigger], axis: &[(u32, &'static str)]) -> AnyView {
-    let ticks = axis.iter().map(|(at, words)| view! { <span class=format!("at-{at}")>{*words}</span> }).collect_view();
+    let ticks = axis.iter().map(|(at, words)| view! { <text x=format!("{at}%") y="11">{*words}</text> }).collect_view();
     let rows = view.iter().map(|row| {
         let within = row.began.checked_sub(row.undecided).filter(|decided| *decided > 0);
         let within = within.map_or_else(|| view! { <span class="muted">"none decided"</span> }.into_any(), |decided| view! { <span>{percent(row.within * 10_000 / decided / 100 * 100)}" "<span class="muted">{format!("{} of {decided}", row.within)}</span></span> }.into_any());
@@ -133,7 +133,7 @@ fn mttr(view: &[Trigger], axis: &[(u32, &'static str)]) -> AnyView {
     view! {
         <table class="table cards mttr">
             <caption class="vh">"Time from trigger to old value proved dead, by trigger"</caption>
-            <thead><tr><th scope="col">"Trigger"</th><th scope="col" class="num">"Mean"</th><th scope="col" class="strip"><span class="vh">"Each case on a logarithmic axis"</span><span class="strip-axis" aria-hidden="true">{ticks}</span></th><th scope="col" class="num">"Median"</th><th scope="col" class="num">"p90"</th><th scope="col" class="num">"Proved"</th><th scope="col" class="num">"In target"</th><th scope="col" class="num">"Still open"</th></tr></thead>
+            <thead><tr><th scope="col">"Trigger"</th><th scope="col" class="num">"Mean"</th><th scope="col" class="strip"><span class="vh">"Each case on a logarithmic axis"</span><svg class="strip-axis" aria-hidden="true">{ticks}</svg></th><th scope="col" class="num">"Median"</th><th scope="col" class="num">"p90"</th><th scope="col" class="num">"Proved"</th><th scope="col" class="num">"In target"</th><th scope="col" class="num">"Still open"</th></tr></thead>
             <tbody>{rows}</tbody>
         </table>
     }

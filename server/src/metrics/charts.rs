@@ -3,7 +3,7 @@
 use plotters::coord::Shift;
 use plotters::{
     backend::SVGBackend,
-    prelude::{Circle, DrawingArea, IntoDrawingArea, PathElement, Rectangle},
+    prelude::{DrawingArea, IntoDrawingArea, PathElement, Rectangle},
     style::{Color as _, RGBColor, ShapeStyle},
 };
 
@@ -170,9 +170,9 @@ pub fn strip(cases: &[Case], target: Option<i64>, mean: Option<i64>) -> String {
                 Case { late: true, .. } => Role::Late,
                 Case { .. } => Role::Dot,
             };
-            // Spread up and down so that what lies together is told apart.
-            let y = 6 + (n as i32 * 7) % (HEIGHT - 12);
-            let _ = area.draw(&Circle::new((x(case.minutes).round() as i32, y), 3, role.filled()));
+            // A tick each: stretched, it stays one. Spread up and down so that what lies together is told apart.
+            let y = f64::from(5 + (n as i32 * 7) % (HEIGHT - 16));
+            line(area, role, vec![(x(case.minutes), y), (x(case.minutes), y + 7.0)]);
         }
         if let Some(mean) = mean {
             line(area, Role::Mean, vec![(x(mean), 2.0), (x(mean), f64::from(HEIGHT - 2))]);

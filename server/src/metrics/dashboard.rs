@@ -669,6 +669,12 @@ fn total(rows: &[Count], series: Series) -> u64 {
 /// Against the period before, in words; nothing where there was nothing.
 fn compared(now: u64, before: u64, what: &str) -> Option<String> {
     let change = change(now, before)?;
-    let sign = if change > 0 { "+" } else { "" };
-    Some(format!("{sign}{change} % {what} against the period before ({})", count(before)))
+    let sign = if change > 0 {
+        "+"
+    } else if change < 0 {
+        "−"
+    } else {
+        ""
+    };
+    Some(format!("{sign}{} % {what} against the period before ({})", change.abs(), count(before)))
 }

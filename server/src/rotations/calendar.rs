@@ -64,7 +64,8 @@ pub async fn calendar(
             // What is due already is due today.
             _ => when.due.map(|due| due.max(now)).into_iter().collect::<Vec<_>>(),
         };
-        more |= times.len() >= TIMES;
+        // A calendar goes on for ever: what is beyond the window is not missing.
+        more |= times.len() >= TIMES && times.last().is_some_and(|last| *last < until);
         for at in times.into_iter().filter(|at| *at >= from && *at < until) {
             let held = !confirmed || when.paused_until.is_some_and(|paused| at < paused);
             let what = if held { What::Held } else { What::Planned };
