@@ -1,6 +1,6 @@
 //! The command line: `countersign --help`.
 use crate::{
-    audit::{event::Who, verify},
+    audit::{event::Who, stream, verify},
     client::{self, rotations::Rotations, trail::Trail, witness::Witness},
     clock::Clock,
     config::{Config, Settings},
@@ -216,6 +216,8 @@ async fn run(command: Command) -> Result<ExitCode, Failure> {
             ));
             say(format!("TLS       {}", if config.tls.is_some() { "yes" } else { "no" }));
             say(format!("anchors   {}", config.anchors.len()));
+            say(format!("witnesses {}", config.witnesses.len()));
+            say(format!("copies    {}", config.streams.len()));
         }
         Command::Bench => crate::bench::run().await?,
     }
@@ -236,6 +238,7 @@ async fn serve(config: Config, organisation: &str, demo: bool) -> Result<(), Fai
     let console = Console::new(&instance, organisation)?;
     jobs::started(&console).await?;
     jobs::start(&console);
+    stream::start(&console, config.streams.clone());
     let is_private = config.listen.ip().is_loopback() || config.tls.is_some();
     if people::store::count(&mut console.read().await?).await? == 0 {
         invite_administrator(&console, &config)?;

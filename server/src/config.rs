@@ -57,6 +57,9 @@ pub struct Settings {
     /// Verifier key of a witness whose cosignatures are kept, as `countersign witness` prints it; may be given more than once
     #[arg(long = "witness", env = "COUNTERSIGN_WITNESS", value_delimiter = ',', value_name = "KEY")]
     pub witness: Vec<String>,
+    /// Where a live copy of the trail goes, as JSON Lines: "stdout", a file, or a URL that it is posted to; may be given more than once
+    #[arg(long = "audit-stream", env = "COUNTERSIGN_AUDIT_STREAM", value_delimiter = ',', value_name = "WHERE")]
+    pub audit_stream: Vec<String>,
 }
 
 /// Settings that fit together.
@@ -72,6 +75,7 @@ pub struct Config {
     pub allow_private: Vec<Network>,
     pub anchors: Vec<Anchor>,
     pub witnesses: Vec<CosignerKey>,
+    pub streams: Vec<Anchor>,
 }
 
 impl Settings {
@@ -97,6 +101,7 @@ impl Settings {
             allow_private: if self.allow_private.is_empty() { file.allow_private } else { self.allow_private },
             anchor: if self.anchor.is_empty() { file.anchor } else { self.anchor },
             witness: if self.witness.is_empty() { file.witness } else { self.witness },
+            audit_stream: if self.audit_stream.is_empty() { file.audit_stream } else { self.audit_stream },
         }
     }
 
@@ -128,7 +133,9 @@ impl Settings {
         let anchors = self.anchor.iter().filter_map(|anchor| anchor.parse().ok()).collect();
         let witnesses: Option<Vec<CosignerKey>> = self.witness.iter().map(|key| CosignerKey::parse(key)).collect();
         let witnesses = witnesses.ok_or_else(|| unfit("--witness takes the key that `countersign witness` prints"))?;
+        let streams = self.audit_stream.iter().filter_map(|place| place.parse().ok()).collect();
         Ok(Config {
+            streams,
             witnesses,
             data,
             keys,

@@ -50,6 +50,7 @@ pub const OPERATIONAL: &[&str] = &[
     "search_postings",
     "metric_hours",
     "metric_actors",
+    "audit_streams",
     "seen_heads",
     "cosigned_heads",
     "report_jobs",

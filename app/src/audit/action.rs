@@ -145,6 +145,8 @@ actions! {
     FinishExport = "export.finished", "An export was made";
     FailExport = "export.failed", "An export could not be made";
     DownloadExport = "export.downloaded", "Took an export";
+    StopStream = "stream.stopped", "A live copy of the trail stopped";
+    ResumeStream = "stream.resumed", "A live copy of the trail goes on";
     CosignHead = "log.head_cosigned", "Left a witness's cosignature";
     SaveView = "view.saved", "Kept a view of the trail";
     RemoveView = "view.removed", "Removed a view of the trail";

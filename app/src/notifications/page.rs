@@ -26,6 +26,7 @@ fn words(kind: &str, subject: &str) -> (&'static str, String) {
         "secret.expired" => ("A value in use has ended by its own date", format!("/secrets/{subject}")),
         "report.done" => ("What you asked for is made: take it within a day", format!("/reports/{subject}")),
         "report.failed" => ("What you asked for could not be made", format!("/reports/{subject}")),
+        "stream.stopped" => ("A live copy of the trail has stopped", "/log".into()),
         "case.leak" => ("A leak was reported: contain it", format!("/cases/{subject}")),
         "rotation.old_alive" => {
             ("An old credential works again after it was shown dead", format!("/rotations/{subject}"))

@@ -18,6 +18,7 @@ pub mod row_seal;
 pub mod search;
 pub mod state;
 pub mod store;
+pub mod stream;
 pub mod tiles;
 pub mod verify;
 pub mod views;

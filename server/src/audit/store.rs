@@ -331,6 +331,75 @@ pub async fn checkpoint_below(db: &mut impl Sql, size: u64) -> Result<Option<Str
     Ok(row.map(|(note,)| note))
 }
 
+/// A live copy of the trail, and how it stands.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Stream {
+    pub name: String,
+    pub seq: i64,
+    pub moved_at: Moment,
+    pub failing_since: Option<Moment>,
+    pub trouble: Option<String>,
+    pub told: bool,
+}
+
+pub async fn streams(db: &mut impl Sql) -> Result<Vec<Stream>> {
+    db.sql("SELECT name, seq, moved_at, failing_since, trouble, told FROM audit_streams ORDER BY name").all().await
+}
+
+/// Takes a copy to write, unless another replica writes it.
+pub async fn lease_stream(
+    tx: &mut Housekeeping,
+    name: &str,
+    holder: &str,
+    now: Moment,
+    until: Moment,
+) -> Result<Option<Stream>> {
+    let taken = tx
+        .sql(
+            "INSERT INTO audit_streams (name, seq, moved_at, holder, leased_until, told) VALUES ($1, 0, $2, $3, $4, $5) \
+             ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, leased_until = excluded.leased_until \
+             WHERE audit_streams.holder = excluded.holder OR audit_streams.leased_until <= $2",
+        )
+        .bind(name.to_owned())
+        .bind(now)
+        .bind(holder.to_owned())
+        .bind(until)
+        .bind(false)
+        .execute()
+        .await?;
+    if taken == 0 {
+        return Ok(None);
+    }
+    tx.sql("SELECT name, seq, moved_at, failing_since, trouble, told FROM audit_streams WHERE name = $1")
+        .bind(name.to_owned())
+        .optional()
+        .await
+}
+
+pub async fn move_stream(tx: &mut Housekeeping, name: &str, holder: &str, to: u64, now: Moment) -> Result<u64> {
+    tx.sql(
+        "UPDATE audit_streams SET seq = $1, moved_at = $2, failing_since = NULL, trouble = NULL, told = $3 \
+         WHERE name = $4 AND holder = $5",
+    )
+    .bind(to as i64)
+    .bind(now)
+    .bind(false)
+    .bind(name.to_owned())
+    .bind(holder.to_owned())
+    .execute()
+    .await
+}
+
+pub async fn fail_stream(tx: &mut Housekeeping, name: &str, since: Moment, why: &str, told: bool) -> Result<u64> {
+    tx.sql("UPDATE audit_streams SET failing_since = $1, trouble = $2, told = $3 WHERE name = $4")
+        .bind(since)
+        .bind(why.to_owned())
+        .bind(told)
+        .bind(name.to_owned())
+        .execute()
+        .await
+}
+
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct SeenHead {
     pub size: i64,

@@ -11,7 +11,7 @@ use crate::{
 use app::{
     audit::{
         action::Action,
-        page::{self, AnchorLine, Integrity, WitnessLine},
+        page::{self, AnchorLine, CopyLine, Integrity, WitnessLine},
     },
     error::{Error, Refusal},
     reports::model::Kind,
@@ -56,6 +56,14 @@ pub async fn integrity(signed: Signed) -> Answer {
         let from = store::first_at(&mut db, now - TimeDelta::days(*days as i64)).await?;
         *days = head.size.saturating_sub(from);
     }
+    let copies = store::streams(&mut db).await?;
+    let copies = copies.into_iter().map(|copy| CopyLine {
+        lag: head.size.saturating_sub(copy.seq as u64),
+        name: copy.name,
+        moved_at: copy.moved_at,
+        trouble: copy.trouble,
+    });
+    let copies = copies.collect();
     let cosigned = store::cosigned_heads(&mut db).await?;
     let verified = reports::store::latest(&mut db, Kind::Verification).await?;
     drop(db);
@@ -99,6 +107,7 @@ pub async fn integrity(signed: Signed) -> Answer {
         since,
         anchors: anchors.collect(),
         witnesses: witnesses.collect(),
+        copies,
         verified,
         refused,
     };

@@ -51,6 +51,7 @@ pub async fn prometheus(program: super::api::Program) -> Answer {
     let size = audit::store::size(&mut db).await?;
     let open = rotations::store::open(&mut db, 500, console.seal_key()).await?;
     let counts = metrics::store::sums(&mut db, 0, i64::MAX).await?;
+    let copies = audit::store::streams(&mut db).await?;
     drop(db);
     let stopped = open.iter().filter(|row| row.step() == Step::NeedsPerson).count();
     let built = console.builder.signed();
@@ -82,6 +83,14 @@ pub async fn prometheus(program: super::api::Program) -> Answer {
     );
     gauge("rotations_open", "gauge", "Rotations under way.", one("rotations_open", open.len() as u64));
     gauge("rotations_stopped", "gauge", "Rotations that need a person.", one("rotations_stopped", stopped as u64));
+    let lag: String = copies
+        .iter()
+        .map(|copy| {
+            let behind = size.saturating_sub(copy.seq as u64);
+            format!("countersign_audit_stream_lag_events{{copy=\"{}\"}} {behind}\n", copy.name)
+        })
+        .collect();
+    gauge("audit_stream_lag_events", "gauge", "Events that a live copy of the trail is behind.", lag);
     let mut series: std::collections::BTreeMap<(String, String), i64> = Default::default();
     for row in counts {
         *series.entry((row.series, row.label)).or_default() += row.value;

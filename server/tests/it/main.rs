@@ -25,6 +25,7 @@ mod rotations;
 mod schedules;
 mod search;
 mod state;
+mod streams;
 mod tidy;
 mod trail_api;
 mod vault;

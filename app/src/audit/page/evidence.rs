@@ -73,6 +73,15 @@ pub struct WitnessLine {
     pub silent: bool,
 }
 
+/// A live copy of the trail.
+pub struct CopyLine {
+    pub name: String,
+    /// How many events it is behind.
+    pub lag: u64,
+    pub moved_at: Moment,
+    pub trouble: Option<String>,
+}
+
 pub struct Integrity {
     pub origin: String,
     pub key: String,
@@ -85,6 +94,7 @@ pub struct Integrity {
     pub since: Since,
     pub anchors: Vec<AnchorLine>,
     pub witnesses: Vec<WitnessLine>,
+    pub copies: Vec<CopyLine>,
     /// The last verification of the whole trail: its job, when, and whether it was whole.
     pub verified: Option<(String, Moment, bool)>,
     /// Why this person cannot have it verified.
@@ -148,6 +158,24 @@ pub fn integrity(shell: &Shell, view: Integrity) -> String {
                 ]
             })
             .collect();
+        let uncopied = view.copies.is_empty();
+        let copies: Vec<_> = view
+            .copies
+            .into_iter()
+            .map(|copy| {
+                vec![
+                    view! { <code>{copy.name}</code> }.into_any(),
+                    ui::text(if copy.lag == 0 { "up to date".into() } else { format!("{} events behind", copy.lag) }),
+                    ui::when_about(copy.moved_at, now),
+                    match copy.trouble {
+                        Some(why) => {
+                            view! { {ui::badge("danger", "stopped")}<small class="block">{why}</small> }.into_any()
+                        }
+                        None => ui::badge("good", "going on"),
+                    },
+                ]
+            })
+            .collect();
         let verify = match view.refused {
             Some(why) => view! { <p class="soft">{why}</p> }.into_any(),
             None => ui::act(
@@ -178,6 +206,11 @@ pub fn integrity(shell: &Shell, view: Integrity) -> String {
                 view! { <p>"No witness is known. One runs on a host of somebody else: "<code>"countersign witness --url URL --state DIR"</code>". It checks that the log only grew, cosigns each head, and raises an alarm when the log forks or falls silent."</p> }.into_any()
             } else {
                 ui::table("Witnesses", &["Witness", "Head", "Seen", ""], witnesses)
+            })}
+            {ui::clause("h-copies", "Live copies", "For whoever collects events.", if uncopied {
+                view! { <p>"None. Start the service with "<code>"--audit-stream stdout"</code>", a file or an address: each event in order, at least once, with a signed head every minute."</p> }.into_any()
+            } else {
+                ui::table("Live copies of the trail", &["Where", "How far", "Moved", ""], copies)
             })}
             {ui::clause("h-proves", "What this proves", "Against whom.", view! {
                 <dl class="facts">
