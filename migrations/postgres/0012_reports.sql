@@ -3,6 +3,7 @@ CREATE TABLE report_jobs (
     id TEXT COLLATE "C" PRIMARY KEY,
     owner_id TEXT COLLATE "C" NOT NULL REFERENCES people (id),
     kind TEXT COLLATE "C" NOT NULL,
+    format TEXT NOT NULL,
     query TEXT NOT NULL,
     zone TEXT NOT NULL,
     -- Sensitive fields are withheld; cells that a spreadsheet would compute stay as they are.
@@ -33,3 +34,4 @@ CREATE TABLE report_chunks (
     sealed BYTEA NOT NULL,
     PRIMARY KEY (job_id, n)
 );
+CREATE INDEX access_requests_submitted ON access_requests (submitted_at);

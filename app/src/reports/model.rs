@@ -4,38 +4,85 @@ use crate::{policies::model::words, time::Moment};
 words! {
     /// What is made.
     Kind {
-        EventsCsv = "events-csv", "Events as CSV";
-        EventsXlsx = "events-xlsx", "Events as XLSX";
-        EventsLines = "events-jsonl", "Events as JSON Lines";
         Evidence = "evidence", "Evidence bundle";
+        Events = "events", "Events";
+        Access = "access", "Access: who can take what, and by which route";
+        Knowledge = "knowledge", "Knowledge: who knows which value";
+        Requests = "requests", "Requests and approvals, with their lead times";
+        Rotations = "rotations", "Cases of rotation, with the time each took";
+        Dormant = "dormant", "Dormant access: grants that nobody used";
         Verification = "verification", "Verification of the whole trail";
+    }
+}
+
+words! {
+    /// As what it is written.
+    Format {
+        Csv = "csv", "CSV";
+        Xlsx = "xlsx", "XLSX";
+        Lines = "jsonl", "JSON Lines";
+        Zip = "zip", "ZIP";
+        Text = "txt", "Text";
+    }
+}
+
+impl Format {
+    /// For tables.
+    pub const TABLES: [Self; 3] = [Self::Csv, Self::Xlsx, Self::Lines];
+
+    pub fn media(self) -> &'static str {
+        match self {
+            Self::Csv => "text/csv; charset=utf-8",
+            Self::Xlsx => "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+            Self::Lines => "application/jsonl; charset=utf-8",
+            Self::Zip => "application/zip",
+            Self::Text => "text/plain; charset=utf-8",
+        }
     }
 }
 
 impl Kind {
     /// The kinds that somebody asks for with a query.
-    pub const EXPORTS: [Self; 4] = [Self::Evidence, Self::EventsCsv, Self::EventsXlsx, Self::EventsLines];
+    pub const ASKED: [Self; 7] =
+        [Self::Evidence, Self::Events, Self::Access, Self::Knowledge, Self::Requests, Self::Rotations, Self::Dormant];
 
-    /// How the file is called, behind the dot, and its media type.
-    pub fn file(self) -> (&'static str, &'static str) {
+    /// The format that it has, where there is no choice.
+    pub fn fixed(self) -> Option<Format> {
         match self {
-            Self::EventsCsv => ("csv", "text/csv; charset=utf-8"),
-            Self::EventsXlsx => ("xlsx", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"),
-            Self::EventsLines => ("jsonl", "application/jsonl; charset=utf-8"),
-            Self::Evidence => ("zip", "application/zip"),
-            Self::Verification => ("txt", "text/plain; charset=utf-8"),
+            Self::Evidence => Some(Format::Zip),
+            Self::Verification => Some(Format::Text),
+            _ => None,
         }
     }
 
-    /// The most events that one file takes, where it has an end: a sheet has 1,048,576 rows; a bundle is put together whole.
-    pub fn most(self) -> Option<u64> {
+    /// Is it narrowed by project and time alone?
+    pub fn is_of_rows(self) -> bool {
+        matches!(self, Self::Access | Self::Knowledge | Self::Requests | Self::Rotations | Self::Dormant)
+    }
+
+    /// The controls that it supports: it is evidence for them, and never says that they are met. SOC 2 (AICPA Trust Services
+    /// Criteria 2017), ISO/IEC 27001:2022 Annex A, PCI DSS 4.0.1.
+    pub fn supports(self) -> &'static str {
         match self {
-            Self::EventsXlsx => Some(1_000_000),
-            Self::Evidence => Some(20_000),
-            Self::EventsCsv | Self::EventsLines | Self::Verification => None,
+            Self::Evidence | Self::Events | Self::Verification => {
+                "SOC 2 CC7.2, CC7.3 · ISO 27001 A.8.15, A.8.17 · PCI DSS 10.2, 10.3, 10.5"
+            }
+            Self::Access => "SOC 2 CC6.1, CC6.3 · ISO 27001 A.5.15, A.5.18, A.8.2, A.8.3 · PCI DSS 7.2.1, 7.2.4, 7.2.5",
+            Self::Knowledge => "SOC 2 CC6.1 · ISO 27001 A.5.17 · PCI DSS 8.3, 8.6",
+            Self::Requests => "SOC 2 CC6.2, CC6.3 · ISO 27001 A.5.3, A.5.18 · PCI DSS 7.2.2, 7.2.3",
+            Self::Rotations => "SOC 2 CC6.1, CC7.4 · ISO 27001 A.5.17, A.8.24 · PCI DSS 3.7.4, 8.3.9, 8.6.3",
+            Self::Dormant => "SOC 2 CC6.2, CC6.3 · ISO 27001 A.5.18 · PCI DSS 7.2.4, 8.2.6",
         }
+    }
+
+    /// The most events that one file takes: a bundle is put together whole.
+    pub fn most(self) -> Option<u64> {
+        (self == Self::Evidence).then_some(20_000)
     }
 }
+
+/// The rows that a sheet holds, less its heading.
+pub const SHEET: u64 = 1_048_575;
 
 words! {
     /// How a job stands.

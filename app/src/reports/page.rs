@@ -1,5 +1,5 @@
 //! What somebody asked to have made of the trail: a form, a list, one job with how far it is.
-use super::model::{Kind, State};
+use super::model::{Format, Kind, State};
 use crate::{
     islands::Progress,
     session::Shell,
@@ -48,14 +48,17 @@ pub fn list(shell: &Shell, lines: Vec<Line>, form: &Form) -> String {
                 ]
             })
             .collect();
-        let kinds = Kind::EXPORTS.iter().map(|kind| (kind.code().to_owned(), kind.words().to_owned())).collect();
+        let kinds = Kind::ASKED.iter().map(|kind| (kind.code().to_owned(), kind.words().to_owned())).collect();
+        let formats =
+            Format::TABLES.iter().map(|format| (format.code().to_owned(), format.words().to_owned())).collect();
         view! {
             {ui::head("Reports", "What can be made of the trail and handed over: each says what was asked, by whom, and what the tree was then.", None)}
             {ui::clause("h-ask", "Make one", "It is made in the background and kept for a day. That you asked, and that you took it, is recorded.", view! {
                 <form class="sheet" method="post" action="/reports">
                     {ui::input(form, "q", "Which events", "text", "The trail’s language, as on its page. Empty: everything you may read. A bundle of event:100..200 shows that none of them is left out.")}
                     {ui::input(form, "zone", "Time zone", "text", "IANA, for times beside UTC.")}
-                    {ui::pick(form, "kind", "What", "A bundle proves each event to an outsider (up to 20,000 events). A table has no proofs.", kinds)}
+                    {ui::pick(form, "kind", "What", "A bundle proves each event to an outsider (up to 20,000 events). A table has no proofs. Reports of access, knowledge, requests and rotations are narrowed by project: and created: alone; access is as of the end of that time.", kinds)}
+                    {ui::pick(form, "format", "As", "A bundle is always a ZIP.", formats)}
                     <label class="check"><input type="checkbox" name="redacted" value="yes" /><span>"Withhold names, paths, reasons and addresses. Proofs hold all the same."</span></label>
                     <label class="check"><input type="checkbox" name="raw" value="yes" /><span>"Leave cells as they are, also those that a spreadsheet would compute (the guard is off, and that is recorded)"</span></label>
                     <div class="actions"><button class="button primary" type="submit">"Make it"</button><a class="button plain" href="/evidence">"Check a bundle"</a></div>
@@ -73,6 +76,7 @@ pub fn list(shell: &Shell, lines: Vec<Line>, form: &Form) -> String {
 pub struct One {
     pub id: String,
     pub kind: Option<Kind>,
+    pub format: Format,
     pub query: String,
     pub zone: String,
     pub redacted: bool,
@@ -106,7 +110,7 @@ pub fn one(shell: &Shell, view: One) -> String {
     ui::page(shell, title, None, || {
         let here = format!("/reports/{}", view.id);
         let open = matches!(view.state, State::Waiting | State::Running);
-        let (name, _) = view.kind.map_or(("bin", ""), Kind::file);
+        let name = view.format.code();
         let query = if view.query.is_empty() { "everything".to_owned() } else { view.query.clone() };
         let back = crate::audit::page::at(&view.query, &view.zone);
         let percent = (view.done * 100).checked_div(view.total).unwrap_or(0).min(100);
@@ -130,6 +134,7 @@ pub fn one(shell: &Shell, view: One) -> String {
         };
         let facts = vec![
             ("Of", view! { <a href=back><code>{query}</code></a> }.into_any()),
+            ("Supports", ui::text(view.kind.map_or("—", Kind::supports))),
             ("Zone", ui::text(view.zone.clone())),
             ("Events", ui::text(format!("below {}", view.as_of))),
             ("Sensitive fields", ui::text(if view.redacted { "withheld" } else { "disclosed" })),

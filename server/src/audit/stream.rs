@@ -94,14 +94,14 @@ impl Copy {
         let leased = store::lease_stream(&mut tx, &self.name, &self.holder, now, now + LEASE).await?;
         tx.finish().await?;
         let Some(stream) = leased else { return Ok(false) };
+        // The head comes first, so that what it covers is read behind it even while the trail grows.
+        let head_is_due = self.head_at.is_none_or(|at| now - at >= HEAD);
+        let head = if head_is_due { Some(console.builder.build().await?) } else { None };
         let mut db = console.read().await?;
         let size = store::size(&mut db).await?;
         let from = stream.seq as u64;
-        let (lines, to) = lines(&mut db, from, size.min(from + BATCH)).await?;
+        let (mut text, to) = lines(&mut db, from, size.min(from + BATCH)).await?;
         drop(db);
-        let head_is_due = self.head_at.is_none_or(|at| now - at >= HEAD);
-        let head = if head_is_due { Some(console.builder.build().await?) } else { None };
-        let mut text = lines;
         // A head that covers more than was written would promise what is not there yet.
         if let Some(head) = head.filter(|head| head.size <= to && head.size > 0) {
             text.push_str(&format!("{}\n", json!({ "checkpoint": head.note })));

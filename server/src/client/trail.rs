@@ -36,9 +36,12 @@ enum Verb {
     Export {
         #[arg(default_value = "")]
         query: String,
-        /// evidence, events-csv, events-xlsx, events-jsonl or verification
+        /// evidence, events, access, knowledge, requests, rotations, dormant or verification
         #[arg(long, default_value = "evidence", value_name = "KIND")]
         kind: String,
+        /// Of a table: csv, xlsx or jsonl
+        #[arg(long, value_name = "FORMAT")]
+        format: Option<String>,
         #[arg(long, value_name = "ZONE")]
         zone: Option<String>,
         /// Withhold names, paths, reasons and addresses
@@ -57,8 +60,8 @@ pub async fn run(trail: Trail) -> Result<ExitCode, Failure> {
     let client = Client::new(&trail.server)?;
     match trail.verb {
         Verb::Search { query, zone, limit } => search(&client, query, zone, limit).await?,
-        Verb::Export { query, kind, zone, redacted, raw, out } => {
-            export(&client, ExportRequest { kind, q: query, zone, redacted, raw }, &out).await?;
+        Verb::Export { query, kind, format, zone, redacted, raw, out } => {
+            export(&client, ExportRequest { kind, format, q: query, zone, redacted, raw }, &out).await?;
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -147,6 +147,17 @@ pub async fn open(db: &mut impl Sql, now: Moment, key: &Key) -> Result<Vec<Grant
     Ok(rows.into_iter().filter_map(|row| check(row, key)).collect())
 }
 
+/// Everybody's grants that were in force at a time, also a past one.
+pub async fn in_force_at(db: &mut impl Sql, at: Moment, limit: u32, key: &Key) -> Result<Vec<Grant>> {
+    let mut statement = Statement::from(GRANT);
+    statement.push(
+        " WHERE g.starts_at <= $1 AND g.expires_at > $1 AND (g.revoked_at IS NULL OR g.revoked_at > $1) \
+         AND (g.given_back_at IS NULL OR g.given_back_at > $1) ORDER BY g.id LIMIT $2",
+    );
+    let rows: Vec<Grant> = db.sql(statement).bind(at).bind(i64::from(limit)).all().await?;
+    Ok(rows.into_iter().filter_map(|row| check(row, key)).collect())
+}
+
 /// Everybody's grants on one secret that have not ended.
 pub async fn open_for(db: &mut impl Sql, secret: &str, now: Moment, key: &Key) -> Result<Vec<Grant>> {
     let mut statement = Statement::from(GRANT);

@@ -8,7 +8,7 @@ use app::{
     audit::action::Action,
     error::Error,
     reports::{
-        model::{Kind, State},
+        model::{Format, Kind, State},
         page::{self, Line, One},
     },
     ui::Form,
@@ -68,6 +68,7 @@ pub async fn start(signed: Signed, fields: Fields) -> Answer {
         let kind = Kind::from_code(fields.get("kind")).ok_or_else(|| Error::invalid("kind", "Choose what to make."))?;
         let wanted = Wanted {
             kind,
+            format: Format::from_code(fields.get("format")).unwrap_or(Format::Csv),
             query: fields.get("q"),
             zone: fields.get("zone"),
             redacted: !fields.get("redacted").is_empty(),
@@ -109,6 +110,7 @@ pub async fn one(signed: Signed, Path(id): Path<String>) -> Answer {
 fn view(job: Job, state: State, text: Option<String>) -> One {
     One {
         kind: job.kind(),
+        format: job.format(),
         state,
         text,
         id: job.id,
@@ -145,7 +147,7 @@ pub async fn file(signed: Signed, Path(id): Path<String>) -> Answer {
 
 /// A file on its way out, a chunk at a time.
 pub fn streamed(id: &str, download: Download) -> Response {
-    let (ending, media) = download.kind.file();
+    let (ending, media) = (download.format.code(), download.format.media());
     let headers = [
         (header::CONTENT_TYPE, media.to_owned()),
         (header::CONTENT_DISPOSITION, named(id, ending)),

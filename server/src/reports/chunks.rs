@@ -9,7 +9,7 @@ use crate::{
 use app::{
     audit::{action::Action, leaf::Subject},
     error::{Conflict, Error},
-    reports::model::{Kind, State},
+    reports::model::{Format, Kind, State},
 };
 use sha2::{Digest, Sha256};
 
@@ -76,6 +76,7 @@ pub struct Download {
     job: String,
     n: i32,
     pub kind: Kind,
+    pub format: Format,
     pub bytes: u64,
 }
 
@@ -90,7 +91,14 @@ impl Download {
             .detail("rows", job.rows_written as u64)
             .detail("sha256", job.digest.clone().unwrap_or_default());
         console.ledger.observe(&caller.who, event).await?;
-        Ok(Self { console: console.clone(), job: job.id, n: 0, kind, bytes: job.bytes_written as u64 })
+        Ok(Self {
+            console: console.clone(),
+            format: job.format(),
+            job: job.id,
+            n: 0,
+            kind,
+            bytes: job.bytes_written as u64,
+        })
     }
 
     pub async fn next(&mut self) -> Result<Option<Vec<u8>>, Error> {
@@ -127,7 +135,8 @@ pub async fn manifest(console: &Console, caller: &Caller, id: &str) -> Result<St
     let lines = [
         "countersign/export/v1".to_owned(),
         format!("log {}", console.builder.verifier().name()),
-        format!("kind {}", job.kind),
+        format!("kind {} {}", job.kind, job.format),
+        format!("supports {}", job.kind().map_or("", Kind::supports)),
         format!("query {}", job.query),
         format!("zone {}", job.zone),
         format!("asked {} by {}", app::time::rfc3339(job.created_at), job.owner_id),

@@ -10,7 +10,9 @@
 mod bundle;
 mod chunks;
 mod events;
+mod rows;
 pub mod store;
+mod table;
 mod work;
 
 pub use chunks::{Download, manifest};
@@ -32,7 +34,7 @@ use app::{
     audit::{action::Action, leaf::Subject, query::Query},
     error::{Conflict, Error, Refusal},
     id::ReportId,
-    reports::model::{Kind, State},
+    reports::model::{Format, Kind, State},
 };
 use chrono::TimeDelta;
 use chrono_tz::Tz;
@@ -46,6 +48,8 @@ const MOST_OPEN: i64 = 5;
 #[derive(Clone, Debug)]
 pub struct Wanted<'a> {
     pub kind: Kind,
+    /// For tables.
+    pub format: Format,
     pub query: &'a str,
     pub zone: &'a str,
     /// Withhold names, paths, reasons and addresses.
@@ -63,6 +67,7 @@ pub async fn start_export(console: &Console, caller: &Caller, wanted: Wanted<'_>
         let event = Event::new(Action::StartExport).detail("kind", wanted.kind.code());
         return Err(console.ledger.refuse(&caller.who, event, Refusal::NoRule).await);
     }
+    rows::check(wanted.kind, &query)?;
     search::refresh(console).await?;
     let mut db = console.read().await?;
     search::resolve(console, &mut db, caller, &reading, &query, zone).await?;
@@ -73,6 +78,7 @@ pub async fn start_export(console: &Console, caller: &Caller, wanted: Wanted<'_>
         id: console.id::<ReportId>()?.to_string(),
         owner_id: caller.id().into(),
         kind: wanted.kind.code().into(),
+        format: wanted.kind.fixed().unwrap_or(wanted.format).code().into(),
         query: query.to_string(),
         zone: zone.name().into(),
         redacted: wanted.redacted,
@@ -99,6 +105,7 @@ pub async fn start_export(console: &Console, caller: &Caller, wanted: Wanted<'_>
     store::insert(&mut tx, &job).await?;
     let event = event
         .detail("kind", job.kind.clone())
+        .detail("format", job.format.clone())
         .detail("as_of", as_of)
         .detail("redacted", job.redacted)
         .detail("raw", job.raw)

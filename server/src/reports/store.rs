@@ -1,7 +1,7 @@
 //! SQL of long jobs and their sealed results.
 use crate::db::{Result, Sql, Statement};
 use app::{
-    reports::model::{Facts, Kind, State, state},
+    reports::model::{Facts, Format, Kind, State, state},
     time::Moment,
 };
 
@@ -10,6 +10,7 @@ pub struct Job {
     pub id: String,
     pub owner_id: String,
     pub kind: String,
+    pub format: String,
     pub query: String,
     pub zone: String,
     pub redacted: bool,
@@ -35,6 +36,10 @@ impl Job {
         Kind::from_code(&self.kind)
     }
 
+    pub fn format(&self) -> Format {
+        Format::from_code(&self.format).unwrap_or(Format::Csv)
+    }
+
     pub fn state(&self, now: Moment) -> State {
         let facts = Facts {
             started_at: self.started_at,
@@ -49,7 +54,7 @@ impl Job {
 
 fn select(rest: &'static str) -> Statement {
     let mut statement = Statement::from(
-        "SELECT id, owner_id, kind, query, zone, redacted, raw, as_of, created_at, started_at, cancelled_at, ended_at, \
+        "SELECT id, owner_id, kind, format, query, zone, redacted, raw, as_of, created_at, started_at, cancelled_at, ended_at, \
          failure, done, total, rows_written, bytes_written, digest, expires_at, whole FROM report_jobs",
     );
     statement.push(rest);
@@ -91,12 +96,13 @@ pub async fn count_open(db: &mut impl Sql, person: &str) -> Result<i64> {
 
 pub async fn insert(tx: &mut impl Sql, job: &Job) -> Result<u64> {
     tx.sql(
-        "INSERT INTO report_jobs (id, owner_id, kind, query, zone, redacted, raw, as_of, created_at, done, total, \
-         rows_written, bytes_written, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0, $10, 0, 0, $11)",
+        "INSERT INTO report_jobs (id, owner_id, kind, format, query, zone, redacted, raw, as_of, created_at, done, total, \
+         rows_written, bytes_written, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 0, $11, 0, 0, $12)",
     )
     .bind(job.id.clone())
     .bind(job.owner_id.clone())
     .bind(job.kind.clone())
+    .bind(job.format.clone())
     .bind(job.query.clone())
     .bind(job.zone.clone())
     .bind(job.redacted)

@@ -1,5 +1,5 @@
 //! Working on a job: taken with a lease, from its beginning, said how far it is, stopped when it is cancelled.
-use super::{KEPT, bundle, chunks::Chunks, events, store, store::Job, system};
+use super::{KEPT, bundle, chunks::Chunks, events, rows, store, store::Job, system};
 use crate::{
     audit::{
         event::{Event, Who},
@@ -47,6 +47,7 @@ impl From<crate::db::Error> for Stopped {
 pub struct Working<'c> {
     pub console: &'c Console,
     pub job: Job,
+    pub reading: Reading,
     pub filter: Filter,
     pub zone: Tz,
     holder: String,
@@ -109,13 +110,15 @@ async fn work(console: &Console, job: Job, holder: String) -> Result<(), Stopped
     filter.to = filter.to.min(job.as_of as u64);
     filter.from = filter.from.min(filter.to);
     let mut chunks = Chunks::new(console, &job.id).await?;
-    let mut working = Working { console, job, filter, zone, holder };
+    let mut working = Working { console, job, reading, filter, zone, holder };
+    let format = working.job.format();
     let rows = match kind {
-        Kind::EventsCsv | Kind::EventsXlsx | Kind::EventsLines => {
-            events::write(&mut working, kind, &mut chunks).await?
-        }
         Kind::Evidence => bundle::write(&mut working, &mut chunks).await?,
+        Kind::Events => events::write(&mut working, format, &mut chunks).await?,
         Kind::Verification => verification(&mut working, &mut chunks).await?,
+        Kind::Access | Kind::Knowledge | Kind::Requests | Kind::Rotations | Kind::Dormant => {
+            rows::write(&mut working, kind, format, &query, &mut chunks).await?
+        }
     };
     let (digest, bytes) = chunks.finish().await?;
     let now = console.now();

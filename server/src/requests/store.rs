@@ -182,6 +182,18 @@ pub async fn open_in(
     Ok(checked(query.bind(i64::from(limit)).all().await?, key))
 }
 
+/// Requests that were submitted in a window, the oldest first.
+pub async fn submitted_between(
+    db: &mut impl Sql,
+    from: Moment,
+    to: Moment,
+    limit: u32,
+    key: &Key,
+) -> Result<Vec<Request>> {
+    let rest = " WHERE submitted_at >= $1 AND submitted_at < $2 ORDER BY submitted_at, id LIMIT $3";
+    Ok(checked(db.sql(select(REQUEST, rest)).bind(from).bind(to).bind(i64::from(limit)).all().await?, key))
+}
+
 /// Requests that ended in a window, the newest end first.
 pub async fn ended_between(db: &mut impl Sql, from: Moment, to: Moment, limit: u32, key: &Key) -> Result<Vec<Request>> {
     let rest = " WHERE ended_at >= $1 AND ended_at < $2 ORDER BY ended_at DESC LIMIT $3";

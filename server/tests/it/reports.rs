@@ -12,7 +12,7 @@ use app::{
     },
     error::{Conflict, Error, Refusal},
     policies::model::{Class, Right, Tier},
-    reports::model::{Kind, State},
+    reports::model::{Format, Kind, State},
 };
 use chrono::TimeDelta;
 use server::{
@@ -27,7 +27,7 @@ use server::{
 use std::process::Command;
 
 fn wanted(kind: Kind, query: &str) -> Wanted<'_> {
-    Wanted { kind, query, zone: "UTC", redacted: false, raw: false }
+    Wanted { kind, format: Format::Csv, query, zone: "UTC", redacted: false, raw: false }
 }
 
 async fn ask(cast: &Cast, caller: &Caller, wanted: Wanted<'_>) -> String {
@@ -161,9 +161,11 @@ story!(tables_are_what_the_page_shows, |world| {
     let cast = Cast::new(world).await;
     busy(&cast).await;
     let query = "actor:jonas";
-    let csv = String::from_utf8(made(&cast, "samir", wanted(Kind::EventsCsv, query)).await).unwrap();
-    let lines = String::from_utf8(made(&cast, "samir", wanted(Kind::EventsLines, query)).await).unwrap();
-    let sheet = made(&cast, "samir", wanted(Kind::EventsXlsx, query)).await;
+    let csv = String::from_utf8(made(&cast, "samir", wanted(Kind::Events, query)).await).unwrap();
+    let lines =
+        String::from_utf8(made(&cast, "samir", Wanted { format: Format::Lines, ..wanted(Kind::Events, query) }).await)
+            .unwrap();
+    let sheet = made(&cast, "samir", Wanted { format: Format::Xlsx, ..wanted(Kind::Events, query) }).await;
     let mut reader = csv::Reader::from_reader(csv.as_bytes());
     let rows: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
     assert_eq!(rows.len(), lines.lines().count());
@@ -171,13 +173,13 @@ story!(tables_are_what_the_page_shows, |world| {
     // What a spreadsheet would compute is text; raw leaves it as it is.
     let guarded = rows.iter().find(|row| row[13].contains("cmd")).unwrap();
     assert!(guarded[13].starts_with("'-cmd"), "{:?}", &guarded[13]);
-    let raw = made(&cast, "samir", Wanted { raw: true, ..wanted(Kind::EventsCsv, query) }).await;
+    let raw = made(&cast, "samir", Wanted { raw: true, ..wanted(Kind::Events, query) }).await;
     assert!(String::from_utf8(raw).unwrap().contains(",-cmd"));
     assert!(lines.contains("\"subject\":\"-cmd"), "data stays data");
     assert_eq!(&sheet[..2], b"PK");
-    let zoned = made(&cast, "samir", Wanted { zone: "Asia/Tokyo", ..wanted(Kind::EventsCsv, query) }).await;
+    let zoned = made(&cast, "samir", Wanted { zone: "Asia/Tokyo", ..wanted(Kind::Events, query) }).await;
     assert!(String::from_utf8(zoned).unwrap().contains("+09:00"));
-    let hidden = made(&cast, "samir", Wanted { redacted: true, ..wanted(Kind::EventsCsv, query) }).await;
+    let hidden = made(&cast, "samir", Wanted { redacted: true, ..wanted(Kind::Events, query) }).await;
     let hidden = String::from_utf8(hidden).unwrap();
     assert!(!hidden.contains("Jonas") && !hidden.contains("cmd"), "withheld");
     // The page counts the same.
@@ -202,17 +204,16 @@ story!(only_whoever_asked_gets_it_and_only_for_a_day, |world| {
     let cast = Cast::new(world).await;
     busy(&cast).await;
     let (samir, mara, jonas) = (cast.caller("samir").await, cast.caller("mara").await, cast.caller("jonas").await);
-    let refused = reports::start_export(&cast.console, &jonas, wanted(Kind::EventsCsv, "")).await;
+    let refused = reports::start_export(&cast.console, &jonas, wanted(Kind::Events, "")).await;
     assert_eq!(refused.err(), Some(Error::Refused(Refusal::NoRule)), "a member exports nothing");
     let iris = cast.caller("iris").await;
     let whole = reports::start_export(&cast.console, &iris, wanted(Kind::Verification, "")).await;
     assert_eq!(whole.err(), Some(Error::Refused(Refusal::NoRule)), "a lead does not verify all of it");
     for (query, zone, field) in [("acter:x", "UTC", "q"), ("project:none", "UTC", "q"), ("", "Mars/Base", "zone")] {
-        let wrong =
-            reports::start_export(&cast.console, &samir, Wanted { zone, ..wanted(Kind::EventsCsv, query) }).await;
+        let wrong = reports::start_export(&cast.console, &samir, Wanted { zone, ..wanted(Kind::Events, query) }).await;
         assert!(matches!(wrong, Err(Error::Invalid(fields)) if fields[0].field == field), "{query}");
     }
-    let id = ask(&cast, &samir, wanted(Kind::EventsCsv, "")).await;
+    let id = ask(&cast, &samir, wanted(Kind::Events, "")).await;
     let early = Download::begin(&cast.console, &samir, &id).await;
     assert_eq!(early.err(), Some(Error::Conflict(Conflict::AlreadyDone)), "not made yet");
     for stranger in [&mara, &jonas] {
@@ -231,7 +232,7 @@ story!(only_whoever_asked_gets_it_and_only_for_a_day, |world| {
     }
     let gone = Download::begin(&cast.console, &cast.caller("samir").await, &id).await;
     assert_eq!(gone.err(), Some(Error::Refused(Refusal::NoRule)));
-    let second = ask(&cast, &mara, wanted(Kind::EventsCsv, "")).await;
+    let second = ask(&cast, &mara, wanted(Kind::Events, "")).await;
     reports::run_due(&cast.console).await.unwrap();
     cast.world.clock.advance(TimeDelta::hours(25));
     assert_eq!(job(&cast, &second).await.state(cast.console.now()), State::Gone);
@@ -250,7 +251,7 @@ story!(what_is_cancelled_half_way_is_not_kept, |world| {
     }
     while waits.join_next().await.is_some() {}
     let mara = cast.caller("mara").await;
-    let id = ask(&cast, &mara, wanted(Kind::EventsCsv, "")).await;
+    let id = ask(&cast, &mara, wanted(Kind::Events, "")).await;
     let (console, working) = (cast.console.clone(), cast.console.clone());
     let made = tokio::spawn(async move { reports::run_due(&working).await });
     loop {
@@ -270,9 +271,9 @@ story!(what_is_cancelled_half_way_is_not_kept, |world| {
     assert_eq!(reports::cancel_export(&console, &mara, &id).await.err(), Some(Error::Conflict(Conflict::AlreadyDone)));
     // Five may wait, a sixth is refused at its field.
     for _ in 0..5 {
-        ask(&cast, &mara, wanted(Kind::EventsCsv, "")).await;
+        ask(&cast, &mara, wanted(Kind::Events, "")).await;
     }
-    let sixth = reports::start_export(&cast.console, &mara, wanted(Kind::EventsCsv, "")).await;
+    let sixth = reports::start_export(&cast.console, &mara, wanted(Kind::Events, "")).await;
     assert!(matches!(sixth, Err(Error::Invalid(fields)) if fields[0].field == "kind"));
 });
 
@@ -315,5 +316,73 @@ story!(exports_are_asked_for_and_taken_in_a_browser, |world| {
     let mut mara = Browser::signed_in(&router, "mara").await;
     for address in [at.clone(), format!("{at}/file"), format!("{at}/manifest")] {
         assert_eq!(mara.get(&address).await.status, 404, "{address}");
+    }
+});
+
+story!(reports_say_who_could_what_at_any_time, |world| {
+    let cast = Cast::new(world).await;
+    let secret = cast.filled("db/one", Tier::Staging, Class::Normal).await;
+    let before = cast.console.now();
+    cast.world.clock.advance(TimeDelta::hours(1));
+    let grant = cast.granted("jonas", &secret, 60 * 24 * 2).await;
+    cast.world.clock.advance(TimeDelta::hours(1));
+    cast.take("jonas", &secret, Take::Reveal).await.unwrap();
+    let during = cast.console.now();
+    cast.world.clock.advance(TimeDelta::hours(1));
+    server::grants::revoke_grant(&cast.console, &cast.caller("teodor").await, &grant).await.unwrap();
+    cast.world.clock.advance(TimeDelta::hours(1));
+    let at = |moment: app::time::Moment| format!("created:..{}", moment.format("%Y-%m-%dT%H:%M:%SZ"));
+    let rows = async |kind: Kind, query: &str, redacted: bool| {
+        let bytes = made(&cast, "samir", Wanted { redacted, ..wanted(kind, query) }).await;
+        let mut reader = csv::Reader::from_reader(bytes.as_slice());
+        let heads = reader.headers().unwrap().clone();
+        let rows: Vec<Vec<(String, String)>> = reader
+            .records()
+            .map(|row| heads.iter().map(Into::into).zip(row.unwrap().iter().map(Into::into)).collect())
+            .collect();
+        rows
+    };
+    let cell = |row: &[(String, String)], name: &str| {
+        row.iter().find(|(head, _)| head == name).map(|(_, value)| value.clone()).unwrap()
+    };
+    assert_eq!(rows(Kind::Access, &at(before), false).await.len(), 0, "before the grant");
+    let held = rows(Kind::Access, &at(during), false).await;
+    assert_eq!(held.len(), 1);
+    assert_eq!(
+        ["holder", "right", "path", "route", "approved_by"].map(|name| cell(&held[0], name)),
+        ["Jonas Engineer", "read", "db/one", "approved request", "Teodor Lead"]
+    );
+    assert_eq!(rows(Kind::Access, "", false).await.len(), 0, "it was revoked");
+    let redacted = rows(Kind::Access, &at(during), true).await;
+    assert!(!format!("{redacted:?}").contains("Jonas") && !format!("{redacted:?}").contains("db/one"));
+    // Whoever saw it knows it, also after the grant.
+    let known = rows(Kind::Knowledge, "project:payments", false).await;
+    let people: Vec<String> = known.iter().map(|row| cell(row, "person")).collect();
+    assert_eq!(people, ["Iris Lead", "Jonas Engineer"]);
+    let asked = rows(Kind::Requests, "created:7d", false).await;
+    assert!(asked.iter().any(|row| cell(row, "outcome") == "approved" && cell(row, "decided_by").contains("Teodor")));
+    // A grant that nobody used for a month, and one that somebody did.
+    let worker = crate::workloads::machine(&cast, "worker", Tier::Staging).await;
+    let request = crate::workloads::allow(&cast, &worker, &secret, 60 * 24 * 100).await;
+    cast.approve("teodor", &request).await.unwrap();
+    cast.world.clock.advance(TimeDelta::days(20));
+    let bearer = crate::workloads::token(&cast, &worker).await.unwrap();
+    crate::workloads::fetch(&cast, &bearer, "staging", "db/one").await.unwrap();
+    cast.world.clock.advance(TimeDelta::days(20));
+    assert_eq!(rows(Kind::Dormant, "", false).await.len(), 0, "used twenty days ago");
+    cast.world.clock.advance(TimeDelta::days(20));
+    let dormant = rows(Kind::Dormant, "", false).await;
+    assert_eq!(dormant.len(), 1);
+    assert_eq!(cell(&dormant[0], "holder"), "worker");
+    assert!(!cell(&dormant[0], "last_used").is_empty() && cell(&dormant[0], "last_used") != "never");
+    // Only what these reports understand narrows them.
+    let samir = cast.caller("samir").await;
+    for query in ["actor:jonas", "-project:payments", "words"] {
+        let wrong = reports::start_export(&cast.console, &samir, wanted(Kind::Access, query)).await;
+        assert!(matches!(wrong, Err(Error::Invalid(fields)) if fields[0].field == "q"), "{query}");
+    }
+    // Rotations as cases, in every form.
+    for format in [Format::Csv, Format::Xlsx, Format::Lines] {
+        made(&cast, "samir", Wanted { format, ..wanted(Kind::Rotations, "") }).await;
     }
 });

@@ -414,8 +414,11 @@ pub struct ProvenEvent {
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ExportRequest {
-    /// `evidence`, `events-csv`, `events-xlsx`, `events-jsonl` or `verification`.
+    /// `evidence`, `events`, `access`, `knowledge`, `requests`, `rotations`, `dormant` or `verification`.
     pub kind: String,
+    /// Of a table: `csv` (by itself), `xlsx` or `jsonl`.
+    #[serde(default)]
+    pub format: Option<String>,
     #[serde(default)]
     pub q: String,
     /// IANA; `UTC` by itself.
@@ -433,6 +436,7 @@ pub struct ExportRequest {
 pub struct Export {
     pub id: String,
     pub kind: String,
+    pub format: String,
     pub q: String,
     /// `waiting`, `running`, `done`, `failed`, `cancelled` or `gone`.
     pub state: String,

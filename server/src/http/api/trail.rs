@@ -22,7 +22,7 @@ use crate::{
 use app::{
     audit::{page::Line, query::Query as TrailQuery},
     error::Error,
-    reports::model::Kind,
+    reports::model::{Format, Kind},
 };
 use axum::{
     Json,
@@ -125,7 +125,9 @@ pub async fn read_event(program: Program, Path(seq): Path<u64>) -> Answer<Proven
 pub async fn start_export(program: Program, Body(body): Body<ExportRequest>) -> Answer<ExportBegun> {
     let kind = Kind::from_code(&body.kind).ok_or_else(|| Error::invalid("kind", "There is no such kind."))?;
     let zone = body.zone.as_deref().unwrap_or("UTC");
-    let wanted = Wanted { kind, query: &body.q, zone, redacted: body.redacted, raw: body.raw };
+    let format = body.format.as_deref().map_or(Some(Format::Csv), Format::from_code);
+    let format = format.ok_or_else(|| Error::invalid("format", "csv, xlsx or jsonl."))?;
+    let wanted = Wanted { kind, format, query: &body.q, zone, redacted: body.redacted, raw: body.raw };
     let (export, receipt) = reports::start_export(program.console(), &program.caller, wanted).await?;
     Ok(Json(ExportBegun { export, event: receipt.seq }))
 }
@@ -136,6 +138,7 @@ fn export_of(job: reports::store::Job, now: app::time::Moment) -> Export {
         percent: (job.done * 100).checked_div(job.total).unwrap_or(0).clamp(0, 100) as u64,
         id: job.id,
         kind: job.kind,
+        format: job.format,
         q: job.query,
         failure: job.failure,
         as_of: job.as_of as u64,
