@@ -8,6 +8,9 @@ CREATE TABLE report_jobs (
     zone TEXT NOT NULL,
     -- Sensitive fields are withheld; cells that a spreadsheet would compute stay as they are.
     redacted BOOLEAN NOT NULL,
+    -- Ids of the projects that it was made of, with a space between; empty: the whole trail.
+    scope TEXT NOT NULL,
+    attempts INTEGER NOT NULL,
     raw BOOLEAN NOT NULL,
     -- The trail's size when it was asked for: nothing later is in it.
     as_of BIGINT NOT NULL,

@@ -42,6 +42,8 @@ use tokio::{
 };
 use zeroize::Zeroizing;
 
+mod evidence;
+
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 const CONNECTIONS: usize = 64;
@@ -178,7 +180,8 @@ async fn on(name: &str, db: Db) -> Result<(), Failure> {
     writes(name, &ground).await?;
     observations(name, &ground).await?;
     verification(name, &ground).await?;
-    schedules(name, &ground).await
+    schedules(name, &ground).await?;
+    evidence::run(name, &ground).await
 }
 
 /// B14: 100,000 secrets with a schedule, 1,000 of them due in one minute: how long it takes to see which, and to begin all.

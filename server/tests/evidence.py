@@ -3,7 +3,7 @@ the format's description, RFC 9162 (proofs), RFC 8032 (Ed25519) and the C2SP tex
 
     python3 evidence.py BUNDLE [VERIFIER-KEY]      exit code 0: it holds
 """
-import base64, hashlib, json, sys, zipfile
+import base64, hashlib, json, re, sys, zipfile
 
 P, L = 2**255 - 19, 2**252 + 27742317777372353535851937790883648493
 D = -121665 * pow(121666, P - 2, P) % P
@@ -145,7 +145,13 @@ def check(path, given=None):
             wanted = told["committed"][field]["c"]
             assert base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode() == wanted, f"{field} of event {before}"
             disclosed += 1
-    count = len(files["events.jsonl"].splitlines())
+    seqs = [json.loads(line)["seq"] for line in files["events.jsonl"].decode().splitlines()]
+    asked = re.fullmatch(r"event:(\d{1,15})(?:\.\.(\d{1,15}))?", manifest["query"])
+    if asked and not manifest["scope"]:
+        first, last = int(asked[1]), int(asked[2] or asked[1])
+        wanted = list(range(first, min(last, manifest["events_below"] - 1) + 1))
+        assert first > last or seqs == wanted, "the range is not complete"
+    count = len(seqs)
     assert count == manifest["events"] and not (manifest["redacted"] and disclosed), "the manifest counts otherwise"
     return count, disclosed, size
 

@@ -81,8 +81,8 @@ impl Kind {
     }
 }
 
-/// The rows that a sheet holds, less its heading.
-pub const SHEET: u64 = 1_048_575;
+/// The rows of one sheet: it is put together in memory, never on a disk unsealed.
+pub const SHEET: u64 = 100_000;
 
 words! {
     /// How a job stands.

@@ -444,7 +444,7 @@ pub async fn note_cosigned_head(tx: &mut impl Sql, head: &CosignedHead) -> Resul
     tx.sql(
         "INSERT INTO cosigned_heads (witness, size, root, line, cosigned_at, heard_at) VALUES ($1, $2, $3, $4, $5, $6) \
          ON CONFLICT (witness) DO UPDATE SET size = excluded.size, root = excluded.root, line = excluded.line, \
-         cosigned_at = excluded.cosigned_at, heard_at = excluded.heard_at WHERE cosigned_heads.size <= excluded.size",
+         cosigned_at = excluded.cosigned_at, heard_at = excluded.heard_at WHERE cosigned_heads.cosigned_at < excluded.cosigned_at AND cosigned_heads.size <= excluded.size",
     )
     .bind(head.witness.clone())
     .bind(head.size)

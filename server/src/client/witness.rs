@@ -73,13 +73,22 @@ pub async fn run(witness: Witness) -> Result<ExitCode, Failure> {
         return Ok(ExitCode::SUCCESS);
     }
     let client = Client::new(&witness.server)?;
-    let (mut heard, mut told) = (Instant::now(), false);
+    let (mut heard, mut told, mut largest) = (Instant::now(), false, 0);
     loop {
         let seen = look(&client, &witness, &state).await;
         match &seen {
             Seen::Continues(size) => {
-                (heard, told) = (Instant::now(), false);
-                say(format!("{} events, continues what was seen", size));
+                // An old head said again is no news: a log that lives grows at least by its heartbeat.
+                if *size > largest {
+                    (heard, told, largest) = (Instant::now(), false, *size);
+                }
+                say(format!("{size} events, continues what was seen"));
+                let silent = heard.elapsed() > Duration::from_secs(witness.silence);
+                if silent && !told {
+                    told = true;
+                    say("SILENT");
+                    alarm(&witness, "silent", "it has shown nothing new").await;
+                }
             }
             Seen::Forked(why) => {
                 say(format!("FORKED: {why}"));
@@ -114,10 +123,16 @@ async fn look(client: &Client, witness: &Witness, state: &State) -> Seen {
         Err(why) => return Seen::Forked(why),
     };
     let Ok(head) = key.open(&shown.checkpoint) else {
+        state.fork(&shown.checkpoint);
         return Seen::Forked("its head is not signed by the key that this witness knows".into());
     };
-    if let Some(seen) = state.seen(&key) {
+    let seen = match state.seen(&key) {
+        Ok(seen) => seen,
+        Err(why) => return Seen::Forked(why),
+    };
+    if let Some(seen) = seen {
         if head.size < seen.size {
+            state.fork(&shown.checkpoint);
             return Seen::Forked(format!("it shows {} events, this witness has seen {}", head.size, seen.size));
         }
         let between = Between { from: seen.size, to: head.size };
@@ -202,15 +217,25 @@ impl State {
         self.folder.join("checkpoint")
     }
 
-    fn seen(&self, key: &VerifierKey) -> Option<Checkpoint> {
-        key.open(&fs::read_to_string(self.head()).ok()?).ok()
+    /// The head that was seen last, of this epoch or one before; nothing at the first look alone. What is there and cannot be
+    /// read is never taken for nothing.
+    fn seen(&self, key: &VerifierKey) -> Result<Option<Checkpoint>, String> {
+        let note = match fs::read_to_string(self.head()) {
+            Ok(note) => note,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(format!("{}: {error}", self.head().display())),
+        };
+        let opened = (0..=key.epoch()).rev().find_map(|epoch| key.of_epoch(epoch).open(&note).ok());
+        let unknown = "the head that this witness has seen is not signed by the key that it is given";
+        opened.map(Some).ok_or_else(|| unknown.to_owned())
     }
 
     fn keep(&self, note: &str) -> std::io::Result<()> {
         let temporary = self.folder.join(".checkpoint");
         fs::write(&temporary, note)?;
         fs::File::open(&temporary)?.sync_all()?;
-        fs::rename(&temporary, self.head())
+        fs::rename(&temporary, self.head())?;
+        fs::File::open(&self.folder)?.sync_all()
     }
 
     /// Keeps the head that contradicts: both together are the proof.

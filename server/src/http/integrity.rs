@@ -40,7 +40,7 @@ pub async fn check(visitor: Visitor) -> Answer {
 
 pub async fn integrity(signed: Signed) -> Answer {
     let console = signed.console();
-    let Some(reading) = Reading::of(console, &signed.caller) else {
+    let Some(reading) = Reading::of(console, &signed.caller).await? else {
         return Err(Error::Refused(Refusal::NoRule).into());
     };
     let built = console.builder.build().await.unwrap_or_else(|_| console.builder.signed());
@@ -87,7 +87,7 @@ pub async fn integrity(signed: Signed) -> Answer {
             name: witness.name().to_owned(),
             size: head.map(|head| head.size as u64),
             at: head.map(|head| head.cosigned_at),
-            silent: head.is_none_or(|head| now - head.heard_at > SILENCE),
+            silent: head.is_none_or(|head| now - head.cosigned_at > SILENCE),
         }
     });
     let refused = match reading {

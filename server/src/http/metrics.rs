@@ -4,8 +4,9 @@ use super::{
     visitor::{Signed, mistaken, shown},
 };
 use crate::{
-    audit::{self, event::Event},
-    metrics::{self, Asked},
+    audit::{self, event::Event, projection},
+    metrics::{self, Asked, Rollup},
+    policies::Situation,
     rotations,
 };
 use app::{audit::action::Action, error::Refusal, metrics::page, rotations::model::Step};
@@ -32,7 +33,7 @@ pub struct Address {
 
 pub async fn dashboard(signed: Signed, Query(address): Query<Address>) -> Answer {
     let console = signed.console();
-    if audit::search::Reading::of(console, &signed.caller).is_none() {
+    if audit::search::Reading::of(console, &signed.caller).await?.is_none() {
         let refused = console.ledger.refuse(&signed.caller.who, Event::new(Action::ReadTrail), Refusal::NoRule).await;
         return Err(refused.into());
     }
@@ -47,6 +48,11 @@ pub async fn dashboard(signed: Signed, Query(address): Query<Address>) -> Answer
 /// What Prometheus scrapes (text exposition format 0.0.4), with a token of its own scope.
 pub async fn prometheus(program: super::api::Program) -> Answer {
     let console = program.console();
+    if let Some(why) = console.would(&program.caller, Action::ReadTrail, None, Situation::default()) {
+        let refused = console.ledger.refuse(&program.caller.who, Event::new(Action::ReadTrail), why).await;
+        return Err(refused.into());
+    }
+    projection::catch_up(console, &Rollup).await?;
     let mut db = console.read().await?;
     let size = audit::store::size(&mut db).await?;
     let open = rotations::store::open(&mut db, 500, console.seal_key()).await?;

@@ -31,7 +31,7 @@ impl Scope {
         project: &str,
         level: &str,
     ) -> Result<Self, Error> {
-        let reading = Reading::of(console, caller).ok_or(Error::Refused(Refusal::NoRule))?;
+        let reading = Reading::of(console, caller).await?.ok_or(Error::Refused(Refusal::NoRule))?;
         let all = catalog::store::projects(db).await?;
         let projects: Vec<Project> = all.into_iter().filter(|row| reading.covers(Some(&row.id))).collect();
         if !project.is_empty() && !projects.iter().any(|row| row.slug == project) {

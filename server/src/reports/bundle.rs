@@ -89,8 +89,10 @@ pub async fn write(working: &mut Working<'_>, chunks: &mut Chunks<'_>) -> Result
     drop(db);
     let count = rows.len() as u64;
     let parts = Parts {
-        query: working.job.query.clone(),
+        query: working.said_query(),
         zone: working.job.zone.clone(),
+        events_below: working.job.as_of as u64,
+        scope: working.reading.projects(),
         made_at: console.now(),
         made_by: working.job.owner_id.clone(),
         redacted: working.job.redacted,

@@ -82,6 +82,8 @@ pub async fn start_export(console: &Console, caller: &Caller, wanted: Wanted<'_>
         query: query.to_string(),
         zone: zone.name().into(),
         redacted: wanted.redacted,
+        scope: reading.projects().join(" "),
+        attempts: 0,
         raw: wanted.raw,
         as_of: as_of as i64,
         created_at: now,
@@ -120,7 +122,7 @@ pub async fn may_ask(console: &Console, caller: &Caller) -> Result<(), Error> {
 
 /// Whose trail a caller may read, or a recorded refusal.
 async fn reading(console: &Console, caller: &Caller, action: Action) -> Result<Reading, Error> {
-    match Reading::of(console, caller) {
+    match Reading::of(console, caller).await? {
         Some(reading) => Ok(reading),
         None => Err(console.ledger.refuse(&caller.who, Event::new(action), Refusal::NoRule).await),
     }
@@ -151,7 +153,7 @@ pub async fn cancel_export(console: &Console, caller: &Caller, id: &str) -> Resu
     let own = Situation { own: true, ..Situation::default() };
     let subject = Subject { row: Some(job.id.clone()), ..Subject::default() };
     let (mut tx, event) = console.begin(caller, Action::CancelExport, subject, own).await?;
-    if store::end(&mut tx, &Job { cancelled_at: Some(now), ..job }, now).await? == 0 {
+    if store::cancel(&mut tx, &job.id, now).await? == 0 {
         return Err(Error::Conflict(Conflict::AlreadyDone));
     }
     tx.commit(vec![event]).await

@@ -96,7 +96,7 @@ pub async fn write(
         }
     }
     let rows = table.rows;
-    chunks.write(&table.finish()?).await?;
+    chunks.write(&table.finish().await?).await?;
     Ok(rows)
 }
 

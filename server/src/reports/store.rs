@@ -14,6 +14,8 @@ pub struct Job {
     pub query: String,
     pub zone: String,
     pub redacted: bool,
+    pub scope: String,
+    pub attempts: i32,
     pub raw: bool,
     pub as_of: i64,
     pub created_at: Moment,
@@ -54,7 +56,7 @@ impl Job {
 
 fn select(rest: &'static str) -> Statement {
     let mut statement = Statement::from(
-        "SELECT id, owner_id, kind, format, query, zone, redacted, raw, as_of, created_at, started_at, cancelled_at, ended_at, \
+        "SELECT id, owner_id, kind, format, query, zone, redacted, scope, attempts, raw, as_of, created_at, started_at, cancelled_at, ended_at, \
          failure, done, total, rows_written, bytes_written, digest, expires_at, whole FROM report_jobs",
     );
     statement.push(rest);
@@ -96,8 +98,8 @@ pub async fn count_open(db: &mut impl Sql, person: &str) -> Result<i64> {
 
 pub async fn insert(tx: &mut impl Sql, job: &Job) -> Result<u64> {
     tx.sql(
-        "INSERT INTO report_jobs (id, owner_id, kind, format, query, zone, redacted, raw, as_of, created_at, done, total, \
-         rows_written, bytes_written, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 0, $11, 0, 0, $12)",
+        "INSERT INTO report_jobs (id, owner_id, kind, format, query, zone, redacted, scope, raw, as_of, created_at, attempts, done, total, \
+         rows_written, bytes_written, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 0, 0, $12, 0, 0, $13)",
     )
     .bind(job.id.clone())
     .bind(job.owner_id.clone())
@@ -106,6 +108,7 @@ pub async fn insert(tx: &mut impl Sql, job: &Job) -> Result<u64> {
     .bind(job.query.clone())
     .bind(job.zone.clone())
     .bind(job.redacted)
+    .bind(job.scope.clone())
     .bind(job.raw)
     .bind(job.as_of)
     .bind(job.created_at)
@@ -133,7 +136,7 @@ pub async fn waiting(db: &mut impl Sql, now: Moment, limit: u32) -> Result<Vec<S
 pub async fn lease(tx: &mut impl Sql, id: &str, holder: &str, now: Moment, until: Moment) -> Result<u64> {
     tx.sql(
         "UPDATE report_jobs SET holder = $1, leased_until = $2, started_at = COALESCE(started_at, $3), done = 0, \
-         rows_written = 0, bytes_written = 0 WHERE id = $4 AND ended_at IS NULL AND (leased_until IS NULL OR leased_until <= $3)",
+         attempts = attempts + 1,          rows_written = 0, bytes_written = 0 WHERE id = $4 AND ended_at IS NULL AND (leased_until IS NULL OR leased_until <= $3)",
     )
     .bind(holder.to_owned())
     .bind(until)
@@ -160,13 +163,32 @@ pub async fn progress(tx: &mut impl Sql, job: &Job, holder: &str, until: Moment)
     .await
 }
 
-pub async fn end(tx: &mut impl Sql, job: &Job, now: Moment) -> Result<u64> {
+/// Keeps a job for its holder a while longer. None: it was cancelled, or somebody else has it.
+pub async fn keep(tx: &mut impl Sql, job: &str, holder: &str, until: Moment) -> Result<u64> {
+    tx.sql("UPDATE report_jobs SET leased_until = $1 WHERE id = $2 AND holder = $3 AND ended_at IS NULL")
+        .bind(until)
+        .bind(job.to_owned())
+        .bind(holder.to_owned())
+        .execute()
+        .await
+}
+
+/// Cancels one that has not ended, whoever works on it.
+pub async fn cancel(tx: &mut impl Sql, job: &str, now: Moment) -> Result<u64> {
+    tx.sql("UPDATE report_jobs SET ended_at = $1, cancelled_at = $1 WHERE id = $2 AND ended_at IS NULL")
+        .bind(now)
+        .bind(job.to_owned())
+        .execute()
+        .await
+}
+
+/// Ends one, by whoever holds it.
+pub async fn end(tx: &mut impl Sql, job: &Job, holder: &str, now: Moment) -> Result<u64> {
     tx.sql(
-        "UPDATE report_jobs SET ended_at = $1, cancelled_at = $2, failure = $3, done = $4, rows_written = $5, \
-         bytes_written = $6, digest = $7, expires_at = $8, whole = $9 WHERE id = $10 AND ended_at IS NULL",
+        "UPDATE report_jobs SET ended_at = $1, failure = $2, done = $3, rows_written = $4, bytes_written = $5, \
+         digest = $6, expires_at = $7, whole = $8, scope = $9 WHERE id = $10 AND holder = $11 AND ended_at IS NULL",
     )
     .bind(now)
-    .bind(job.cancelled_at)
     .bind(job.failure.clone())
     .bind(job.done)
     .bind(job.rows_written)
@@ -174,7 +196,9 @@ pub async fn end(tx: &mut impl Sql, job: &Job, now: Moment) -> Result<u64> {
     .bind(job.digest.clone())
     .bind(job.expires_at)
     .bind(job.whole)
+    .bind(job.scope.clone())
     .bind(job.id.clone())
+    .bind(holder.to_owned())
     .execute()
     .await
 }

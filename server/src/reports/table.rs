@@ -25,7 +25,7 @@ impl Table {
         let form = match format {
             Format::Xlsx => {
                 let mut book = rust_xlsxwriter::Workbook::new();
-                book.add_worksheet_with_constant_memory().map_err(|_| broken())?;
+                book.add_worksheet();
                 Form::Xlsx(Box::new(book))
             }
             Format::Lines => Form::Lines(Vec::new()),
@@ -43,7 +43,7 @@ impl Table {
     pub fn row(&mut self, cells: Vec<String>) -> Result<(), Stopped> {
         self.rows += 1;
         if matches!(self.form, Form::Xlsx(_)) && self.rows > SHEET {
-            return Err(Stopped::Failed("More rows than a sheet holds. Ask for less, or for CSV.".into()));
+            return Err(Stopped::Failed("A sheet takes 100,000 rows. Ask for less, or for CSV.".into()));
         }
         let computes = !self.raw && !matches!(self.form, Form::Lines(_));
         let cells: Vec<String> = if computes { cells.iter().map(|cell| guarded(cell)).collect() } else { cells };
@@ -88,11 +88,13 @@ impl Table {
     }
 
     /// The rest.
-    pub fn finish(self) -> Result<Vec<u8>, Stopped> {
+    pub async fn finish(self) -> Result<Vec<u8>, Stopped> {
         match self.form {
             Form::Csv(bytes) | Form::Lines(bytes) => Ok(bytes),
             Form::Xlsx(mut book) => {
-                book.save_to_buffer().map_err(|_| Stopped::Failed("The sheet could not be written.".into()))
+                let saved = tokio::task::spawn_blocking(move || book.save_to_buffer()).await;
+                let saved = saved.map_err(|_| broken())?;
+                saved.map_err(|_| Stopped::Failed("The sheet could not be written.".into()))
             }
         }
     }

@@ -11,7 +11,11 @@ use crate::{
     people::{self, Caller, Entry},
 };
 use app::{
-    audit::{action::Action, leaf::Subject, query::Query},
+    audit::{
+        action::Action,
+        leaf::Subject,
+        query::{Key, Query},
+    },
     error::Error,
     reports::model::Kind,
 };
@@ -20,7 +24,7 @@ use chrono::TimeDelta;
 use chrono_tz::Tz;
 
 /// How long a replica may be silent about a job.
-const LEASE: TimeDelta = TimeDelta::seconds(60);
+pub const LEASE: TimeDelta = TimeDelta::seconds(60);
 
 /// Why a job ends without a result.
 pub enum Stopped {
@@ -53,7 +57,33 @@ pub struct Working<'c> {
     holder: String,
 }
 
+/// How often a job is begun before it is given up: one that ends its replica each time would never end.
+const ATTEMPTS: i32 = 3;
+
+/// The query as a file says it: a redacted one does not name what it withholds.
+pub fn said_query(job: &Job) -> String {
+    if !job.redacted {
+        return job.query.clone();
+    }
+    match Query::parse(&job.query) {
+        // Numbers and codes name nobody; a range can still be shown to be complete.
+        Ok(query)
+            if query
+                .terms
+                .iter()
+                .all(|term| matches!(term.key, Some(Key::Event | Key::Created | Key::Action | Key::Outcome))) =>
+        {
+            job.query.clone()
+        }
+        _ => "withheld".into(),
+    }
+}
+
 impl Working<'_> {
+    pub fn said_query(&self) -> String {
+        said_query(&self.job)
+    }
+
     /// Says how far it is. Stops when nobody waits for it any more.
     pub async fn progress(&mut self, done: u64, rows: u64, bytes: u64) -> Result<(), Stopped> {
         (self.job.done, self.job.rows_written, self.job.bytes_written) = (done as i64, rows as i64, bytes as i64);
@@ -78,14 +108,18 @@ pub async fn run_due(console: &Console) -> Result<usize, Error> {
             continue;
         }
         let Some(job) = store::find(&mut console.read().await?, &id).await? else { continue };
-        match work(console, job.clone(), holder).await {
+        if job.attempts > ATTEMPTS {
+            fail(console, job, &holder, "It was begun three times and did not end.".into()).await?;
+            continue;
+        }
+        match work(console, job.clone(), holder.clone()).await {
             Ok(()) | Err(Stopped::Taken) => {}
-            Err(Stopped::Failed(why)) => fail(console, job, why).await?,
+            Err(Stopped::Failed(why)) => fail(console, job, &holder, why).await?,
             Err(Stopped::Error(Error::Unavailable)) => {
                 tracing::error!(job = id, "an export cannot go on now");
-                fail(console, job, "The database did not take it. Is there room on its disk?".into()).await?;
+                fail(console, job, &holder, "The database did not take it. Is there room on its disk?".into()).await?;
             }
-            Err(Stopped::Error(error)) => fail(console, job, error.to_string()).await?,
+            Err(Stopped::Error(error)) => fail(console, job, &holder, error.to_string()).await?,
         }
     }
     Ok(count)
@@ -99,17 +133,24 @@ async fn work(console: &Console, job: Job, holder: String) -> Result<(), Stopped
     let gone = || Stopped::Failed("Whoever asked may no longer read the trail.".into());
     let person = person.filter(people::store::Person::is_active).ok_or_else(gone)?;
     let caller = Caller::load(console, person, Entry::Direct, Who::anonymous()).await?;
-    let reading = Reading::of(console, &caller).ok_or_else(gone)?;
+    let reading = Reading::of(console, &caller).await?.ok_or_else(gone)?;
+    if kind == Kind::Verification && reading != Reading::All {
+        return Err(gone());
+    }
     let zone: Tz = job.zone.parse().unwrap_or(Tz::UTC);
     let query = Query::parse(&job.query).map_err(|mistake| Stopped::Failed(mistake.to_string()))?;
-    search::refresh(console).await?;
+    if search::refresh(console).await? < job.as_of as u64 {
+        return Err(Stopped::Failed("The trail could not be read for searching as far as it was asked for.".into()));
+    }
     let mut db = console.read().await?;
-    let filter = search::resolve(console, &mut db, &caller, &reading, &query, zone).await;
+    // Words like today mean the day on which it was asked.
+    let asked_at = job.created_at;
+    let filter = search::resolve_at(console, &mut db, &caller, &reading, &query, zone, asked_at).await;
     drop(db);
     let mut filter = filter.map_err(|asked| Stopped::Failed(Error::from(asked).to_string()))?;
     filter.to = filter.to.min(job.as_of as u64);
     filter.from = filter.from.min(filter.to);
-    let mut chunks = Chunks::new(console, &job.id).await?;
+    let mut chunks = Chunks::new(console, &job.id, &holder).await?;
     let mut working = Working { console, job, reading, filter, zone, holder };
     let format = working.job.format();
     let rows = match kind {
@@ -128,11 +169,12 @@ async fn work(console: &Console, job: Job, holder: String) -> Result<(), Stopped
         bytes_written: bytes as i64,
         done: working.job.total,
         expires_at: now + KEPT,
+        scope: working.reading.projects().join(" "),
         ..working.job
     };
     let event = about(&job, Action::FinishExport).detail("rows", rows).detail("sha256", digest);
     let mut tx = console.ledger.begin(&system()).await?;
-    if store::end(&mut tx, &job, now).await? == 0 {
+    if store::end(&mut tx, &job, &working.holder, now).await? == 0 {
         return Err(Stopped::Taken);
     }
     notifications::tell(console, &mut tx, [job.owner_id.as_str()], "report.done", &job.id).await?;
@@ -145,11 +187,12 @@ fn about(job: &Job, action: Action) -> Event {
     Event::new(action).on(subject).detail("kind", job.kind.clone())
 }
 
-async fn fail(console: &Console, job: Job, why: String) -> Result<(), Error> {
+async fn fail(console: &Console, job: Job, holder: &str, why: String) -> Result<(), Error> {
     let mut tx = console.ledger.begin(&system()).await?;
-    let event = about(&job, Action::FailExport).detail("why", why.clone());
+    // It may name what was asked for: it lies beside the leaf, not in it.
+    let event = about(&job, Action::FailExport).private("reason", why.clone());
     let (owner, id) = (job.owner_id.clone(), job.id.clone());
-    if store::end(&mut tx, &Job { failure: Some(why), ..job }, console.now()).await? > 0 {
+    if store::end(&mut tx, &Job { failure: Some(why), ..job }, holder, console.now()).await? > 0 {
         store::delete_chunks(&mut tx, &id).await?;
         notifications::tell(console, &mut tx, [owner.as_str()], "report.failed", &id).await?;
         tx.commit(vec![event]).await?;

@@ -44,9 +44,13 @@ async fn look_at(console: &Console, secret: &str, version: i32, due: Moment) -> 
     let (now, key) = (console.now(), console.seal_key());
     let mut db = console.read().await?;
     let located = Located::find(&mut db, secret, key).await?;
-    let row = vault::store::find(&mut db, secret, version).await?.filter(|row| row.death.is_none());
+    let row = vault::store::find(&mut db, secret, version).await?;
     let Some((located, row)) = located.zip(row) else { return Ok(None) };
     let Some(until) = row.valid_until else { return Ok(None) };
+    // What is dead may turn out not to be: until its date it is looked at again then.
+    if row.death.is_some() {
+        return Ok((now < until).then_some(until));
+    }
     let in_use = located.secret.current_version == Some(version);
     let rotates = of_rotation(&mut db, console, secret, version).await?;
     drop(db);

@@ -7,8 +7,9 @@ use x509_parser::{parse_x509_certificate, pem::Pem};
 /// How long before its end those who own a value in use are told.
 const AHEAD: TimeDelta = TimeDelta::days(14);
 
-/// Until when a value works: the earliest notAfter (RFC 5280, 4.1.2.5) in the chain of a certificate, since a chain is
-/// refused as soon as one link of it is. `None`: it has no date, or none that can be read.
+/// Until when a value works: notAfter (RFC 5280, 4.1.2.5) of the first certificate of its chain, which is the one that its key
+/// belongs to (RFC 8446, 4.4.2). A link above it may end earlier and another stand in for it. `None`: it has no date, or none
+/// that can be read.
 pub fn of(kind: Kind, payload: &Payload) -> Option<Moment> {
     if kind != Kind::Certificate {
         return None;
@@ -17,19 +18,12 @@ pub fn of(kind: Kind, payload: &Payload) -> Option<Moment> {
     not_after(chain)
 }
 
-/// The earliest notAfter of the certificates in a PEM text. What is beside them is left aside.
+/// notAfter of the first certificate in a PEM text. What is beside it is left aside.
 pub fn not_after(chain: &[u8]) -> Option<Moment> {
-    let mut earliest = None;
-    for block in Pem::iter_from_buffer(chain) {
-        let block = block.ok()?;
-        if block.label != "CERTIFICATE" {
-            continue;
-        }
-        let (_, certificate) = parse_x509_certificate(&block.contents).ok()?;
-        let until = DateTime::from_timestamp(certificate.validity().not_after.timestamp(), 0)?;
-        earliest = Some(earliest.map_or(until, |known: Moment| known.min(until)));
-    }
-    earliest
+    let blocks = Pem::iter_from_buffer(chain).map_while(Result::ok);
+    let block = blocks.into_iter().find(|block| block.label == "CERTIFICATE")?;
+    let (_, certificate) = parse_x509_certificate(&block.contents).ok()?;
+    DateTime::from_timestamp(certificate.validity().not_after.timestamp(), 0)
 }
 
 /// When to look at it first.
@@ -57,15 +51,15 @@ mod tests {
     }
 
     #[test]
-    fn a_chain_ends_with_its_first_link() {
+    fn a_chain_ends_with_the_certificate_that_its_key_is_of() {
         let (one, other) = (certificate(2030), certificate(2027));
         let end = |text: &str| not_after(text.as_bytes()).map(|until| until.format("%F").to_string());
         assert_eq!(end(&one), Some("2030-03-01".into()));
-        assert_eq!(end(&format!("subject=as2\n{one}{other}")), Some("2027-03-01".into()));
+        assert_eq!(end(&format!("subject=as2\n{one}{other}")), Some("2030-03-01".into()), "not with a link above it");
         for unreadable in ["", "no certificate", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"] {
             assert_eq!(end(unreadable), None, "{unreadable}");
         }
-        assert_eq!(end(&format!("{one}-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")), None);
+        assert_eq!(end(&format!("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n{one}")), None);
     }
 
     #[test]

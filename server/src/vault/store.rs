@@ -324,6 +324,15 @@ pub async fn note_death(tx: &mut impl Sql, secret: &str, version: i32, death: Op
         .await
 }
 
+/// It is not known any more that a version is dead: its own date, if it has one, is looked at again.
+pub async fn doubt_death(tx: &mut impl Sql, secret: &str, version: i32, now: Moment) -> Result<u64> {
+    note_death(tx, secret, version, None).await?;
+    match find(tx, secret, version).await?.and_then(|row| row.valid_until) {
+        Some(until) => note_look(tx, secret, version, until.max(now)).await,
+        None => Ok(0),
+    }
+}
+
 /// Deletes a version whose credential no target takes, or takes any more: it can be restored to be looked at, and is never
 /// handed out again.
 pub async fn withdraw(tx: &mut impl Sql, secret: &str, version: i32, at: Moment) -> Result<u64> {
@@ -407,7 +416,7 @@ pub async fn knowing_in(db: &mut impl Sql, project: &str) -> Result<Vec<Knowing>
     .await
 }
 
-/// Who knew which version, from when until its credential was dead or its value destroyed.
+/// Who knew which version, from when until its credential was dead. Destroying the value here ends no knowledge.
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct KnowledgeSpan {
     pub secret_id: String,
@@ -420,7 +429,7 @@ pub struct KnowledgeSpan {
 
 pub async fn knowledge_spans(db: &mut impl Sql) -> Result<Vec<KnowledgeSpan>> {
     db.sql(
-        "SELECT k.secret_id, k.version, v.environment_id, k.person_id, k.since, COALESCE(v.dead_at, v.destroyed_at) AS until \
+        "SELECT k.secret_id, k.version, v.environment_id, k.person_id, k.since, v.dead_at AS until \
          FROM knowledge k JOIN secret_versions v ON v.secret_id = k.secret_id AND v.version = k.version",
     )
     .all()

@@ -28,7 +28,7 @@ use std::collections::BTreeMap;
 async fn filter_for(cast: &Cast, login: &str, text: &str) -> Result<Filter, Asked> {
     search::refresh(&cast.console).await.unwrap();
     let caller = cast.caller(login).await;
-    let reading = Reading::of(&cast.console, &caller).unwrap();
+    let reading = Reading::of(&cast.console, &caller).await.unwrap().unwrap();
     let mut db = cast.console.read().await.unwrap();
     let query = Query::parse(text).unwrap();
     search::resolve(&cast.console, &mut db, &caller, &reading, &query, Tz::UTC).await
@@ -219,7 +219,10 @@ story!(leads_read_of_what_they_lead_alone, |world| {
     assert_eq!(within, wanted, "no query leads out of it");
     assert!(found(&cast, "teodor", "ip:203.0.113.9").await.is_empty());
     assert!(!found(&cast, "teodor", &format!("secret:{secret}")).await.is_empty());
-    assert!(Reading::of(&cast.console, &cast.caller("jonas").await).is_none(), "a member reads none of it");
+    assert!(
+        Reading::of(&cast.console, &cast.caller("jonas").await).await.unwrap().is_none(),
+        "a member reads none of it"
+    );
 });
 
 story!(one_page_looks_so_far_and_says_so, |world| {

@@ -57,6 +57,10 @@ pub struct Manifest {
     /// What was asked for, in the trail's language, and the zone that its times are in.
     pub query: String,
     pub zone: String,
+    /// Nothing from this number on was looked at: the trail was so long when it was asked for.
+    pub events_below: u64,
+    /// The projects that whoever asked may read of; empty: the whole trail.
+    pub scope: Vec<String>,
     pub made_at: String,
     /// The person who asked, by id.
     pub made_by: String,
@@ -131,6 +135,8 @@ pub fn sign(manifest: &[u8], key: &LogKey) -> String {
 pub struct Parts {
     pub query: String,
     pub zone: String,
+    pub events_below: u64,
+    pub scope: Vec<String>,
     pub made_at: Moment,
     pub made_by: String,
     pub redacted: bool,
@@ -159,6 +165,8 @@ pub fn assemble(parts: Parts, key: &LogKey) -> Option<Vec<u8>> {
         origin: head.origin,
         query: parts.query,
         zone: parts.zone,
+        events_below: parts.events_below,
+        scope: parts.scope,
         made_at: crate::time::rfc3339(parts.made_at),
         made_by: parts.made_by,
         size: head.size,
@@ -196,6 +204,7 @@ pub fn readme(manifest: &Manifest) -> String {
          Log         {origin}\n\
          Query       {query}\n\
          Zone        {zone}\n\
+         Of          {scope}, events below {below}\n\
          Made        {made_at} by {made_by}\n\
          Events      {events}{redacted}\n\
          Tree        {size} events, root {root}\n\n\
@@ -216,6 +225,12 @@ pub fn readme(manifest: &Manifest) -> String {
         origin = manifest.origin,
         query = if manifest.query.is_empty() { "everything" } else { &manifest.query },
         zone = manifest.zone,
+        scope = if manifest.scope.is_empty() {
+            "the whole trail".to_owned()
+        } else {
+            format!("projects {}", manifest.scope.join(", "))
+        },
+        below = manifest.events_below,
         made_at = manifest.made_at,
         made_by = manifest.made_by,
         events = manifest.events,

@@ -118,9 +118,15 @@ pub struct Told {
     pub root: String,
     pub continues: Option<u64>,
     pub complete: bool,
+    pub scope: Vec<String>,
 }
 
 impl Verdict {
+    /// Is something known to be wrong with a file?
+    fn has(&self, file: &str) -> bool {
+        self.findings.iter().any(|finding| matches!(finding, Finding::Changed(name) if name == file))
+    }
+
     pub fn holds(&self) -> bool {
         self.findings.is_empty()
     }
@@ -143,13 +149,20 @@ impl Verdict {
             root: part(|manifest| manifest.root),
             continues: self.continues,
             complete: self.complete,
+            scope: manifest.as_ref().map_or(Vec::new(), |manifest| manifest.scope.clone()),
         }
     }
 }
 
 impl Told {
-    /// What it came to, a line each.
+    /// What it came to, a line each. What a bundle says of itself never moves a terminal's cursor.
     pub fn lines(&self) -> Vec<String> {
+        let plain =
+            |line: String| line.chars().map(|letter| if letter.is_control() { '\u{fffd}' } else { letter }).collect();
+        self.words().into_iter().map(plain).collect()
+    }
+
+    fn words(&self) -> Vec<String> {
         let mut lines: Vec<String> = self.findings.iter().map(|finding| format!("WRONG: {finding}")).collect();
         if !self.holds {
             lines.push("This bundle does not hold.".into());
@@ -158,6 +171,9 @@ impl Told {
         lines.push(format!("{} events of {}, as of {}", self.events, self.origin, self.made_at));
         let query = if self.query.is_empty() { "everything" } else { &self.query };
         lines.push(format!("asked for: {query}"));
+        if !self.scope.is_empty() {
+            lines.push(format!("of {} projects alone, not of the whole trail", self.scope.len()));
+        }
         lines.push(format!("each is in the tree of {} events with root {}", self.size, self.root));
         if let Some(size) = self.continues {
             lines.push(format!("that tree continues the one of {size} events"));
@@ -176,6 +192,12 @@ impl Told {
         lines
     }
 }
+
+/// No bundle has more events.
+const MOST_EVENTS: usize = 100_000;
+/// Nor are its small files larger, in bytes.
+const SMALL: usize = 64 * 1024;
+const MOST_RECORDS: usize = 32 << 20;
 
 /// More findings of one kind say nothing more.
 const MOST: usize = 20;
@@ -205,12 +227,15 @@ fn check(files: &BTreeMap<&str, &[u8]>, given: Option<&VerifierKey>, verdict: &m
             return Err(Finding::Missing(name));
         }
     }
-    let manifest_bytes = files[MANIFEST];
-    let manifest: Manifest = json(MANIFEST, manifest_bytes)?;
-    verdict.manifest = Some(manifest.clone());
-    if manifest.format != FORMAT {
-        return Err(Finding::Manifest("this version does not know its format"));
+    for name in [MANIFEST, SIGNATURE, KEY, CHECKPOINT, OLDER, CONSISTENCY, README] {
+        if files.get(name).is_some_and(|bytes| bytes.len() > SMALL) {
+            return Err(Finding::Unreadable(name.to_owned()));
+        }
     }
+    if files[RECORDS].len() > MOST_RECORDS {
+        return Err(Finding::Unreadable(RECORDS.into()));
+    }
+    let manifest_bytes = files[MANIFEST];
     let inside = text(KEY, files[KEY])?;
     let inside = VerifierKey::parse(inside).ok_or_else(|| Finding::Unreadable(KEY.into()))?;
     let key = given.unwrap_or(&inside);
@@ -223,6 +248,12 @@ fn check(files: &BTreeMap<&str, &[u8]>, given: Option<&VerifierKey>, verdict: &m
     // One signature: a second one would be bytes that nothing vouches for.
     if signature.matches('\u{2014}').count() != 1 {
         return Err(Finding::Signature(Unproven::Malformed));
+    }
+    // Nothing is read of it before it is known whose it is.
+    let manifest: Manifest = json(MANIFEST, manifest_bytes)?;
+    verdict.manifest = Some(manifest.clone());
+    if manifest.format != FORMAT {
+        return Err(Finding::Manifest("this version does not know its format"));
     }
     for (name, bytes) in files.iter().filter(|(name, _)| ![MANIFEST, SIGNATURE].contains(*name)) {
         match manifest.files.get(*name) {
@@ -294,12 +325,21 @@ fn consistency(
 fn events(bytes: &[u8], head: &Checkpoint, manifest: &Manifest, verdict: &mut Verdict) -> BTreeSet<String> {
     let mut mentioned = BTreeSet::new();
     let mut before: Option<u64> = None;
-    let lines: Vec<&[u8]> = bytes.split(|byte| *byte == b'\n').collect();
-    let (last, lines) = lines.split_last().map_or((&b""[..], &[][..]), |(last, lines)| (*last, lines));
-    if !last.is_empty() {
-        verdict.findings.push(Finding::Event { line: lines.len() + 1, why: "it does not end" });
-    }
-    for (place, line) in lines.iter().enumerate() {
+    let mut seqs: Option<(u64, u64)> = None;
+    let bytes = match bytes.strip_suffix(b"\n") {
+        Some(lines) => lines,
+        None if bytes.is_empty() => bytes,
+        None => {
+            verdict.findings.push(Finding::Event { line: 1, why: "the last one does not end" });
+            return mentioned;
+        }
+    };
+    let lines = bytes.split(|byte| *byte == b'\n').filter(|_| !bytes.is_empty());
+    for (place, line) in lines.take(MOST_EVENTS + 1).enumerate() {
+        if place == MOST_EVENTS {
+            verdict.findings.push(Finding::Event { line: place + 1, why: "more events than a bundle has" });
+            return mentioned;
+        }
         match event(line, head, verdict) {
             Ok(leaf) => {
                 let seq = leaf.seq;
@@ -311,6 +351,7 @@ fn events(bytes: &[u8], head: &Checkpoint, manifest: &Manifest, verdict: &mut Ve
                     verdict.findings.push(Finding::Event { line: place + 1, why });
                 }
                 before = Some(seq);
+                seqs = Some((seqs.map_or(seq, |(first, _)| first), seq));
                 verdict.events += 1;
             }
             Err(why) => verdict.findings.push(Finding::Event { line: place + 1, why }),
@@ -325,9 +366,11 @@ fn events(bytes: &[u8], head: &Checkpoint, manifest: &Manifest, verdict: &mut Ve
     if manifest.redacted && verdict.disclosed > 0 {
         verdict.findings.push(Finding::Manifest("it is called redacted, and discloses fields"));
     }
-    if let Some((from, to)) = range(&manifest.query) {
-        let wanted = (to + 1).min(head.size).saturating_sub(from);
-        if wanted == verdict.events {
+    if let Some((from, to)) = range(&manifest.query).filter(|_| manifest.scope.is_empty() && !verdict.has(EVENTS)) {
+        let last = to.min(manifest.events_below.saturating_sub(1));
+        let wanted = if from > last { 0 } else { last - from + 1 };
+        let inside = seqs.is_none_or(|(first, end)| from <= first && end <= last);
+        if wanted == verdict.events && inside {
             verdict.complete = true;
         } else {
             verdict.findings.push(Finding::Incomplete { wanted, found: verdict.events });
@@ -344,7 +387,8 @@ fn range(query: &str) -> Option<(u64, u64)> {
         return None;
     }
     let (from, to) = term.value.split_once("..").unwrap_or((&term.value, &term.value));
-    Some((from.parse().ok()?, to.parse().ok()?))
+    let number = |text: &str| text.parse::<u64>().ok().filter(|seq| *seq < 1 << 53);
+    number(from).zip(number(to)).filter(|(from, to)| from <= to)
 }
 
 fn event(line: &[u8], head: &Checkpoint, verdict: &mut Verdict) -> Result<Leaf, &'static str> {
@@ -430,6 +474,8 @@ mod tests {
         Parts {
             query: query.into(),
             zone: "UTC".into(),
+            events_below: SIZE - 1,
+            scope: Vec::new(),
             made_at: example().at,
             made_by: "per_01m846kxs0e8kbcf2tpy8vep2a".into(),
             redacted,
@@ -489,7 +535,16 @@ mod tests {
         let range = |query: &str, seqs: &[u64]| verify(&assemble(parts(query, seqs, false), &key()).unwrap(), None);
         assert!(range("event:9..11", &[9, 10, 11]).complete);
         assert_eq!(range("event:9..11", &[9, 11]).findings, [Finding::Incomplete { wanted: 3, found: 2 }]);
-        assert!(range("event:35..99", &[35, 36]).complete, "as far as the log goes");
+        assert!(range("event:34..99", &[34, 35]).complete, "as far as the log went when it was asked");
+        // As many as a range has, but not those of the range.
+        let other = Finding::Incomplete { wanted: 3, found: 3 };
+        assert_eq!(range("event:9..11", &[9, 11, 36]).findings, [other]);
+        for odd in ["event:11..9", "event:0..18446744073709551615", "-event:9..11", "event:9..11 ip:1.1.1.1"] {
+            assert!(!range(odd, &[]).complete, "{odd}");
+        }
+        let led = Parts { scope: vec!["prj_x".into()], ..parts("event:9..11", &[9, 11], false) };
+        let verdict = verify(&assemble(led, &key()).unwrap(), None);
+        assert!(verdict.holds() && !verdict.complete, "a lead's bundle is of the lead's projects");
     }
 
     #[test]

@@ -17,6 +17,8 @@ use std::fmt;
 
 /// No query is longer, in characters.
 pub const LONGEST: usize = 2_000;
+/// No query looks for more free words.
+pub const MOST_WORDS: usize = 20;
 /// No query has more terms.
 pub const MOST_TERMS: usize = 40;
 
@@ -132,6 +134,11 @@ impl Query {
             }
             if terms.len() > MOST_TERMS {
                 return Err(Mistake { at, end, why: format!("A query has at most {MOST_TERMS} terms.") });
+            }
+            let words =
+                terms.iter().filter(|term| term.key.is_none()).flat_map(|term| split_words(&term.value)).count();
+            if words > MOST_WORDS {
+                return Err(Mistake { at, end, why: format!("A query looks for at most {MOST_WORDS} words.") });
             }
             at = end;
         }
@@ -370,6 +377,7 @@ mod tests {
         assert_eq!(wrong("-").1, "Words have letters or digits.");
         assert_eq!(wrong("a\u{7}b").0, 0);
         assert_eq!(wrong(&"x".repeat(100_000)).0, LONGEST);
+        assert_eq!(wrong(&format!("\"{}\"", "ab ".repeat(30))).1, "A query looks for at most 20 words.");
         let many: String = (0..60).map(|n| format!("ip:10.0.0.{n} ")).collect();
         assert!(wrong(&many).1.contains("at most 40 terms"));
     }

@@ -9,7 +9,7 @@
 mod resolve;
 pub mod store;
 
-pub use resolve::{Asked, Reading, on_the_wall, resolve};
+pub use resolve::{Asked, Reading, on_the_wall, resolve, resolve_at};
 
 use super::{
     ledger::Housekeeping,

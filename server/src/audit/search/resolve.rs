@@ -16,7 +16,7 @@ use app::{
         query::{Key, Mistake, Query, Term, Window, nearest, split_words},
     },
     error::{Error, Refusal},
-    policies::model::Tier,
+    policies::model::{Role, Tier},
     time::Moment,
 };
 use chrono::{NaiveDateTime, TimeZone};
@@ -36,17 +36,37 @@ pub enum Reading {
 
 impl Reading {
     /// What policy lets a caller read; `None`: nothing.
-    pub fn of(console: &Console, caller: &Caller) -> Option<Self> {
+    pub async fn of(console: &Console, caller: &Caller) -> Result<Option<Self>, Error> {
         let may =
             |project: Option<&str>| console.would(caller, Action::ReadTrail, project, Situation::default()).is_none();
         if may(None) {
-            return Some(Self::All);
+            return Ok(Some(Self::All));
         }
-        let mut led: Vec<String> = caller.roles.iter().filter_map(|row| row.project_id.clone()).collect();
+        let mut led: Vec<String> = match caller.is(Role::Lead) {
+            // Whoever leads in the whole organisation leads every project.
+            true => {
+                let all = catalog::store::projects(&mut console.read().await?).await?;
+                all.into_iter().map(|row| row.id).collect()
+            }
+            false => caller.roles.iter().filter_map(|row| row.project_id.clone()).collect(),
+        };
         led.sort_unstable();
         led.dedup();
         led.retain(|id| may(Some(id)));
-        (!led.is_empty()).then_some(Self::Projects(led))
+        Ok((!led.is_empty()).then_some(Self::Projects(led)))
+    }
+
+    /// The projects that it is of; none where it is of everything.
+    pub fn projects(&self) -> Vec<String> {
+        match self {
+            Self::All => Vec::new(),
+            Self::Projects(led) => led.clone(),
+        }
+    }
+
+    /// May whoever reads so much now have what was made of so much then?
+    pub fn contains(&self, then: &[String]) -> bool {
+        *self == Self::All || (!then.is_empty() && then.iter().all(|id| self.covers(Some(id))))
     }
 
     pub fn covers(&self, project: Option<&str>) -> bool {
@@ -93,6 +113,8 @@ impl From<Asked> for Error {
 }
 
 struct Resolving<'a, D> {
+    /// What words like today are relative to.
+    now: Moment,
     console: &'a Console,
     caller: &'a Caller,
     reading: &'a Reading,
@@ -108,8 +130,24 @@ pub async fn resolve(
     query: &Query,
     zone: Tz,
 ) -> Result<Filter, Asked> {
+    resolve_at(console, db, caller, reading, query, zone, console.now()).await
+}
+
+/// The same as it was meant at a time: today is the day of then.
+pub async fn resolve_at(
+    console: &Console,
+    db: &mut impl Sql,
+    caller: &Caller,
+    reading: &Reading,
+    query: &Query,
+    zone: Tz,
+    now: Moment,
+) -> Result<Filter, Asked> {
     let size = ledger::size(db).await?;
-    let mut resolving = Resolving { console, caller, reading, db };
+    if let Some(second) = query.of(Key::Created).filter(|term| !term.negated).nth(1) {
+        return Err(second.wrong("One span of time at once: put both ends into one created:.").into());
+    }
+    let mut resolving = Resolving { console, caller, reading, db, now };
     let mut filter = Filter { to: size, ..Filter::default() };
     if let Reading::Projects(led) = reading {
         filter.groups.push(only(vec![Condition::Text(Place::Project, led.clone())]));
@@ -215,7 +253,10 @@ impl<D: Sql> Resolving<'_, D> {
                 _ => Err(term.wrong("person, workload, system or anonymous.").into()),
             },
             Key::Project => Ok(vec![Condition::Text(Place::Project, vec![self.project(term).await?])]),
-            Key::Env => Ok(vec![Condition::Text(Place::Environment, self.environments(term).await?)]),
+            Key::Env => {
+                let found = self.environments(term).await?;
+                Ok(vec![if found.is_empty() { Condition::Nothing } else { Condition::Text(Place::Environment, found) }])
+            }
             Key::Secret => Ok(vec![Condition::Text(Place::Secret, self.secrets(term).await?)]),
             Key::Outcome => match Outcome::from_code(value) {
                 Some(_) => exactly(Place::Outcome),
@@ -391,7 +432,7 @@ impl<D: Sql> Resolving<'_, D> {
 
     /// From which place to which.
     async fn window(&mut self, term: &Term, zone: Tz) -> Result<(Bounds, u64, Option<u64>), Asked> {
-        let now = self.console.now();
+        let now = self.now;
         let today = now.with_timezone(&zone).date_naive();
         let window = Window::parse(&term.value).map_err(|why| term.wrong(why))?;
         let bounds = window.bounds(now, today, &|at| on_the_wall(zone, at)).map_err(|why| term.wrong(why))?;

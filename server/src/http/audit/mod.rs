@@ -74,6 +74,7 @@ pub async fn trail(signed: Signed, Address(asked): Address<TrailQuery>) -> Answe
     let (mut search, zone) = asked.search();
     let (reading, recorded) = reading(signed.site(), &signed.caller, &search.query.to_string()).await?;
     let shell = signed.shell("/audit").await?;
+    let seen = store::size(&mut console.read().await?).await?;
     let words_to = search::refresh(console).await?;
     let mut db = console.read().await?;
     let size = store::size(&mut db).await?;
@@ -116,7 +117,10 @@ pub async fn trail(signed: Signed, Address(asked): Address<TrailQuery>) -> Answe
     let (views, teams) = kept(&signed, &mut db).await?;
     drop(db);
     let beside = match row.filter(|row| reading.covers(row.project_id.as_deref())) {
-        Some(row) => Some(event::view(&signed, row, zone).await?),
+        Some(row) => {
+            may_read(signed.site(), &signed.caller, row.project_id.as_deref(), &format!("event:{}", row.seq)).await?;
+            Some(event::view(&signed, row, zone).await?)
+        }
         None => None,
     };
     let wrong = search.mistake.is_some() || search.zone_mistake.is_some();
@@ -132,7 +136,7 @@ pub async fn trail(signed: Signed, Address(asked): Address<TrailQuery>) -> Answe
         teams,
         size,
         signed: console.builder.signed().size,
-        words_to: (words_to < size && !recorded).then_some(words_to),
+        words_to: (words_to < size && words_to < seen).then_some(words_to),
         scope,
         unrecorded: !recorded,
     };

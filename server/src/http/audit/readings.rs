@@ -6,7 +6,7 @@ use crate::{
     policies::Situation,
 };
 use app::{
-    audit::{action::Action, leaf::Subject},
+    audit::action::Action,
     error::{Error, Refusal},
     time::Moment,
 };
@@ -43,10 +43,10 @@ impl Readings {
 /// recorded.
 pub async fn may_read(site: &Site, caller: &Caller, project: Option<&str>, query: &str) -> Result<bool, Error> {
     let console = &site.console;
-    let subject = Subject { project: project.map(Into::into), ..Subject::default() };
     let principal = caller.principal(project);
     let decision = console.engine.decide(&principal, Action::ReadTrail, "", Situation::default());
-    let event = Event::new(Action::ReadTrail).on(subject).by(decision.deciding).private("query", query);
+    // It belongs to no project: what a lead of two asks is not for those who lead one of them.
+    let event = Event::new(Action::ReadTrail).by(decision.deciding).private("query", query);
     if let Some(refusal) = decision.refusal {
         return Err(console.ledger.refuse(&caller.who, event, refusal).await);
     }
@@ -63,7 +63,7 @@ pub async fn may_read(site: &Site, caller: &Caller, project: Option<&str>, query
 
 /// Whose trail somebody reads here, with the reading recorded.
 pub async fn reading(site: &Site, caller: &Caller, query: &str) -> Result<(Reading, bool), Error> {
-    match Reading::of(&site.console, caller) {
+    match Reading::of(&site.console, caller).await? {
         Some(Reading::Projects(led)) => {
             let recorded = may_read(site, caller, led.first().map(String::as_str), query).await?;
             Ok((Reading::Projects(led), recorded))

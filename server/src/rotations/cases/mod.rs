@@ -147,13 +147,13 @@ pub(super) async fn reopen(
     located: &Located,
     rotation: &Rotation,
 ) -> Result<Vec<Event>, Error> {
-    vault::store::note_death(tx, &located.secret.id, rotation.from_version, None).await?;
+    vault::store::doubt_death(tx, &located.secret.id, rotation.from_version, console.now()).await?;
     let mut events = Vec::new();
     for case in store::of_secret(tx, &located.secret.id, console.seal_key()).await? {
         let of_this = case.version == rotation.from_version;
         let beside = case.version < rotation.from_version && case.dead_at == rotation.dead_at;
         if case.end() == Some(End::Proved) && (of_this || beside) {
-            vault::store::note_death(tx, &located.secret.id, case.version, None).await?;
+            vault::store::doubt_death(tx, &located.secret.id, case.version, console.now()).await?;
             let case = Case { dead_at: None, outcome: String::new(), ended_at: None, ..case };
             store::save(tx, &case).await?;
             tx.seal(&case)?;
@@ -251,7 +251,7 @@ pub async fn report_leak(
     }
     // A word that it is dead is not enough once it got out. What was withdrawn stays withdrawn.
     if version.death() != Some(Death::Withdrawn) {
-        vault::store::note_death(&mut tx, secret, leak.version, None).await?;
+        vault::store::doubt_death(&mut tx, secret, leak.version, now).await?;
     }
     store::insert(&mut tx, &case).await?;
     tx.seal(&case)?;
