@@ -15,8 +15,10 @@ test("the README's pictures", async ({ browser, complaints }) => {
   await mara.screenshot(shot("matrix"));
   await mara.getByRole("link", { name: "db/settlement-primary" }).first().click();
   await mara.screenshot(shot("secret"));
-  await mara.goto("/audit");
+  await mara.goto("/audit?q=outcome%3Arefused");
   await mara.screenshot(shot("audit"));
+  await mara.goto("/dashboard");
+  await mara.screenshot(shot("dashboard"));
   await mara.goto("/rotations/calendar");
   await mara.screenshot(shot("calendar"));
   await mara.goto("/cases");

@@ -30,7 +30,7 @@ pub async fn correlate(State(site): State<Site>, mut request: Request, next: Nex
     };
     request.extensions_mut().insert(correlation.clone());
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-    let wants_json = path.starts_with("/api/") || accepts_json(request.headers());
+    let wants_json = path.starts_with("/api/") || path == "/metrics" || accepts_json(request.headers());
     let theme = theme_of(request.headers());
     let is_asset = path.starts_with("/assets/");
     // The path may hold a link's token: only its first part is logged.

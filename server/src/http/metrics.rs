@@ -1,20 +1,14 @@
-//! The dashboard, and the same health for Prometheus.
+//! The dashboard.
 use super::{
     Problem,
     visitor::{Signed, mistaken, shown},
 };
 use crate::{
-    audit::{self, event::Event, projection},
-    metrics::{self, Asked, Rollup},
-    policies::Situation,
-    rotations,
+    audit::{self, event::Event},
+    metrics::{self, Asked},
 };
-use app::{audit::action::Action, error::Refusal, metrics::page, rotations::model::Step};
-use axum::{
-    extract::Query,
-    http::header,
-    response::{IntoResponse, Response},
-};
+use app::{audit::action::Action, error::Refusal, metrics::page};
+use axum::{extract::Query, response::Response};
 use serde::Deserialize;
 
 type Answer = Result<Response, Problem>;
@@ -43,76 +37,4 @@ pub async fn dashboard(signed: Signed, Query(address): Query<Address>) -> Answer
     let wrong = view.mistake.is_some();
     let page = page::dashboard(&shell, view);
     Ok(if wrong { mistaken(page) } else { shown(page) })
-}
-
-/// What Prometheus scrapes (text exposition format 0.0.4), with a token of its own scope.
-pub async fn prometheus(program: super::api::Program) -> Answer {
-    let console = program.console();
-    if let Some(why) = console.would(&program.caller, Action::ReadTrail, None, Situation::default()) {
-        let refused = console.ledger.refuse(&program.caller.who, Event::new(Action::ReadTrail), why).await;
-        return Err(refused.into());
-    }
-    projection::catch_up(console, &Rollup).await?;
-    let mut db = console.read().await?;
-    let size = audit::store::size(&mut db).await?;
-    let open = rotations::store::open(&mut db, 500, console.seal_key()).await?;
-    let counts = metrics::store::sums(&mut db, 0, i64::MAX).await?;
-    let copies = audit::store::streams(&mut db).await?;
-    drop(db);
-    let stopped = open.iter().filter(|row| row.step() == Step::NeedsPerson).count();
-    let built = console.builder.signed();
-    let flag = |yes: bool| u8::from(yes);
-    let mut text = String::new();
-    let mut gauge = |name: &str, kind: &str, help: &str, value: String| {
-        text.push_str(&format!("# HELP countersign_{name} {help}\n# TYPE countersign_{name} {kind}\n"));
-        text.push_str(&value);
-    };
-    let one = |name: &str, value: u64| format!("countersign_{name} {value}\n");
-    gauge("ledger_events_total", "counter", "Events in the trail.", one("ledger_events_total", size));
-    gauge(
-        "ledger_signed_events",
-        "gauge",
-        "Events below the newest signed head.",
-        one("ledger_signed_events", built.size),
-    );
-    gauge(
-        "ledger_forked",
-        "gauge",
-        "1 where the stored events contradict what was signed.",
-        one("ledger_forked", flag(built.forked).into()),
-    );
-    gauge(
-        "space_short",
-        "gauge",
-        "1 where nothing is opened for lack of space.",
-        one("space_short", flag(console.space.is_short(console.now())).into()),
-    );
-    gauge("rotations_open", "gauge", "Rotations under way.", one("rotations_open", open.len() as u64));
-    gauge("rotations_stopped", "gauge", "Rotations that need a person.", one("rotations_stopped", stopped as u64));
-    let lag: String = copies
-        .iter()
-        .map(|copy| {
-            let behind = size.saturating_sub(copy.seq as u64);
-            format!("countersign_audit_stream_lag_events{{copy=\"{}\"}} {behind}\n", copy.name)
-        })
-        .collect();
-    gauge("audit_stream_lag_events", "gauge", "Events that a live copy of the trail is behind.", lag);
-    let mut series: std::collections::BTreeMap<(String, String), i64> = Default::default();
-    for row in counts {
-        *series.entry((row.series, row.label)).or_default() += row.value;
-    }
-    // Labels are codes of ours: letters, dots and underscores.
-    let lines: String = series
-        .into_iter()
-        .map(|((series, label), value)| {
-            format!("countersign_events_counted_total{{series=\"{series}\",label=\"{label}\"}} {value}\n")
-        })
-        .collect();
-    gauge(
-        "events_counted_total",
-        "counter",
-        "Values taken by workloads and people, and failed attempts by reason, as far as they were counted.",
-        lines,
-    );
-    Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response())
 }

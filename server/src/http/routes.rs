@@ -178,7 +178,7 @@ pub fn table() -> Vec<Route> {
         get("/reports/{id}/file", Person(DownloadExport), reports::file),
         get("/reports/{id}/manifest", Person(DownloadExport), reports::manifest),
         get("/dashboard", Person(ReadTrail), metrics::dashboard),
-        get("/metrics", Program(Scope::ReadMetrics, ReadTrail), metrics::prometheus),
+        get("/metrics", Program(Scope::ReadMetrics, ReadTrail), api::prometheus),
         get("/log", Person(ReadTrail), integrity::integrity),
         get("/evidence", Open, integrity::check),
         get("/log/checkpoint", Own, log::checkpoint),

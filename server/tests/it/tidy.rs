@@ -64,9 +64,9 @@ fn only_the_database_layer_names_a_driver() {
 #[test]
 fn the_ledger_is_insert_only() {
     let changes = |text: &str| {
-        ["UPDATE audit_", "DELETE FROM audit_events", "DELETE FROM audit_tiles", "DELETE FROM audit_checkpoints"]
+        ["audit_events", "audit_tiles", "audit_checkpoints", "audit_disclosures"]
             .iter()
-            .any(|sql| text.contains(sql))
+            .any(|table| ["UPDATE", "DELETE FROM"].iter().any(|verb| text.contains(&format!("{verb} {table}"))))
     };
     assert_eq!(offenders("server/src", |_, text| changes(text)), Vec::<String>::new());
 }

@@ -4,14 +4,16 @@ mod bearer;
 mod log;
 mod machine;
 mod model;
+mod monitor;
 mod reference;
 mod rotations;
 mod trail;
 
-pub use bearer::{Needs, Program};
+pub use bearer::Needs;
 pub use log::*;
 pub use machine::{secret, token};
 pub use model::*;
+pub use monitor::*;
 pub use reference::{openapi, reference};
 pub use rotations::*;
 pub use trail::*;

@@ -1,5 +1,5 @@
 //! The description of the API: an OpenAPI 3.1 document made from the handlers, and a page made from the document.
-use super::{log, machine, rotations, trail};
+use super::{log, machine, monitor, rotations, trail};
 use crate::http::{
     Problem,
     visitor::{Signed, shown},
@@ -51,6 +51,7 @@ use utoipa::{
         log::log_checkpoint,
         log::log_consistency,
         log::cosign_head,
+        monitor::prometheus,
     ),
     components(schemas(ProblemDetails, FieldProblem), responses(Refused, Conflicting, Mistaken)),
     modifiers(&Schemes),
