@@ -69,7 +69,7 @@ test("an auditor finds the event, its proof holds, and no value is reachable", a
   await page.getByRole("button", { name: "Search", exact: true }).click();
   await expect(page).toHaveURL(/q=action%3Asecret.copied/);
   await page.getByRole("link", { name: "Copied a value" }).first().click();
-  await expect(page.getByText("In the tree")).toBeVisible();
+  await expect(page.getByText("In the tree", { exact: true })).toBeVisible();
   await expect(page.getByText("Checked by this server")).toBeVisible();
   await expect(page.getByText("PAY-2291 reconciliation")).toBeVisible();
   await accessible(page);
