@@ -14,6 +14,7 @@ words! {
     Scope {
         ReadRotations = "rotations:read", "Read rotations, their calendar, cases and figures";
         Rotate = "rotations:write", "Check, begin, pause and settle rotations, and read them";
+        ReadAccess = "access:read", "Read the requests that you may see, your inbox and what you hold";
         ReadTrail = "trail:read", "Search the trail, have exports and bundles made and take them, as far as you may read";
         ReadMetrics = "metrics:read", "Read counts for a monitor (Prometheus)";
         Witness = "log:witness", "Read the log's heads and proofs, and leave a witness's cosignatures";
@@ -31,6 +32,7 @@ impl Scope {
         use Action::*;
         match self {
             Self::ReadRotations => action == ViewCatalog,
+            Self::ReadAccess => matches!(action, ViewCatalog | ViewRequest),
             Self::ReadTrail => matches!(action, Action::ReadTrail | StartExport | CancelExport | DownloadExport),
             Self::ReadMetrics => action == Action::ReadTrail,
             Self::Witness => action == CosignHead,

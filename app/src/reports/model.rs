@@ -11,6 +11,7 @@ words! {
         Requests = "requests", "Requests and approvals, with their lead times";
         Rotations = "rotations", "Cases of rotation, with the time each took";
         Dormant = "dormant", "Dormant access: grants that nobody used";
+        Failed = "failed", "Failed attempts: what was refused, to whom and why";
         Verification = "verification", "Verification of the whole trail";
     }
 }
@@ -43,8 +44,16 @@ impl Format {
 
 impl Kind {
     /// The kinds that somebody asks for with a query.
-    pub const ASKED: [Self; 7] =
-        [Self::Evidence, Self::Events, Self::Access, Self::Knowledge, Self::Requests, Self::Rotations, Self::Dormant];
+    pub const ASKED: [Self; 8] = [
+        Self::Evidence,
+        Self::Events,
+        Self::Access,
+        Self::Knowledge,
+        Self::Requests,
+        Self::Rotations,
+        Self::Dormant,
+        Self::Failed,
+    ];
 
     /// The format that it has, where there is no choice.
     pub fn fixed(self) -> Option<Format> {
@@ -72,6 +81,7 @@ impl Kind {
             Self::Requests => "SOC 2 CC6.2, CC6.3 · ISO 27001 A.5.3, A.5.18 · PCI DSS 7.2.2, 7.2.3",
             Self::Rotations => "SOC 2 CC6.1, CC7.4 · ISO 27001 A.5.17, A.8.24 · PCI DSS 3.7.4, 8.3.9, 8.6.3",
             Self::Dormant => "SOC 2 CC6.2, CC6.3 · ISO 27001 A.5.18 · PCI DSS 7.2.4, 8.2.6",
+            Self::Failed => "SOC 2 CC6.1, CC7.2 · ISO 27001 A.5.15, A.8.5, A.8.16 · PCI DSS 8.3.4, 10.2.1.4",
         }
     }
 

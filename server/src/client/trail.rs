@@ -36,7 +36,7 @@ enum Verb {
     Export {
         #[arg(default_value = "")]
         query: String,
-        /// evidence, events, access, knowledge, requests, rotations, dormant or verification
+        /// evidence, events, access, knowledge, requests, rotations, dormant, failed or verification
         #[arg(long, default_value = "evidence", value_name = "KIND")]
         kind: String,
         /// Of a table: csv, xlsx or jsonl

@@ -31,7 +31,11 @@ use crate::{
     policies::Situation,
 };
 use app::{
-    audit::{action::Action, leaf::Subject, query::Query},
+    audit::{
+        action::Action,
+        leaf::{Outcome, Subject},
+        query::{Key, Query},
+    },
     error::{Conflict, Error, Refusal},
     id::ReportId,
     reports::model::{Format, Kind, State},
@@ -60,7 +64,7 @@ pub struct Wanted<'a> {
 
 /// Begins a job. The query is understood before it is: a mistake is told at once.
 pub async fn start_export(console: &Console, caller: &Caller, wanted: Wanted<'_>) -> Result<(String, Receipt), Error> {
-    let query = Query::parse(wanted.query).map_err(|mistake| Error::invalid("q", mistake.to_string()))?;
+    let query = understood(wanted.kind, wanted.query)?;
     let zone: Tz = wanted.zone.parse().map_err(|_| Error::invalid("zone", "No time zone has this name."))?;
     let reading = reading(console, caller, Action::StartExport).await?;
     if wanted.kind == Kind::Verification && reading != Reading::All {
@@ -113,6 +117,23 @@ pub async fn start_export(console: &Console, caller: &Caller, wanted: Wanted<'_>
         .detail("raw", job.raw)
         .private("query", job.query.clone());
     Ok((job.id, tx.commit(vec![event]).await?))
+}
+
+/// The query of a job, as it stands in its record and its file: what a kind adds to it is said there too.
+fn understood(kind: Kind, text: &str) -> Result<Query, Error> {
+    let parse = |text: &str| Query::parse(text).map_err(|mistake| Error::invalid("q", mistake.to_string()));
+    let query = parse(text)?;
+    if kind != Kind::Failed {
+        return Ok(query);
+    }
+    if let Some(term) = query.of(Key::Outcome).find(|term| term.negated || term.value != Outcome::Refused.code()) {
+        // The same key twice would mean or: what succeeded would be among the failures.
+        return Err(Error::invalid("q", term.wrong("This report is of what was refused.").to_string()));
+    }
+    if query.of(Key::Outcome).next().is_some() {
+        return Ok(query);
+    }
+    parse(&format!("outcome:{} {query}", Outcome::Refused.code()))
 }
 
 /// May this caller ask for anything? Asked before what was sent is read.

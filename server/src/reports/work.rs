@@ -155,7 +155,7 @@ async fn work(console: &Console, job: Job, holder: String) -> Result<(), Stopped
     let format = working.job.format();
     let rows = match kind {
         Kind::Evidence => bundle::write(&mut working, &mut chunks).await?,
-        Kind::Events => events::write(&mut working, format, &mut chunks).await?,
+        Kind::Events | Kind::Failed => events::write(&mut working, format, &mut chunks).await?,
         Kind::Verification => verification(&mut working, &mut chunks).await?,
         Kind::Access | Kind::Knowledge | Kind::Requests | Kind::Rotations | Kind::Dormant => {
             rows::write(&mut working, kind, format, &query, &mut chunks).await?

@@ -210,6 +210,27 @@ pub async fn history_of(db: &mut impl Sql, requester: &str, limit: u32, key: &Ke
     Ok(checked(db.sql(select(REQUEST, rest)).bind(requester.to_owned()).bind(i64::from(limit)).all().await?, key))
 }
 
+/// A page of somebody's requests, the newest first, from before an id on.
+pub async fn page_of(
+    db: &mut impl Sql,
+    requester: &str,
+    before: Option<&str>,
+    limit: u32,
+    key: &Key,
+) -> Result<Vec<Request>> {
+    let mut statement = Statement::from(REQUEST);
+    statement.push(" WHERE requester_id = ").placeholder();
+    if before.is_some() {
+        statement.push(" AND id < ").placeholder();
+    }
+    statement.push(" ORDER BY id DESC LIMIT ").placeholder();
+    let mut query = db.sql(statement).bind(requester.to_owned());
+    if let Some(before) = before {
+        query = query.bind(before.to_owned());
+    }
+    Ok(checked(query.bind(i64::from(limit)).all().await?, key))
+}
+
 /// The newest requests for one secret.
 pub async fn for_secret(db: &mut impl Sql, secret: &str, limit: u32, key: &Key) -> Result<Vec<Request>> {
     let rest = " WHERE id IN (SELECT request_id FROM request_secrets WHERE secret_id = $1) ORDER BY submitted_at DESC LIMIT $2";

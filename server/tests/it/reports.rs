@@ -375,10 +375,28 @@ story!(reports_say_who_could_what_at_any_time, |world| {
     assert_eq!(dormant.len(), 1);
     assert_eq!(cell(&dormant[0], "holder"), "worker");
     assert!(!cell(&dormant[0], "last_used").is_empty() && cell(&dormant[0], "last_used") != "never");
+    // What was refused, and nothing that succeeded, whatever narrows it.
+    let lucia = cast.caller("lucia").await;
+    assert!(matches!(
+        reports::start_export(&cast.console, &lucia, wanted(Kind::Failed, "")).await,
+        Err(Error::Refused(_))
+    ));
+    let failed = rows(Kind::Failed, "actor:lucia", false).await;
+    assert!(!failed.is_empty());
+    for row in &failed {
+        assert_eq!((cell(row, "outcome").as_str(), cell(row, "actor").as_str()), ("refused", "Lucia Engineer"));
+        assert!(!cell(row, "reason").is_empty());
+    }
+    let all = rows(Kind::Events, "outcome:refused", false).await;
+    assert_eq!(rows(Kind::Failed, "", false).await.len(), all.len());
     // Only what these reports understand narrows them.
     let samir = cast.caller("samir").await;
     for query in ["actor:jonas", "-project:payments", "words"] {
         let wrong = reports::start_export(&cast.console, &samir, wanted(Kind::Access, query)).await;
+        assert!(matches!(wrong, Err(Error::Invalid(fields)) if fields[0].field == "q"), "{query}");
+    }
+    for query in ["outcome:allowed", "-outcome:refused", "outcome:refused outcome:allowed"] {
+        let wrong = reports::start_export(&cast.console, &samir, wanted(Kind::Failed, query)).await;
         assert!(matches!(wrong, Err(Error::Invalid(fields)) if fields[0].field == "q"), "{query}");
     }
     // Rotations as cases, in every form.

@@ -1,5 +1,6 @@
 //! Version 1 of the API: what pipelines fetch with (`machine`), and what people's own programs may do with a personal access
 //! token, by the same operations as the pages. Described by OpenAPI (`reference`), problems as RFC 9457 has them.
+mod access;
 mod bearer;
 mod log;
 mod machine;
@@ -9,6 +10,7 @@ mod reference;
 mod rotations;
 mod trail;
 
+pub use access::*;
 pub use bearer::Needs;
 pub use log::*;
 pub use machine::{secret, token};

@@ -1,5 +1,5 @@
 //! The description of the API: an OpenAPI 3.1 document made from the handlers, and a page made from the document.
-use super::{log, machine, monitor, rotations, trail};
+use super::{access, log, machine, monitor, rotations, trail};
 use crate::http::{
     Problem,
     visitor::{Signed, shown},
@@ -27,6 +27,9 @@ use utoipa::{
     paths(
         machine::token,
         machine::secret,
+        access::list_requests,
+        access::read_request,
+        access::list_grants,
         rotations::list_rotations,
         rotations::start_rotation,
         rotations::check_rotation,
@@ -57,6 +60,8 @@ use utoipa::{
     modifiers(&Schemes),
     tags(
         (name = "Pipelines", description = "What a workload fetches with."),
+        (name = "Access", description = "What was asked for, what waits for the token's owner, and what they hold. To ask, to decide and \
+                                         to take a value takes a person in the console."),
         (name = "Rotations", description = "Begun, watched and settled by somebody's program. To agree to one, to confirm a plan \
                                             or to attest takes a person in the console."),
         (name = "Cases", description = "Secrets that had to be rotated, until their old credential was dead."),

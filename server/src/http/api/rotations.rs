@@ -30,7 +30,7 @@ type Answer<T> = Result<Json<T>, Problem>;
 const PAGE: u32 = 50;
 const LONGEST_PAGE: u32 = 200;
 
-fn place(located: &Located) -> Place {
+pub(super) fn place(located: &Located) -> Place {
     let (project, environment) = (&located.project.slug, &located.environment.slug);
     Place {
         id: located.secret.id.clone(),
