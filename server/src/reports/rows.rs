@@ -58,6 +58,11 @@ impl Of {
         self.projects.as_ref().is_none_or(|chosen| chosen.iter().any(|id| id == project))
     }
 
+    /// What had happened by then.
+    fn by_then(&self, at: Option<Moment>) -> Option<Moment> {
+        at.filter(|at| *at <= self.at)
+    }
+
     fn path(&self, secret: &str) -> String {
         self.paths.get(secret).cloned().unwrap_or_else(|| secret.to_owned())
     }
@@ -65,6 +70,12 @@ impl Of {
     fn level(&self, environment: &str) -> String {
         self.levels.get(environment).map_or(String::new(), |tier| tier.code().to_owned())
     }
+}
+
+/// What kind of holder a grant has, and which.
+fn holder(grant: &grants::store::Grant) -> Option<(&'static str, &String)> {
+    let person = grant.person_id.as_ref().map(|id| ("person", id));
+    person.or(grant.workload_id.as_ref().map(|id| ("workload", id)))
 }
 
 fn when(at: Option<Moment>) -> String {
@@ -157,18 +168,12 @@ async fn access(working: &Working<'_>, of: &Of) -> Result<Vec<Vec<String>>, Stop
         if !of.holds(&grant.project_id) {
             continue;
         }
+        let Some((kind, holder)) = holder(&grant) else { continue };
         let decisions = requests::store::decisions(&mut db, &grant.request_id, key).await?;
-        let mut approved: Vec<String> = decisions
-            .iter()
-            .filter(|row| row.verdict == requests::store::APPROVED)
-            .map(|row| of.called.of(Some(&row.person_id)))
-            .collect();
-        approved.dedup();
-        let (kind, holder) = match (&grant.person_id, &grant.workload_id) {
-            (Some(person), _) => ("person", person),
-            (None, Some(workload)) => ("workload", workload),
-            (None, None) => continue,
-        };
+        let request = requests::store::find(&mut db, &grant.request_id, key).await?;
+        // Whoever approved other terms than these approved no grant.
+        let standing = request.iter().flat_map(|request| request.standing(&decisions));
+        let approved: Vec<String> = standing.map(|row| of.called.of(Some(&row.person_id))).collect();
         for secret in grant.secrets.split(' ') {
             rows.push(vec![
                 kind.into(),
@@ -186,7 +191,7 @@ async fn access(working: &Working<'_>, of: &Of) -> Result<Vec<Vec<String>>, Stop
                 approved.join(", "),
                 rfc3339(grant.starts_at),
                 rfc3339(grant.expires_at),
-                when(grant.suspended_at.filter(|at| *at <= of.at)),
+                when(of.by_then(grant.suspended_at)),
             ]);
         }
     }
@@ -252,9 +257,14 @@ async fn asked(working: &Working<'_>, of: &Of) -> Result<Vec<Vec<String>>, Stopp
             continue;
         }
         let decisions = requests::store::decisions(&mut db, &request.id, key).await?;
-        let decided: Vec<String> =
-            decisions.iter().map(|row| format!("{} {}", row.verdict, of.called.of(Some(&row.person_id)))).collect();
-        let lead = request.ended_at.filter(|_| request.outcome.as_deref() == Some(requests::store::APPROVED));
+        let decided: Vec<String> = decisions
+            .iter()
+            .filter(|row| row.decided_at <= of.at)
+            .map(|row| format!("{} {}", row.verdict, of.called.of(Some(&row.person_id))))
+            .collect();
+        let ended = of.by_then(request.ended_at);
+        let outcome = ended.and(request.outcome.clone());
+        let lead = ended.filter(|_| outcome.as_deref() == Some(requests::store::APPROVED));
         rows.push(vec![
             request.id.clone(),
             request.requester_id.clone(),
@@ -269,11 +279,11 @@ async fn asked(working: &Working<'_>, of: &Of) -> Result<Vec<Vec<String>>, Stopp
             request.minutes.to_string(),
             if working.job.redacted { String::new() } else { request.reason.clone() },
             rfc3339(request.submitted_at),
-            when(request.ended_at),
-            request.outcome.clone().unwrap_or_default(),
+            when(ended),
+            outcome.unwrap_or_default(),
             lead.map_or(String::new(), |at| (at - request.submitted_at).num_minutes().to_string()),
             decided.join(", "),
-            request.grant_id.clone().unwrap_or_default(),
+            ended.and(request.grant_id.clone()).unwrap_or_default(),
         ]);
     }
     Ok(rows)
@@ -303,7 +313,8 @@ async fn cases(working: &Working<'_>, of: &Of) -> Result<Vec<Vec<String>>, Stopp
         if !of.holds(&case.project_id) || case.began_at > of.at {
             continue;
         }
-        let took = case.dead_at.map(|dead| dead - case.began_at);
+        let (dead, ended) = (of.by_then(case.dead_at), of.by_then(case.ended_at));
+        let took = dead.map(|dead| dead - case.began_at);
         let target = of.levels.get(&case.environment_id).map(|tier| tier.dead_within());
         let within = match (took, target) {
             (Some(took), Some(target)) => if took <= target { "yes" } else { "no" }.to_owned(),
@@ -319,9 +330,9 @@ async fn cases(working: &Working<'_>, of: &Of) -> Result<Vec<Vec<String>>, Stopp
             of.path(&case.secret_id),
             case.version.to_string(),
             rfc3339(case.began_at),
-            when(case.dead_at),
-            when(case.ended_at),
-            case.end().map_or("open".into(), |end| end.code().to_owned()),
+            when(dead),
+            when(ended),
+            ended.and(case.end()).map_or("open".into(), |end| end.code().to_owned()),
             took.map_or(String::new(), |took| took.num_minutes().to_string()),
             within,
         ]);
@@ -356,11 +367,7 @@ async fn dormant(working: &Working<'_>, of: &Of) -> Result<Vec<Vec<String>>, Sto
         if used.is_some_and(|at| of.at - at < DORMANT) {
             continue;
         }
-        let (kind, holder) = match (&grant.person_id, &grant.workload_id) {
-            (Some(person), _) => ("person", person),
-            (None, Some(workload)) => ("workload", workload),
-            (None, None) => continue,
-        };
+        let Some((kind, holder)) = holder(&grant) else { continue };
         rows.push(vec![
             kind.into(),
             holder.clone(),

@@ -361,6 +361,20 @@ story!(reports_say_who_could_what_at_any_time, |world| {
     assert_eq!(people, ["Iris Lead", "Jonas Engineer"]);
     let asked = rows(Kind::Requests, "created:7d", false).await;
     assert!(asked.iter().any(|row| cell(row, "outcome") == "approved" && cell(row, "decided_by").contains("Teodor")));
+    // As of before it was decided, it was not: nobody had said anything.
+    let request = asked.iter().find(|row| cell(row, "outcome") == "approved").map(|row| cell(row, "request")).unwrap();
+    let pending = cast.ask("lucia", &secret, Right::Read, 60).await.unwrap();
+    let submitted = cast.console.now();
+    cast.world.clock.advance(TimeDelta::hours(1));
+    cast.approve("teodor", &pending).await.unwrap();
+    let then = rows(Kind::Requests, &at(submitted + TimeDelta::minutes(1)), false).await;
+    let row = |id: &str| then.iter().find(|row| cell(row, "request") == id).unwrap();
+    assert_eq!(cell(row(&request), "outcome"), "approved");
+    for name in ["ended_at", "outcome", "lead_minutes", "decided_by", "grant"] {
+        assert_eq!(cell(row(&pending), name), "", "{name}");
+    }
+    let now = rows(Kind::Requests, "", false).await;
+    assert!(now.iter().any(|row| cell(row, "request") == pending && cell(row, "lead_minutes") == "60"));
     // A grant that nobody used for a month, and one that somebody did.
     let worker = crate::workloads::machine(&cast, "worker", Tier::Staging).await;
     let request = crate::workloads::allow(&cast, &worker, &secret, 60 * 24 * 100).await;
