@@ -132,8 +132,12 @@ test("the palette finds a secret by keyboard alone", async ({ browser, complaint
   const page = await signIn(browser, "Mara Lindqvist", complaints);
   await awake(page);
   await page.keyboard.press("Control+k");
+  // The first answers come late: Enter waits for the answer to what is in the box, and opens nothing else.
+  await page.route(/\/go\?q=\w{0,4}$/, async (route) => {
+    await new Promise((resolve) => setTimeout(resolve, 600));
+    await route.continue().catch(() => {});
+  });
   await page.keyboard.type("tokenisation");
-  await expect(page.getByRole("option", { name: /cards\/tokenisation-hmac/ }).first()).toBeVisible();
   await page.keyboard.press("Enter");
   await expect(page.getByRole("heading", { level: 1 })).toHaveText("cards/tokenisation-hmac");
   await awake(page);

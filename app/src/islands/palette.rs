@@ -17,6 +17,26 @@ struct Entry {
     href: String,
 }
 
+/// Which of the searches the list answers. Answers may come late or in another order than they were asked for, and Enter
+/// must never open what was found for other words than those in the box: it waits for theirs.
+#[derive(Clone, Copy, Default)]
+struct Turn {
+    asked: u32,
+    answered: u32,
+    enter: bool,
+}
+
+impl Turn {
+    fn ask(&mut self) {
+        self.asked = self.asked.wrapping_add(1);
+        self.enter = false;
+    }
+
+    fn waits(self) -> bool {
+        self.asked != self.answered
+    }
+}
+
 const GO: [(&str, &str); 6] =
     [("h", "/"), ("i", "/inbox"), ("r", "/requests"), ("m", "/access"), ("p", "/projects"), ("a", "/audit")];
 
@@ -26,11 +46,22 @@ pub fn Palette() -> impl IntoView {
     let input = NodeRef::<html::Input>::new();
     let (entries, set_entries) = signal::<Vec<Entry>>(Vec::new());
     let (chosen, set_chosen) = signal(0_usize);
+    let turn = RwSignal::new(Turn::default());
     let search = move |words: String| {
+        turn.update(Turn::ask);
+        let mine = turn.get_untracked().asked;
         spawn_local(async move {
             let found = browser::json(&format!("/go?{}", nav::form(&[("q", &words)])), None).await;
+            if turn.get_untracked().asked != mine {
+                return;
+            }
             set_chosen.set(0);
             set_entries.set(found.map(|(_, json)| read(&json)).unwrap_or_default());
+            let enter = turn.get_untracked().enter;
+            turn.update(|turn| turn.answered = mine);
+            if enter && let Some(first) = entries.with_untracked(|entries| entries.first().cloned()) {
+                go(&first.href);
+            }
         });
     };
     let open = move || {
@@ -73,6 +104,7 @@ pub fn Palette() -> impl IntoView {
         match event.key().as_str() {
             "ArrowDown" if count > 0 => set_chosen.update(|chosen| *chosen = (*chosen + 1) % count),
             "ArrowUp" if count > 0 => set_chosen.update(|chosen| *chosen = (*chosen + count - 1) % count),
+            "Enter" if turn.get_untracked().waits() => turn.update(|turn| turn.enter = true),
             "Enter" => {
                 if let Some(entry) = entries.with_untracked(|entries| entries.get(chosen.get_untracked()).cloned()) {
                     go(&entry.href);
@@ -86,7 +118,7 @@ pub fn Palette() -> impl IntoView {
         <button class="jump" type="button" aria-haspopup="dialog" on:click=move |_| open()>
             <span class="ic find" aria-hidden="true"></span>"Search or go to " <kbd>"Ctrl K"</kbd>
         </button>
-        <dialog class="palette" node_ref=dialog aria-label="Search or go to">
+        <dialog class="palette" node_ref=dialog aria-label="Search or go to" on:close=move |_| turn.update(|turn| turn.enter = false)>
             <input class="input" node_ref=input type="text" role="combobox" aria-expanded="true" aria-controls="palette-list"
                 aria-label="Search secrets, projects and pages" autocomplete="off" spellcheck="false"
                 on:input=move |event| search(event_target_value(&event)) on:keydown=keys />

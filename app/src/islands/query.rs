@@ -25,6 +25,8 @@ pub fn QueryBox() -> impl IntoView {
     let (chosen, set_chosen) = signal::<Option<usize>>(None);
     let (asked, set_asked) = signal(0_u32);
     let close = move || {
+        // Also what is still to come is no longer wanted.
+        set_asked.update(|asked| *asked += 1);
         set_offers.set(Offers::default());
         set_chosen.set(None);
         if let Some(input) = input() {
@@ -34,6 +36,8 @@ pub fn QueryBox() -> impl IntoView {
     };
     let ask = move || {
         let Some(input) = input() else { return };
+        // What stands there was offered for other text, and would be put in the wrong place.
+        set_chosen.set(None);
         let (text, cursor) = (input.value(), cursor(&input));
         set_asked.update(|asked| *asked += 1);
         let mine = asked.get_untracked();
