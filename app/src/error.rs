@@ -112,6 +112,7 @@ sentences! {
         NotPublic = "not_public", "This is done over loopback or TLS only.";
         PlanUnconfirmed = "plan_unconfirmed", "Somebody of security, who did not set the plan, confirms it before values go there.";
         NoSuchVersion = "no_such_version", "This version was deleted or destroyed.";
+        OwnSignal = "own_signal", "This signal is about you. Somebody else answers it.";
         UsedBefore = "used_before", "This value was used before. A secret that rotates does not take one of its last five again.";
         OtherEnvironment = "other_environment", "This workload belongs to another environment.";
     }

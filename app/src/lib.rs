@@ -17,6 +17,7 @@ pub mod reports;
 pub mod requests;
 pub mod rotations;
 pub mod session;
+pub mod signals;
 pub mod time;
 #[cfg(feature = "ssr")]
 pub mod ui;

@@ -114,6 +114,11 @@ impl Flash {
                 "Set. Where it names servers, somebody of security confirms it before it is carried out."
             }
             Action::StartRotation => "Begun. Each step appears here; the old value works until the new one does.",
+            Action::AssignSignal => "Assigned. They have been told.",
+            Action::SnoozeSignal => "Put off. It comes back by itself.",
+            Action::RejectSignal => "Noted. It counts against its detector.",
+            Action::CloseSignal => "Closed.",
+            Action::ReopenSignal => "Open again.",
             Action::ReportLeak => "Reported. Leads and security have been told.",
             Action::ContainCase => "Contained. What has a plan is rotated now; what has none is changed by hand.",
             Action::CutOff => "The old value is disabled now. Whoever has not moved fails.",

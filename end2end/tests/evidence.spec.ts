@@ -1,6 +1,6 @@
 // From a question to proof that an outsider can check: search, panel, export, and the check in this browser.
 import { readFileSync } from "node:fs";
-import { accessible, expect, signIn, test } from "./console";
+import { accessible, expect, flash, signIn, test } from "./console";
 
 test("an auditor searches with completions, opens an event beside the list and narrows by what it says", async ({ browser, complaints }) => {
   const page = await signIn(browser, "Samir Haddad", complaints);
@@ -79,4 +79,25 @@ test("the log’s integrity is told, and verified as a job", async ({ browser, c
   await expect(page.getByText("whole: every event is the one that was signed")).toBeVisible({ timeout: 30_000 });
   await page.goto("/log");
   await expect(page.getByText("Whole", { exact: true })).toBeVisible();
+});
+
+test("a signal is read, assigned, put off and closed, with each answer in the trail", async ({ browser, complaints }) => {
+  const page = await signIn(browser, "Mara Lindqvist", complaints);
+  await page.goto("/signals?detector=refusal_burst");
+  await page.getByRole("link", { name: "Burst of refusals" }).first().click();
+  await expect(page.getByText(/was refused 10 times within ten minutes/)).toBeVisible();
+  await expect(page.getByRole("table", { name: "Events" }).locator("tbody tr")).toHaveCount(10);
+  await page.getByRole("button", { name: "Close" }).click();
+  await expect(page.getByRole("alert")).toContainText("Say why");
+  await page.getByLabel("Who looks at it").selectOption({ label: "Ewa Nowak" });
+  await page.getByRole("button", { name: "Assign" }).click();
+  await expect(flash(page)).toContainText("Assigned. They have been told.");
+  await page.getByLabel("What you found").fill("A script of his, stopped.");
+  await page.getByRole("button", { name: "Close" }).click();
+  await expect(flash(page)).toContainText("Closed.");
+  const answers = page.getByRole("region", { name: "Answers so far" });
+  await expect(answers).toContainText("Closed, by Mara Lindqvist");
+  await expect(answers).toContainText("Assigned to Ewa Nowak");
+  await page.goto("/audit?q=action%3Asignal.closed");
+  await expect(page.locator("tbody tr").first()).toContainText("Closed a signal");
 });

@@ -3,7 +3,7 @@
 import { type Persona, accessible, expect, signIn, test } from "./console";
 
 const pages: Record<Persona, string[]> = {
-  "Mara Lindqvist": ["/", "/inbox", "/projects", "/projects/payments", "/projects/payments?q=zzz", "/people", "/workloads", "/dashboard", "/dashboard?range=7d&level=production", "/audit", "/audit/5", "/log", "/reports", "/evidence", "/account", "/api", "/notices", "/rotations", "/rotations/calendar", "/rotations/calendar?view=agenda", "/cases", "/rotations/known", "/rotations/select?older=30"],
+  "Mara Lindqvist": ["/", "/inbox", "/projects", "/projects/payments", "/projects/payments?q=zzz", "/people", "/workloads", "/dashboard", "/dashboard?range=7d&level=production", "/signals", "/signals?show=all", "/signals?show=mine", "/audit", "/audit/5", "/log", "/reports", "/evidence", "/account", "/api", "/notices", "/rotations", "/rotations/calendar", "/rotations/calendar?view=agenda", "/cases", "/rotations/known", "/rotations/select?older=30"],
   "Iris Okonkwo": ["/", "/inbox", "/requests", "/access", "/projects/payments", "/projects/payments/secrets/new", "/projects/payments/import", "/workloads/new", "/rotations", "/cases?project=payments", "/rotations/calendar?month=2030-02"],
   "Jonas Weidmann": ["/", "/requests", "/access", "/inbox"],
   "Samir Haddad": ["/", "/audit?q=outcome%3Arefused", "/audit?q=acter%3Ax", "/audit?q=action%3Arevealed&event=900", "/people"],
@@ -27,6 +27,12 @@ for (const width of [1280, 390]) {
             const line = (await page.getByRole("table", { name: table }).locator("tbody th a").first().getAttribute("href"))!;
             addresses.push(line);
             if (form && who === "Iris Okonkwo") addresses.push(`${secret}/rotation`, `${secret}/leak`);
+          }
+          if (who === "Mara Lindqvist") {
+            for (const of of ["odd_hours", "refusal_burst", "mutual_approvals"]) {
+              await page.goto(`/signals?show=all&detector=${of}`);
+              addresses.push((await page.getByRole("table", { name: "Signals" }).locator("tbody th a").first().getAttribute("href"))!);
+            }
           }
           await page.goto("/cases");
           addresses.push((await page.getByRole("table", { name: "Open cases" }).locator("tbody th a").first().getAttribute("href"))!);

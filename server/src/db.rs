@@ -50,6 +50,8 @@ pub const OPERATIONAL: &[&str] = &[
     "search_postings",
     "metric_hours",
     "metric_actors",
+    "signal_memory",
+    "signals",
     "audit_streams",
     "seen_heads",
     "cosigned_heads",

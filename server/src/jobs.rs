@@ -3,7 +3,7 @@
 use crate::{
     audit::event::{Event, Who},
     console::Console,
-    grants, people, reports, requests, rotations, vault,
+    grants, people, reports, requests, rotations, signals, vault,
 };
 use app::{
     audit::{action::Action, verify::HEARTBEAT},
@@ -13,6 +13,9 @@ use std::time::Duration;
 
 /// How often it is looked for what is due: the most that anything is late by.
 pub const LOOK: Duration = Duration::from_secs(2);
+
+/// How often new events are looked at for signals.
+const WATCH: Duration = Duration::from_secs(10);
 
 /// Everything that is due now, once. The demonstration calls it as its clock moves.
 pub async fn run_due(console: &Console) -> Result<(), Error> {
@@ -53,6 +56,15 @@ pub fn start(console: &Console) {
                 tracing::error!(%error, "exports");
             }
             tokio::time::sleep(LOOK).await;
+        }
+    });
+    let watch = console.clone();
+    tokio::spawn(async move {
+        loop {
+            if let Err(error) = signals::refresh(&watch).await {
+                tracing::error!(%error, "signals");
+            }
+            tokio::time::sleep(WATCH).await;
         }
     });
     let beat = console.clone();

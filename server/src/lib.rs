@@ -23,6 +23,7 @@ pub mod policies;
 pub mod reports;
 pub mod requests;
 pub mod rotations;
+pub mod signals;
 pub mod space;
 pub mod vault;
 pub mod workloads;

@@ -150,6 +150,11 @@ actions! {
     CosignHead = "log.head_cosigned", "Left a witness's cosignature";
     SaveView = "view.saved", "Kept a view of the trail";
     RemoveView = "view.removed", "Removed a view of the trail";
+    AssignSignal = "signal.assigned", "Assigned a signal";
+    SnoozeSignal = "signal.snoozed", "Put a signal off";
+    RejectSignal = "signal.not_useful", "Called a signal not useful";
+    CloseSignal = "signal.closed", "Closed a signal";
+    ReopenSignal = "signal.reopened", "Opened a signal again";
 }
 
 impl Action {

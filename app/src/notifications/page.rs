@@ -27,6 +27,8 @@ fn words(kind: &str, subject: &str) -> (&'static str, String) {
         "report.done" => ("What you asked for is made: take it within a day", format!("/reports/{subject}")),
         "report.failed" => ("What you asked for could not be made", format!("/reports/{subject}")),
         "stream.stopped" => ("A live copy of the trail has stopped", "/log".into()),
+        "signal.raised" => ("Something stands out in the trail", format!("/signals/{subject}")),
+        "signal.assigned" => ("A signal was assigned to you", format!("/signals/{subject}")),
         "case.leak" => ("A leak was reported: contain it", format!("/cases/{subject}")),
         "rotation.old_alive" => {
             ("An old credential works again after it was shown dead", format!("/rotations/{subject}"))

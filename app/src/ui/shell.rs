@@ -117,7 +117,10 @@ fn rail(shell: &Shell, viewer: &Viewer) -> AnyView {
                 </ul>
                 {evidence.then(|| view! {
                     <h2>"Governance"</h2>
-                    <ul>{entry("/dashboard", "Dashboard", 0, false, "")}</ul>
+                    <ul>
+                        {entry("/dashboard", "Dashboard", 0, false, "")}
+                        {entry("/signals", "Signals", 0, false, "")}
+                    </ul>
                     <h2>"Evidence"</h2>
                     <ul>
                         {entry("/audit", "Audit trail", 0, false, "")}

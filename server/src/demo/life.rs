@@ -14,6 +14,7 @@ use crate::{
     jobs,
     people::{self, Caller, Entry, open_session, store as people_store},
     requests::{self, Ask},
+    signals,
     vault::{self, Source, Take},
     workloads,
 };
@@ -51,7 +52,7 @@ pub struct Life {
     pub(super) projects: Vec<String>,
     pub(super) places: Vec<Place>,
     /// `(id, client secret, project index, paths)` of each workload.
-    machines: Vec<(String, Zeroizing<String>, usize, Vec<&'static str>)>,
+    pub(super) machines: Vec<(String, Zeroizing<String>, usize, Vec<&'static str>)>,
     pub(super) last_event: Moment,
     /// What stands beside the partners' systems, and the key that its calls are signed with.
     pub(super) receiver: (Receiver, Zeroizing<String>),
@@ -59,6 +60,9 @@ pub struct Life {
     pub(super) partners: Vec<Place>,
     /// Who left.
     pub(super) gone: Vec<&'static str>,
+    /// How much of what stands out happened already; where two are who decide for each other.
+    pub(super) planted: usize,
+    pub(super) pair: usize,
 }
 
 impl Life {
@@ -77,6 +81,8 @@ impl Life {
             receiver,
             partners: Vec::new(),
             gone: Vec::new(),
+            planted: 0,
+            pair: 0,
         }
     }
 
@@ -87,16 +93,24 @@ impl Life {
         self.fill().await?;
         self.machines().await?;
         self.partners().await?;
+        let mut morning = self.clock.now();
         loop {
-            let next = (self.clock.now() + TimeDelta::days(1)).with_hour(7).and_then(|at| at.with_minute(0));
-            let next = next.unwrap_or(self.end);
-            if next >= self.end - TimeDelta::hours(6) {
+            let next = (morning + TimeDelta::days(1)).with_hour(7).and_then(|at| at.with_minute(0));
+            morning = next.unwrap_or(self.end);
+            if morning >= self.end - TimeDelta::hours(6) {
                 break;
             }
-            self.to(next).await?;
-            let left = (self.end - next).num_days();
+            let left = (self.end - morning).num_days();
+            let working = !matches!(morning.weekday(), Weekday::Sat | Weekday::Sun);
+            if working {
+                self.night(left, morning).await?;
+            }
+            self.to(morning).await?;
             self.rotations_of_day(left).await?;
             self.day().await?;
+            if working {
+                self.strange(left).await?;
+            }
         }
         self.to((self.end - TimeDelta::hours(3)).max(self.clock.now())).await?;
         self.today().await?;
@@ -104,7 +118,7 @@ impl Life {
     }
 
     /// Moves the clock, with a heartbeat where nothing else happened and with what falls due on the way.
-    async fn to(&mut self, moment: Moment) -> Result<(), Error> {
+    pub(super) async fn to(&mut self, moment: Moment) -> Result<(), Error> {
         while moment - self.last_event > BEAT {
             self.clock.set((self.last_event + BEAT).max(self.clock.now()));
             jobs::run_due(&self.console).await?;
@@ -398,7 +412,7 @@ impl Life {
         Ok(())
     }
 
-    async fn come(&mut self, login: &'static str) -> Result<(), Error> {
+    pub(super) async fn come(&mut self, login: &'static str) -> Result<(), Error> {
         let id = self.people[login].clone();
         let person = people_store::find(&mut self.console.read().await?, &id, self.console.seal_key()).await?;
         let browser = crate::keys::random::<32>().map_err(|_| Error::Unavailable)?.to_vec();
@@ -593,6 +607,8 @@ impl Life {
             self.later(10).await?;
             self.ask("lucia.ferraro", vec![place.id], Right::Read, 60, REASONS[3], None).await?;
         }
-        self.fetch().await
+        self.fetch().await?;
+        signals::refresh(&self.console).await?;
+        Ok(())
     }
 }

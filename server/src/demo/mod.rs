@@ -7,8 +7,10 @@ mod life;
 pub mod organisation;
 pub mod receiver;
 mod rotations;
+mod strange;
 
 pub use organisation::NAME as ORGANISATION;
+pub use strange::PLANTED;
 
 use crate::{
     audit,

@@ -8,7 +8,7 @@ use crate::{
     grants::{self, Holder},
     notifications,
     people::{self, Caller},
-    rotations, vault,
+    rotations, signals, vault,
 };
 use app::{
     error::Error,
@@ -17,6 +17,7 @@ use app::{
     policies::model::{Role, Tier},
     rotations::model::{Step, Trigger},
     session::Theme,
+    signals::model::State as SignalState,
 };
 use axum::{
     Json,
@@ -103,9 +104,13 @@ async fn posture(
     let wide = caller.is(Role::Security) || caller.is(Role::Auditor);
     let (mut known, mut old) = (0, 0);
     let mut worst = (0, "/projects".to_owned());
+    let mut led = Vec::new();
     for project in catalog::store::projects(db).await? {
         if !wide && !caller.leads(&project.id) {
             continue;
+        }
+        if !wide {
+            led.push(project.id.clone());
         }
         let environments = catalog::store::environments(db, &project.id, key).await?;
         let tier = |id: &str| {
@@ -137,6 +142,9 @@ async fn posture(
         let (stopped, late) = stopped(signed, db, wide).await?;
         lines.push(("Rotations that stopped and need a person", stopped, "/rotations".into(), "danger"));
         lines.push(("Open leaks, and other cases past their target", late, "/cases".into(), "danger"));
+        let narrow = signals::store::Narrow { state: Some(SignalState::Open), projects: &led, ..Default::default() };
+        let open = signals::store::list(db, &narrow, now, 100).await?.len();
+        lines.push(("Open signals", open, "/signals".into(), "attention"));
         lines.push(("Production values known to people", known, worst.1, "attention"));
         lines.push(("Values past their age", old, "/projects".into(), "danger"));
     }

@@ -22,6 +22,7 @@ mod rotations;
 pub mod routes;
 mod secrets;
 mod session;
+mod signals;
 mod visitor;
 mod workloads;
 

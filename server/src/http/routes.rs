@@ -1,7 +1,7 @@
 //! Every route, once: method, path, who may come, and what answers.
 use super::{
     Site, account, api, assets, audit, catalog, grants, home, integrity, log, metrics, people, reports, requests,
-    rotations, secrets, workloads,
+    rotations, secrets, signals, workloads,
 };
 use app::{audit::action::Action, people::tokens::Scope};
 use axum::{
@@ -177,6 +177,9 @@ pub fn table() -> Vec<Route> {
         post("/reports/{id}/cancel", Person(CancelExport), reports::cancel),
         get("/reports/{id}/file", Person(DownloadExport), reports::file),
         get("/reports/{id}/manifest", Person(DownloadExport), reports::manifest),
+        get("/signals", Person(ReadTrail), signals::list),
+        get("/signals/{key}", Person(ReadTrail), signals::one),
+        post("/signals/{key}", Person(CloseSignal), signals::answer),
         get("/dashboard", Person(ReadTrail), metrics::dashboard),
         get("/metrics", Program(Scope::ReadMetrics, ReadTrail), api::prometheus),
         get("/log", Person(ReadTrail), integrity::integrity),

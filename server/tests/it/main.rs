@@ -24,6 +24,7 @@ mod requests;
 mod rotations;
 mod schedules;
 mod search;
+mod signals;
 mod state;
 mod streams;
 mod tidy;

@@ -1,0 +1,13 @@
+//! Signals: the detectors run over the trail as it grows; what they find waits for an answer.
+//!
+//! ```text
+//! trail ─projection─▶ memory of the detectors ─▶ signals ─▶ notices to security
+//!                                                    ▲
+//!                        answers (operations, events) ┘
+//! ```
+mod answer;
+pub mod store;
+mod watch;
+
+pub use answer::{Wanted, action, answer, find, may_answer};
+pub use watch::{Watch, refresh};
