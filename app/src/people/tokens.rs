@@ -15,6 +15,7 @@ words! {
         ReadRotations = "rotations:read", "Read rotations, their calendar, cases and figures";
         Rotate = "rotations:write", "Check, begin, pause and settle rotations, and read them";
         ReadAccess = "access:read", "Read the requests that you may see, your inbox and what you hold";
+        AskAccess = "access:write", "Ask for access, withdraw requests, give back what you hold, and read them";
         ReadTrail = "trail:read", "Search the trail, have exports and bundles made and take them, as far as you may read";
         ReadMetrics = "metrics:read", "Read counts for a monitor (Prometheus)";
         Witness = "log:witness", "Read the log's heads and proofs, and leave a witness's cosignatures";
@@ -24,7 +25,8 @@ words! {
 impl Scope {
     /// Whoever may change things may read them.
     pub fn includes(self, other: Scope) -> bool {
-        self == other || (self, other) == (Self::Rotate, Self::ReadRotations)
+        self == other
+            || matches!((self, other), (Self::Rotate, Self::ReadRotations) | (Self::AskAccess, Self::ReadAccess))
     }
 
     /// Does it cover this action? Everything that is not named here is covered by no token.
@@ -33,6 +35,9 @@ impl Scope {
         match self {
             Self::ReadRotations => action == ViewCatalog,
             Self::ReadAccess => matches!(action, ViewCatalog | ViewRequest),
+            Self::AskAccess => {
+                matches!(action, ViewCatalog | ViewRequest | SubmitRequest | WithdrawRequest | GiveBackGrant)
+            }
             Self::ReadTrail => matches!(action, Action::ReadTrail | StartExport | CancelExport | DownloadExport),
             Self::ReadMetrics => action == Action::ReadTrail,
             Self::Witness => action == CosignHead,

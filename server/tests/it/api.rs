@@ -45,7 +45,7 @@ async fn program(cast: &Cast, token: &str) -> Result<Caller, Error> {
 }
 
 /// A call with a token: its status and its JSON.
-async fn call(router: &Router, token: &str, method: Method, path: &str, body: &str) -> (StatusCode, Value) {
+pub async fn call(router: &Router, token: &str, method: Method, path: &str, body: &str) -> (StatusCode, Value) {
     let request = Request::builder()
         .method(method)
         .uri(path)
@@ -61,13 +61,13 @@ async fn call(router: &Router, token: &str, method: Method, path: &str, body: &s
     (status, serde_json::from_slice(&bytes).unwrap())
 }
 
-async fn get(router: &Router, token: &str, path: &str) -> Value {
+pub async fn get(router: &Router, token: &str, path: &str) -> Value {
     let (status, answer) = call(router, token, Method::GET, path, "").await;
     assert_eq!(status, StatusCode::OK, "{path}: {answer}");
     answer
 }
 
-async fn post(router: &Router, token: &str, path: &str, body: Value) -> (StatusCode, Value) {
+pub async fn post(router: &Router, token: &str, path: &str, body: Value) -> (StatusCode, Value) {
     call(router, token, Method::POST, path, &body.to_string()).await
 }
 
@@ -370,62 +370,6 @@ story!(every_call_asks_for_its_scope_and_for_the_role_behind_it, |world| {
         assert_eq!(status, fits, "{path}");
     }
     assert_eq!(rotation(&cast, &id).await.step(), Step::Overlap);
-});
-
-story!(requests_and_grants_are_read_as_far_as_their_owner_may, |world| {
-    let (cast, router) = site(world).await;
-    let secret = cast.filled("db/one", Tier::Staging, Class::Normal).await;
-    let mut asked = Vec::new();
-    for _ in 0..3 {
-        let id = cast.ask("jonas", &secret, Right::Read, 60).await.unwrap();
-        requests::withdraw_request(&cast.console, &cast.caller("jonas").await, &id).await.unwrap();
-        asked.push(id);
-        cast.world.clock.advance(TimeDelta::minutes(1));
-    }
-    asked.push(cast.ask("jonas", &secret, Right::Read, 60).await.unwrap());
-    let jonas = token(&cast, "jonas", &[Scope::ReadAccess]).await;
-    let teodor = token(&cast, "teodor", &[Scope::ReadAccess]).await;
-    let ids = |page: &Value| -> Vec<String> {
-        page["items"].as_array().unwrap().iter().map(|item| item["id"].as_str().unwrap().to_owned()).collect()
-    };
-    // Page by page, the newest first.
-    let first = get(&router, &jonas, "/api/v1/requests?limit=3").await;
-    let next = first["next"].as_str().unwrap();
-    let second = get(&router, &jonas, &format!("/api/v1/requests?limit=3&before={next}")).await;
-    assert!(second["next"].is_null());
-    let mut seen = [ids(&first), ids(&second)].concat();
-    seen.reverse();
-    assert_eq!(seen, asked);
-    let states: Vec<&str> =
-        first["items"].as_array().unwrap().iter().map(|item| item["state"].as_str().unwrap()).collect();
-    assert_eq!(states, ["in_review", "withdrawn", "withdrawn"]);
-    // Whoever can decide it has it in the inbox, until it is decided; nobody's list holds others' requests.
-    assert_eq!(ids(&get(&router, &teodor, "/api/v1/requests?of=inbox").await), [asked[3].clone()]);
-    assert!(ids(&get(&router, &jonas, "/api/v1/requests?of=inbox").await).is_empty());
-    assert!(ids(&get(&router, &teodor, "/api/v1/requests").await).is_empty());
-    assert!(ids(&get(&router, &jonas, "/api/v1/grants").await).is_empty());
-    cast.approve("teodor", &asked[3]).await.unwrap();
-    assert!(ids(&get(&router, &teodor, "/api/v1/requests?of=inbox").await).is_empty());
-    let path = format!("/api/v1/requests/{}", asked[3]);
-    let detail = get(&router, &jonas, &path).await;
-    assert_eq!(detail["request"]["state"], "approved");
-    assert_eq!(detail["decisions"][0]["person"], cast.id("teodor"));
-    assert_eq!(detail["decisions"][0]["stands"], true);
-    // What it led to, until it ends by itself.
-    let held = get(&router, &jonas, "/api/v1/grants").await;
-    assert_eq!(held["items"][0]["id"], detail["request"]["grant"]);
-    assert_eq!(held["items"][0]["state"], "active");
-    assert_eq!(held["items"][0]["secrets"][0]["id"], secret);
-    assert!(ids(&get(&router, &teodor, "/api/v1/grants").await).is_empty());
-    cast.world.clock.advance(TimeDelta::minutes(61));
-    assert!(ids(&get(&router, &jonas, "/api/v1/grants").await).is_empty());
-    // Somebody else's request is not there for whoever may not see it; nor is what was made up.
-    let lucia = token(&cast, "lucia", &[Scope::ReadAccess]).await;
-    assert_eq!(call(&router, &lucia, Method::GET, &path, "").await.0, StatusCode::NOT_FOUND);
-    for wrong in ["?limit=0", "?before=rot_1", "?of=all", "?of=own&x=1"] {
-        let (status, _) = call(&router, &jonas, Method::GET, &format!("/api/v1/requests{wrong}"), "").await;
-        assert!([StatusCode::UNPROCESSABLE_ENTITY, StatusCode::BAD_REQUEST].contains(&status), "{wrong} {status}");
-    }
 });
 
 story!(lists_come_in_pages_of_what_one_may_see, |world| {

@@ -7,6 +7,7 @@ mod crash;
 mod steps;
 mod support;
 
+mod access_api;
 mod api;
 mod cases;
 mod expiry;

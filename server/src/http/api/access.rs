@@ -1,8 +1,8 @@
 //! Requests and grants, as far as a token's owner may see them.
 use super::{
-    bearer::Program,
+    bearer::{Body, Program},
     model::*,
-    reference::{Mistaken, Refused},
+    reference::{Conflicting, Mistaken, Refused},
     rotations::{page_of, place},
 };
 use crate::{
@@ -11,13 +11,22 @@ use crate::{
     db::Sql,
     grants::{self, store::Holder},
     http::Problem,
-    requests::{self as operations, store},
+    requests::{self as operations, Ask, store},
 };
-use app::{error::Error, grants::model as given, id::RequestId, requests::model as asked};
+use app::{
+    audit::action::Action,
+    error::Error,
+    grants::model as given,
+    id::{CorrelationId, RequestId},
+    policies::model::Right,
+    requests::model as asked,
+};
 use axum::{
     Json,
     extract::{Path, Query},
 };
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use sha2::{Digest, Sha256};
 
 type Answer<T> = Result<Json<T>, Problem>;
 
@@ -151,4 +160,86 @@ pub async fn list_grants(program: Program) -> Answer<Page<Grant>> {
         });
     }
     Ok(Json(Page { items, next: None }))
+}
+
+/// The same name of the same person is the same request.
+fn once(console: &Console, person: &str, name: Option<&str>) -> Result<String, Error> {
+    match name {
+        None => Ok(console.id::<CorrelationId>()?.to_string()),
+        Some(name) if name.is_empty() || name.chars().count() > 200 => {
+            Err(Error::invalid("once", "1 to 200 characters."))
+        }
+        Some(name) => {
+            let digest = Sha256::new().chain_update(person).chain_update([0]).chain_update(name).finalize();
+            Ok(format!("once_{}", URL_SAFE_NO_PAD.encode(digest)))
+        }
+    }
+}
+
+/// Asks for access. Where a person has to decide, they do it in the console.
+#[utoipa::path(
+    post, path = "/api/v1/requests", tag = "Access", operation_id = "submitRequest", request_body = AskFor,
+    security(("personal" = ["access:write"])),
+    responses(
+        (status = 200, body = Asked), (status = 401, response = Refused), (status = 403, response = Refused),
+        (status = 404, response = Refused), (status = 409, response = Conflicting), (status = 422, response = Mistaken),
+    )
+)]
+pub async fn submit_request(program: Program, Body(body): Body<AskFor>) -> Answer<Asked> {
+    let (console, caller) = (program.console(), &program.caller);
+    let right = match &body.right {
+        None => Right::Read,
+        Some(code) => Right::from_code(code).ok_or_else(|| Error::invalid("right", "`read` or `write`."))?,
+    };
+    if body.secrets.len() > 100 {
+        return Err(Error::invalid("secrets", "At most 100 secrets in one request.").into());
+    }
+    let mut secrets = Vec::new();
+    let mut db = console.read().await?;
+    for name in &body.secrets {
+        secrets.push(Located::named(console, &mut db, caller, name).await?.secret.id);
+    }
+    drop(db);
+    let form = once(console, caller.id(), body.once.as_deref())?;
+    let ask = Ask {
+        secrets,
+        right,
+        minutes: body.minutes,
+        reason: &body.reason,
+        starts_at: body.starts_at,
+        workload: body.workload.as_deref(),
+        form: &form,
+    };
+    let (request, action, receipt) = operations::submit_request(console, caller, ask).await?;
+    Ok(Json(Asked { request, granted: action == Action::IssueGrant, event: receipt.seq }))
+}
+
+/// Withdraws one's own request: nobody is asked any more.
+#[utoipa::path(
+    post, path = "/api/v1/requests/{id}/withdraw", tag = "Access", operation_id = "withdrawRequest",
+    params(("id" = String, Path, description = "`req_…`")),
+    security(("personal" = ["access:write"])),
+    responses(
+        (status = 200, body = Done), (status = 401, response = Refused), (status = 403, response = Refused),
+        (status = 404, response = Refused),
+    )
+)]
+pub async fn withdraw_request(program: Program, Path(id): Path<String>) -> Answer<Done> {
+    let receipt = operations::withdraw_request(program.console(), &program.caller, &id).await?;
+    Ok(Json(Done { event: receipt.seq }))
+}
+
+/// Gives back access that one holds.
+#[utoipa::path(
+    post, path = "/api/v1/grants/{id}/give-back", tag = "Access", operation_id = "giveBackGrant",
+    params(("id" = String, Path, description = "`grt_…`")),
+    security(("personal" = ["access:write"])),
+    responses(
+        (status = 200, body = Done), (status = 401, response = Refused), (status = 403, response = Refused),
+        (status = 404, response = Refused), (status = 409, response = Conflicting),
+    )
+)]
+pub async fn give_back_grant(program: Program, Path(id): Path<String>) -> Answer<Done> {
+    let receipt = grants::give_back_grant(program.console(), &program.caller, &id).await?;
+    Ok(Json(Done { event: receipt.seq }))
 }

@@ -2,6 +2,7 @@
 //! token, by the same operations as the pages. Described by OpenAPI (`reference`), problems as RFC 9457 has them.
 mod access;
 mod bearer;
+mod figures;
 mod log;
 mod machine;
 mod model;
@@ -12,6 +13,7 @@ mod trail;
 
 pub use access::*;
 pub use bearer::Needs;
+pub use figures::*;
 pub use log::*;
 pub use machine::{secret, token};
 pub use model::*;

@@ -1,5 +1,5 @@
 //! The description of the API: an OpenAPI 3.1 document made from the handlers, and a page made from the document.
-use super::{access, log, machine, monitor, rotations, trail};
+use super::{access, figures, log, machine, monitor, rotations, trail};
 use crate::http::{
     Problem,
     visitor::{Signed, shown},
@@ -29,7 +29,10 @@ use utoipa::{
         machine::secret,
         access::list_requests,
         access::read_request,
+        access::submit_request,
+        access::withdraw_request,
         access::list_grants,
+        access::give_back_grant,
         rotations::list_rotations,
         rotations::start_rotation,
         rotations::check_rotation,
@@ -44,6 +47,9 @@ use utoipa::{
         rotations::list_cases,
         rotations::read_case,
         rotations::rotation_figures,
+        figures::dashboard,
+        figures::list_signals,
+        figures::read_signal,
         trail::search_events,
         trail::read_event,
         trail::start_export,
@@ -60,13 +66,14 @@ use utoipa::{
     modifiers(&Schemes),
     tags(
         (name = "Pipelines", description = "What a workload fetches with."),
-        (name = "Access", description = "What was asked for, what waits for the token's owner, and what they hold. To ask, to decide and \
+        (name = "Access", description = "Asking, what was asked for, what waits for the token's owner, and what they hold. To decide and \
                                          to take a value takes a person in the console."),
         (name = "Rotations", description = "Begun, watched and settled by somebody's program. To agree to one, to confirm a plan \
                                             or to attest takes a person in the console."),
         (name = "Cases", description = "Secrets that had to be rotated, until their old credential was dead."),
         (name = "Trail", description = "Asked in its language, a page at a time; and what can be made of it. What the token's owner \
                                         may not read is not there."),
+        (name = "Signals", description = "What stands out in the trail. To answer one takes a person in the console."),
         (name = "Log", description = "For witnesses: heads, proofs that one continues another, and cosignatures."),
         (name = "Figures", description = "Exact, over what the token's owner sees."),
     ),

@@ -89,3 +89,36 @@ pub struct Grant {
     pub starts_at: DateTime<Utc>,
     pub expires_at: DateTime<Utc>,
 }
+
+/// What is asked for, for the token's owner or for a workload of their team.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AskFor {
+    /// `project/environment/path`, 1 to 100 of one environment.
+    pub secrets: Vec<String>,
+    /// `read`, which it is by itself, or `write`.
+    #[serde(default)]
+    pub right: Option<String>,
+    pub minutes: i64,
+    /// Why: whoever decides reads it. Never a value.
+    #[serde(default)]
+    pub reason: String,
+    /// `wkl_…`
+    #[serde(default)]
+    pub workload: Option<String>,
+    /// When access shall begin, if later than its approval; at most seven days ahead.
+    #[serde(default)]
+    pub starts_at: Option<DateTime<Utc>>,
+    /// A name that you give to this request, up to 200 characters: sent again with it, it is the same request, not another.
+    #[serde(default)]
+    pub once: Option<String>,
+}
+
+/// It was asked for; or access began, where nobody has to decide.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Asked {
+    pub request: String,
+    /// Did access begin at once?
+    pub granted: bool,
+    pub event: u64,
+}

@@ -1,12 +1,14 @@
 //! What the API takes and answers, by tag: version 1, added to, never changed in meaning. The command line reads the same
 //! types.
 mod access;
+mod figures;
 mod log;
 mod machine;
 mod rotations;
 mod trail;
 
 pub use access::*;
+pub use figures::*;
 pub use log::*;
 pub use machine::*;
 pub use rotations::*;
