@@ -2,6 +2,7 @@
 the format's description, RFC 9162 (proofs), RFC 8032 (Ed25519) and the C2SP texts on signed notes and checkpoints.
 
     python3 evidence.py BUNDLE [VERIFIER-KEY]      exit code 0: it holds
+    python3 evidence.py --draw BUNDLE ROOT NONCE N     draws N of its events again, a number on each line
 """
 import base64, hashlib, json, re, sys, zipfile
 
@@ -156,7 +157,17 @@ def check(path, given=None):
     return count, disclosed, size
 
 
+def draw(bundle, root, nonce, count):
+    lines = zipfile.ZipFile(bundle).read("events.jsonl").decode().splitlines()
+    numbers = [json.loads(line)["seq"] for line in lines]
+    head = bytes.fromhex(root) + nonce.encode()
+    return sorted(numbers, key=lambda seq: hashlib.sha256(head + seq.to_bytes(8, "big")).digest())[: int(count)]
+
+
 if __name__ == "__main__":
+    if sys.argv[1] == "--draw":
+        print(*draw(*sys.argv[2:6]), sep="\n")
+        sys.exit(0)
     try:
         count, disclosed, size = check(*sys.argv[1:3])
     except Exception as wrong:

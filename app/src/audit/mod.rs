@@ -13,5 +13,6 @@ pub mod leaf;
 #[cfg(feature = "ssr")]
 pub mod page;
 pub mod query;
+pub mod sample;
 pub mod tree;
 pub mod verify;

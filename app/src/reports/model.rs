@@ -12,6 +12,7 @@ words! {
         Rotations = "rotations", "Cases of rotation, with the time each took";
         Dormant = "dormant", "Dormant access: grants that nobody used";
         Failed = "failed", "Failed attempts: what was refused, to whom and why";
+        Sample = "sample", "Sample: events drawn by lot, a page of evidence each";
         Verification = "verification", "Verification of the whole trail";
     }
 }
@@ -22,6 +23,7 @@ words! {
         Csv = "csv", "CSV";
         Xlsx = "xlsx", "XLSX";
         Lines = "jsonl", "JSON Lines";
+        Pdf = "pdf", "PDF, for people";
         Zip = "zip", "ZIP";
         Text = "txt", "Text";
     }
@@ -29,13 +31,14 @@ words! {
 
 impl Format {
     /// For tables.
-    pub const TABLES: [Self; 3] = [Self::Csv, Self::Xlsx, Self::Lines];
+    pub const TABLES: [Self; 4] = [Self::Csv, Self::Xlsx, Self::Lines, Self::Pdf];
 
     pub fn media(self) -> &'static str {
         match self {
             Self::Csv => "text/csv; charset=utf-8",
             Self::Xlsx => "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
             Self::Lines => "application/jsonl; charset=utf-8",
+            Self::Pdf => "application/pdf",
             Self::Zip => "application/zip",
             Self::Text => "text/plain; charset=utf-8",
         }
@@ -44,7 +47,7 @@ impl Format {
 
 impl Kind {
     /// The kinds that somebody asks for with a query.
-    pub const ASKED: [Self; 8] = [
+    pub const ASKED: [Self; 9] = [
         Self::Evidence,
         Self::Events,
         Self::Access,
@@ -53,6 +56,7 @@ impl Kind {
         Self::Rotations,
         Self::Dormant,
         Self::Failed,
+        Self::Sample,
     ];
 
     /// The format that it has, where there is no choice.
@@ -73,7 +77,7 @@ impl Kind {
     /// Criteria 2017), ISO/IEC 27001:2022 Annex A, PCI DSS 4.0.1.
     pub fn supports(self) -> &'static str {
         match self {
-            Self::Evidence | Self::Events | Self::Verification => {
+            Self::Evidence | Self::Events | Self::Sample | Self::Verification => {
                 "SOC 2 CC7.2, CC7.3 · ISO 27001 A.8.15, A.8.17 · PCI DSS 10.2, 10.3, 10.5"
             }
             Self::Access => "SOC 2 CC6.1, CC6.3 · ISO 27001 A.5.15, A.5.18, A.8.2, A.8.3 · PCI DSS 7.2.1, 7.2.4, 7.2.5",
@@ -90,6 +94,12 @@ impl Kind {
         (self == Self::Evidence).then_some(20_000)
     }
 }
+
+/// The rows of one PDF: more is for no reader.
+pub const PRINTED: u64 = 5_000;
+
+/// The most events that are drawn at once.
+pub const DRAWN: u32 = 200;
 
 /// The rows of one sheet: it is put together in memory, never on a disk unsealed.
 pub const SHEET: u64 = 100_000;

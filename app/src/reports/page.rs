@@ -58,7 +58,11 @@ pub fn list(shell: &Shell, lines: Vec<Line>, form: &Form) -> String {
                     {ui::input(form, "q", "Which events", "text", "The trail’s language, as on its page. Empty: everything you may read. A bundle of event:100..200 shows that none of them is left out.")}
                     {ui::input(form, "zone", "Time zone", "text", "IANA, for times beside UTC.")}
                     {ui::pick(form, "kind", "What", "A bundle proves each event to an outsider (up to 20,000 events). A table has no proofs. Reports of access, knowledge, requests and rotations are narrowed by project: and created: alone; access is as of the end of that time.", kinds)}
-                    {ui::pick(form, "format", "As", "A bundle is always a ZIP.", formats)}
+                    {ui::pick(form, "format", "As", "A bundle is always a ZIP. A PDF is for people: tagged, up to 5,000 rows.", formats)}
+                    <details class="more"><summary>"Of a sample"</summary>
+                        {ui::input(form, "sample", "How many events are drawn", "number", "1 to 200 of those that fit.")}
+                        {ui::input(form, "nonce", "The auditor’s nonce", "text", "Any text of the auditor’s own, chosen now: with the tree’s root it decides which events are drawn, and anybody can draw the same again.")}
+                    </details>
                     <label class="check"><input type="checkbox" name="redacted" value="yes" /><span>"Withhold names, paths, reasons and addresses. Proofs hold all the same."</span></label>
                     <label class="check"><input type="checkbox" name="raw" value="yes" /><span>"Leave cells as they are, also those that a spreadsheet would compute (the guard is off, and that is recorded)"</span></label>
                     <div class="actions"><button class="button primary" type="submit">"Make it"</button><a class="button plain" href="/evidence">"Check a bundle"</a></div>
@@ -81,6 +85,8 @@ pub struct One {
     pub zone: String,
     pub redacted: bool,
     pub raw: bool,
+    /// How many were drawn, with which nonce.
+    pub sample: Option<(u32, String)>,
     pub state: State,
     pub as_of: u64,
     pub asked_at: Moment,
@@ -132,7 +138,9 @@ pub fn one(shell: &Shell, view: One) -> String {
             State::Cancelled => ui::text("It was cancelled. What it had made is not kept."),
             State::Gone => view! { <p>"It was kept for a day and is gone. "<a href="/reports">"Make it again"</a></p> }.into_any(),
         };
+        let drawn = view.sample.clone().map(|(size, nonce)| format!("{size}, with the nonce {nonce}"));
         let facts = vec![
+            ("Drawn", ui::text(drawn.unwrap_or_else(|| "—".into()))),
             ("Of", view! { <a href=back><code>{query}</code></a> }.into_any()),
             ("Supports", ui::text(view.kind.map_or("—", Kind::supports))),
             ("Zone", ui::text(view.zone.clone())),

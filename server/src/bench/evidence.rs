@@ -126,8 +126,16 @@ async fn boards(name: &str, ground: &Arc<Ground>) -> Result<(), Failure> {
 /// B8: every event as CSV, sealed in chunks as it is made.
 async fn exports(name: &str, ground: &Arc<Ground>) -> Result<(), Failure> {
     let console = &ground.console;
-    let wanted =
-        Wanted { kind: Kind::Events, format: Format::Csv, query: "", zone: "UTC", redacted: false, raw: false };
+    let wanted = Wanted {
+        kind: Kind::Events,
+        format: Format::Csv,
+        query: "",
+        zone: "UTC",
+        redacted: false,
+        raw: false,
+        sample: 0,
+        nonce: "",
+    };
     let (id, _) = reports::start_export(console, &ground.lead, wanted).await?;
     let start = Instant::now();
     reports::run_due(console).await?;

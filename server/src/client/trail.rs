@@ -36,10 +36,10 @@ enum Verb {
     Export {
         #[arg(default_value = "")]
         query: String,
-        /// evidence, events, access, knowledge, requests, rotations, dormant, failed or verification
+        /// evidence, events, access, knowledge, requests, rotations, dormant, failed, sample or verification
         #[arg(long, default_value = "evidence", value_name = "KIND")]
         kind: String,
-        /// Of a table: csv, xlsx or jsonl
+        /// Of a table: csv, xlsx, jsonl or pdf
         #[arg(long, value_name = "FORMAT")]
         format: Option<String>,
         #[arg(long, value_name = "ZONE")]
@@ -50,6 +50,12 @@ enum Verb {
         /// Leave cells as they are, also those that a spreadsheet would compute
         #[arg(long)]
         raw: bool,
+        /// Of a sample: how many events are drawn
+        #[arg(long, value_name = "N", requires = "nonce")]
+        sample: Option<u32>,
+        /// Of a sample: the auditor's own text, which decides with the tree's root what is drawn
+        #[arg(long, value_name = "TEXT", requires = "sample")]
+        nonce: Option<String>,
         /// Where to write it; it must not be there yet
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
@@ -60,8 +66,9 @@ pub async fn run(trail: Trail) -> Result<ExitCode, Failure> {
     let client = Client::new(&trail.server)?;
     match trail.verb {
         Verb::Search { query, zone, limit } => search(&client, query, zone, limit).await?,
-        Verb::Export { query, kind, format, zone, redacted, raw, out } => {
-            export(&client, ExportRequest { kind, format, q: query, zone, redacted, raw }, &out).await?;
+        Verb::Export { query, kind, format, zone, redacted, raw, sample, nonce, out } => {
+            let asked = ExportRequest { kind, format, q: query, zone, redacted, raw, sample, nonce };
+            export(&client, asked, &out).await?;
         }
     }
     Ok(ExitCode::SUCCESS)

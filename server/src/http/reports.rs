@@ -73,6 +73,8 @@ pub async fn start(signed: Signed, fields: Fields) -> Answer {
             zone: fields.get("zone"),
             redacted: !fields.get("redacted").is_empty(),
             raw: !fields.get("raw").is_empty(),
+            sample: if kind == Kind::Sample { fields.get("sample").trim().parse().unwrap_or_default() } else { 0 },
+            nonce: fields.get("nonce"),
         };
         reports::start_export(signed.console(), &signed.caller, wanted).await
     };
@@ -93,7 +95,10 @@ pub async fn one(signed: Signed, Path(id): Path<String>) -> Answer {
     if signed.visitor.wants_json {
         let percent = (job.done * 100).checked_div(job.total).unwrap_or(0).min(100);
         let open = matches!(state, State::Waiting | State::Running);
-        let words = format!("{}: {percent} %, {} rows so far", state.words(), job.rows_written);
+        let words = match open {
+            true => format!("{}: {percent} %, {} rows so far", state.words(), job.rows_written),
+            false => format!("{}: {} rows", state.words(), job.rows_written),
+        };
         return Ok(Json(serde_json::json!({ "open": open, "words": words })).into_response());
     }
     let shell = signed.shell("/reports").await?;
@@ -118,6 +123,7 @@ fn view(job: Job, state: State, text: Option<String>) -> One {
         zone: job.zone,
         redacted: job.redacted,
         raw: job.raw,
+        sample: (job.sample > 0).then(|| (job.sample as u32, job.nonce.clone())),
         as_of: job.as_of as u64,
         asked_at: job.created_at,
         ended_at: job.ended_at,

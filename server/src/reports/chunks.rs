@@ -179,6 +179,7 @@ pub async fn manifest(console: &Console, caller: &Caller, id: &str) -> Result<St
         format!("sha256 {}", job.digest.unwrap_or_default()),
         format!("formula-guard {}", if job.raw { "off" } else { "on" }),
         format!("sensitive-fields {}", if job.redacted { "withheld" } else { "disclosed" }),
+        format!("sample {} {}", job.sample, job.nonce),
     ];
     // A query has no line breaks: each line says one thing.
     Ok(console.builder.sign_text(&format!("{}\n", lines.join("\n"))))

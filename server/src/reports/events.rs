@@ -24,7 +24,7 @@ use std::collections::{BTreeMap, HashMap};
 /// Events read at a time.
 pub const STRETCH: u64 = 1_000;
 
-const COLUMNS: [&str; 22] = [
+pub const COLUMNS: [&str; 22] = [
     "event",
     "time_utc",
     "time_local",
@@ -79,30 +79,13 @@ struct Told<'a> {
 
 /// Writes every event of the filter; returns how many.
 pub async fn write(working: &mut Working<'_>, format: Format, chunks: &mut Chunks<'_>) -> Result<u64, Stopped> {
-    let mut db = working.console.read().await?;
-    // Without names, ids stand in their place.
-    let redacted = working.job.redacted;
-    let called = if redacted { Called::default() } else { Called::load(&mut db, working.console.seal_key()).await? };
-    drop(db);
+    let called = called(working).await?;
     let mut table = Table::new(format, &COLUMNS, working.job.raw)?;
     let mut before = None;
     loop {
         let page = next(working, &mut before).await?;
-        let seqs: Vec<i64> = page.rows.iter().map(|row| row.seq).collect();
-        let mut private: HashMap<i64, BTreeMap<String, String>> = HashMap::new();
-        if !working.job.redacted && !seqs.is_empty() {
-            let mut db = working.console.read().await?;
-            for (seq, field, _, value) in store::disclosures_of(&mut db, &seqs).await? {
-                private.entry(seq).or_default().insert(field, value);
-            }
-        }
-        for row in &page.rows {
-            let told = Told {
-                row,
-                leaf: Leaf::json(&row.leaf).ok().and_then(|json| serde_json::from_str(json).ok()),
-                private: private.remove(&row.seq).unwrap_or_default(),
-            };
-            table.row(cells(&told, &called, working))?;
+        for cells in described(working, &called, &page.rows).await? {
+            table.row(cells)?;
         }
         chunks.write(&table.take()).await?;
         let done = working.filter.to - page.looked_to;
@@ -113,8 +96,34 @@ pub async fn write(working: &mut Working<'_>, format: Format, chunks: &mut Chunk
         }
     }
     let rows = table.rows;
-    chunks.write(&table.finish().await?).await?;
+    chunks.write(&table.finish(working).await?).await?;
     Ok(rows)
+}
+
+/// Names; in a redacted file ids stand in their place.
+pub async fn called(working: &Working<'_>) -> Result<Called, Stopped> {
+    if working.job.redacted {
+        return Ok(Called::default());
+    }
+    Ok(Called::load(&mut working.console.read().await?, working.console.seal_key()).await?)
+}
+
+/// Events as cells of [`COLUMNS`].
+pub async fn described(working: &Working<'_>, called: &Called, rows: &[Stored]) -> Result<Vec<Vec<String>>, Stopped> {
+    let seqs: Vec<i64> = rows.iter().map(|row| row.seq).collect();
+    let mut private: HashMap<i64, BTreeMap<String, String>> = HashMap::new();
+    if !working.job.redacted && !seqs.is_empty() {
+        let mut db = working.console.read().await?;
+        for (seq, field, _, value) in store::disclosures_of(&mut db, &seqs).await? {
+            private.entry(seq).or_default().insert(field, value);
+        }
+    }
+    let told = rows.iter().map(|row| Told {
+        row,
+        leaf: Leaf::json(&row.leaf).ok().and_then(|json| serde_json::from_str(json).ok()),
+        private: private.remove(&row.seq).unwrap_or_default(),
+    });
+    Ok(told.map(|told| cells(&told, called, working)).collect())
 }
 
 /// The next stretch of the filter, newest first; moves `before` on.

@@ -10,7 +10,10 @@
 mod bundle;
 mod chunks;
 mod events;
+mod pdf;
+mod printed;
 mod rows;
+mod sample;
 pub mod store;
 mod table;
 mod work;
@@ -60,6 +63,9 @@ pub struct Wanted<'a> {
     pub redacted: bool,
     /// Leave cells as they are, also those that a spreadsheet would compute.
     pub raw: bool,
+    /// Of a sample: how many events are drawn, and the nonce that the auditor chose.
+    pub sample: u32,
+    pub nonce: &'a str,
 }
 
 /// Begins a job. The query is understood before it is: a mistake is told at once.
@@ -72,6 +78,7 @@ pub async fn start_export(console: &Console, caller: &Caller, wanted: Wanted<'_>
         return Err(console.ledger.refuse(&caller.who, event, Refusal::NoRule).await);
     }
     rows::check(wanted.kind, &query)?;
+    let (size, nonce) = sample::check(&wanted)?;
     search::refresh(console).await?;
     let mut db = console.read().await?;
     search::resolve(console, &mut db, caller, &reading, &query, zone).await?;
@@ -102,6 +109,8 @@ pub async fn start_export(console: &Console, caller: &Caller, wanted: Wanted<'_>
         digest: None,
         expires_at: now + KEPT,
         whole: None,
+        sample: size,
+        nonce,
     };
     let subject = Subject { row: Some(job.id.clone()), project: project(&reading), ..Subject::default() };
     let (mut tx, event) = console.begin(caller, Action::StartExport, subject, Situation::default()).await?;
@@ -116,6 +125,10 @@ pub async fn start_export(console: &Console, caller: &Caller, wanted: Wanted<'_>
         .detail("redacted", job.redacted)
         .detail("raw", job.raw)
         .private("query", job.query.clone());
+    let event = match job.sample {
+        0 => event,
+        size => event.detail("sample", size).private("nonce", job.nonce.clone()),
+    };
     Ok((job.id, tx.commit(vec![event]).await?))
 }
 

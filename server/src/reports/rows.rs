@@ -107,7 +107,7 @@ pub async fn write(
         }
     }
     let rows = table.rows;
-    chunks.write(&table.finish().await?).await?;
+    chunks.write(&table.finish(working).await?).await?;
     Ok(rows)
 }
 

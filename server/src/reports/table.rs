@@ -1,6 +1,9 @@
-//! A table on its way into a file: CSV (RFC 4180), XLSX, or JSON Lines.
-use super::work::Stopped;
-use app::reports::model::{Format, SHEET, guarded};
+//! A table on its way into a file: CSV (RFC 4180), XLSX, JSON Lines, or PDF.
+use super::{
+    printed,
+    work::{Stopped, Working},
+};
+use app::reports::model::{Format, PRINTED, SHEET, guarded};
 
 pub struct Table {
     columns: &'static [&'static str],
@@ -14,6 +17,7 @@ enum Form {
     Csv(Vec<u8>),
     Lines(Vec<u8>),
     Xlsx(Box<rust_xlsxwriter::Workbook>),
+    Pdf(Vec<Vec<String>>),
 }
 
 fn broken() -> Stopped {
@@ -29,10 +33,11 @@ impl Table {
                 Form::Xlsx(Box::new(book))
             }
             Format::Lines => Form::Lines(Vec::new()),
+            Format::Pdf => Form::Pdf(Vec::new()),
             Format::Csv | Format::Zip | Format::Text => Form::Csv(Vec::new()),
         };
         let mut table = Self { columns, raw, rows: 0, form };
-        if !matches!(table.form, Form::Lines(_)) {
+        if matches!(table.form, Form::Csv(_) | Form::Xlsx(_)) {
             let heads: Vec<String> = columns.iter().map(|column| (*column).to_owned()).collect();
             table.write(0, &heads)?;
         }
@@ -45,7 +50,10 @@ impl Table {
         if matches!(self.form, Form::Xlsx(_)) && self.rows > SHEET {
             return Err(Stopped::Failed("A sheet takes 100,000 rows. Ask for less, or for CSV.".into()));
         }
-        let computes = !self.raw && !matches!(self.form, Form::Lines(_));
+        if matches!(self.form, Form::Pdf(_)) && self.rows > PRINTED {
+            return Err(Stopped::Failed("A PDF takes 5,000 rows. Ask for less, or for CSV.".into()));
+        }
+        let computes = !self.raw && matches!(self.form, Form::Csv(_) | Form::Xlsx(_));
         let cells: Vec<String> = if computes { cells.iter().map(|cell| guarded(cell)).collect() } else { cells };
         self.write(self.rows, &cells)
     }
@@ -67,6 +75,10 @@ impl Table {
                 lines.push(b'\n');
                 Ok(())
             }
+            Form::Pdf(rows) => {
+                rows.push(cells.to_vec());
+                Ok(())
+            }
             Form::Xlsx(book) => {
                 let sheet = book.worksheet_from_index(0).map_err(|_| broken())?;
                 let row = u32::try_from(row).map_err(|_| broken())?;
@@ -83,14 +95,15 @@ impl Table {
     pub fn take(&mut self) -> Vec<u8> {
         match &mut self.form {
             Form::Csv(bytes) | Form::Lines(bytes) => std::mem::take(bytes),
-            Form::Xlsx(_) => Vec::new(),
+            Form::Xlsx(_) | Form::Pdf(_) => Vec::new(),
         }
     }
 
     /// The rest.
-    pub async fn finish(self) -> Result<Vec<u8>, Stopped> {
+    pub async fn finish(self, working: &Working<'_>) -> Result<Vec<u8>, Stopped> {
         match self.form {
             Form::Csv(bytes) | Form::Lines(bytes) => Ok(bytes),
+            Form::Pdf(rows) => printed::print(working, printed::table(working, self.columns, rows)).await,
             Form::Xlsx(mut book) => {
                 let saved = tokio::task::spawn_blocking(move || book.save_to_buffer()).await;
                 let saved = saved.map_err(|_| broken())?;

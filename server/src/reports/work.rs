@@ -1,5 +1,5 @@
 //! Working on a job: taken with a lease, from its beginning, said how far it is, stopped when it is cancelled.
-use super::{KEPT, bundle, chunks::Chunks, events, rows, store, store::Job, system};
+use super::{KEPT, bundle, chunks::Chunks, events, rows, sample, store, store::Job, system};
 use crate::{
     audit::{
         event::{Event, Who},
@@ -156,6 +156,7 @@ async fn work(console: &Console, job: Job, holder: String) -> Result<(), Stopped
     let rows = match kind {
         Kind::Evidence => bundle::write(&mut working, &mut chunks).await?,
         Kind::Events | Kind::Failed => events::write(&mut working, format, &mut chunks).await?,
+        Kind::Sample => sample::write(&mut working, format, &mut chunks).await?,
         Kind::Verification => verification(&mut working, &mut chunks).await?,
         Kind::Access | Kind::Knowledge | Kind::Requests | Kind::Rotations | Kind::Dormant => {
             rows::write(&mut working, kind, format, &query, &mut chunks).await?

@@ -27,7 +27,7 @@ use server::{
 use std::process::Command;
 
 fn wanted(kind: Kind, query: &str) -> Wanted<'_> {
-    Wanted { kind, format: Format::Csv, query, zone: "UTC", redacted: false, raw: false }
+    Wanted { kind, format: Format::Csv, query, zone: "UTC", redacted: false, raw: false, sample: 0, nonce: "" }
 }
 
 async fn ask(cast: &Cast, caller: &Caller, wanted: Wanted<'_>) -> String {
@@ -416,5 +416,71 @@ story!(reports_say_who_could_what_at_any_time, |world| {
     // Rotations as cases, in every form.
     for format in [Format::Csv, Format::Xlsx, Format::Lines] {
         made(&cast, "samir", Wanted { format, ..wanted(Kind::Rotations, "") }).await;
+    }
+});
+
+story!(a_sample_is_drawn_by_lot_and_drawn_again_by_others, |world| {
+    let cast = Cast::new(world).await;
+    busy(&cast).await;
+    let query = "outcome:allowed";
+    let drawn = |sample: u32, nonce: &'static str| Wanted { sample, nonce, ..wanted(Kind::Sample, query) };
+    let lines = made(&cast, "samir", Wanted { format: Format::Lines, ..drawn(5, "K7 and the moon") }).await;
+    let rows: Vec<serde_json::Value> =
+        String::from_utf8(lines).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let numbers: Vec<u64> = rows.iter().map(|row| row["event"].as_str().unwrap().parse().unwrap()).collect();
+    assert_eq!(numbers.len(), 5);
+    // From a bundle of the same query, by a script that shares no code, below the same number of events.
+    let population = made(&cast, "samir", wanted(Kind::Evidence, query)).await;
+    let file = cast.world.folder.path().join("population.zip");
+    std::fs::write(&file, &population).unwrap();
+    let root = rows[0]["root"].as_str().unwrap();
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/evidence.py");
+    let ran = Command::new("python3")
+        .arg(script)
+        .arg("--draw")
+        .arg(&file)
+        .args([root, "K7 and the moon", "40"])
+        .output()
+        .unwrap();
+    let told = String::from_utf8(ran.stdout).unwrap();
+    let again: Vec<u64> = told.lines().map(|line| line.parse().unwrap()).collect();
+    // The bundle was asked for later: it knows events that were not there when the lots were drawn.
+    let newest = reports::store::of_person(&mut cast.console.read().await.unwrap(), cast.id("samir"), 2).await.unwrap();
+    let below = newest[1].as_of as u64;
+    let again: Vec<u64> = again.into_iter().filter(|seq| *seq < below).take(5).collect();
+    assert_eq!(again, numbers);
+    // Another nonce draws others; all of a few are all.
+    let other = made(&cast, "samir", Wanted { format: Format::Lines, ..drawn(5, "K8") }).await;
+    let other: Vec<serde_json::Value> =
+        String::from_utf8(other).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_ne!(other, rows);
+    let pages = made(&cast, "samir", Wanted { format: Format::Pdf, ..drawn(3, "K7 and the moon") }).await;
+    let text = String::from_utf8_lossy(&pages);
+    assert!(
+        text.starts_with("%PDF") && text.matches("/StructParents").count() >= 4,
+        "what was asked, and a page for each"
+    );
+    // What is no draw is refused at its field.
+    let samir = cast.caller("samir").await;
+    for (sample, nonce, field) in
+        [(0, "x", "sample"), (201, "x", "sample"), (5, " ", "nonce"), (5, "two\nlines", "nonce")]
+    {
+        let wanted = Wanted { sample, nonce, ..wanted(Kind::Sample, query) };
+        let wrong = reports::start_export(&cast.console, &samir, wanted).await;
+        assert!(matches!(wrong, Err(Error::Invalid(fields)) if fields[0].field == field), "{sample} {nonce}");
+    }
+});
+
+story!(every_report_is_a_document_for_people, |world| {
+    let cast = Cast::new(world).await;
+    busy(&cast).await;
+    for kind in Kind::ASKED.into_iter().filter(|kind| kind.fixed().is_none() && *kind != Kind::Sample) {
+        for redacted in [false, true] {
+            let bytes = made(&cast, "samir", Wanted { format: Format::Pdf, redacted, ..wanted(kind, "") }).await;
+            // The validator found nothing against PDF/UA-1, or there would be no file.
+            assert!(bytes.starts_with(b"%PDF-1.7"), "{kind:?}");
+            let text = String::from_utf8_lossy(&bytes);
+            assert!(text.contains("/StructTreeRoot") && text.contains("/Outlines"), "{kind:?}");
+        }
     }
 });

@@ -127,7 +127,16 @@ pub async fn start_export(program: Program, Body(body): Body<ExportRequest>) -> 
     let zone = body.zone.as_deref().unwrap_or("UTC");
     let format = body.format.as_deref().map_or(Some(Format::Csv), Format::from_code);
     let format = format.ok_or_else(|| Error::invalid("format", "csv, xlsx or jsonl."))?;
-    let wanted = Wanted { kind, format, query: &body.q, zone, redacted: body.redacted, raw: body.raw };
+    let wanted = Wanted {
+        kind,
+        format,
+        query: &body.q,
+        zone,
+        redacted: body.redacted,
+        raw: body.raw,
+        sample: body.sample.unwrap_or_default(),
+        nonce: body.nonce.as_deref().unwrap_or_default(),
+    };
     let (export, receipt) = reports::start_export(program.console(), &program.caller, wanted).await?;
     Ok(Json(ExportBegun { export, event: receipt.seq }))
 }

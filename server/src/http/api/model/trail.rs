@@ -74,9 +74,10 @@ pub struct ProvenEvent {
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ExportRequest {
-    /// `evidence`, `events`, `access`, `knowledge`, `requests`, `rotations`, `dormant`, `failed` or `verification`.
+    /// `evidence`, `events`, `access`, `knowledge`, `requests`, `rotations`, `dormant`, `failed`, `sample` or
+    /// `verification`.
     pub kind: String,
-    /// Of a table: `csv` (by itself), `xlsx` or `jsonl`.
+    /// Of a table: `csv` (by itself), `xlsx`, `jsonl` or `pdf`.
     #[serde(default)]
     pub format: Option<String>,
     #[serde(default)]
@@ -90,6 +91,12 @@ pub struct ExportRequest {
     /// Leave cells as they are, also those that a spreadsheet would compute.
     #[serde(default)]
     pub raw: bool,
+    /// Of a sample: how many events are drawn, 1 to 200.
+    #[serde(default)]
+    pub sample: Option<u32>,
+    /// Of a sample: the auditor's own text.
+    #[serde(default)]
+    pub nonce: Option<String>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]

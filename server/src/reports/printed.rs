@@ -1,0 +1,223 @@
+//! A report as a document for people: what was asked, in figures, and the rows.
+use super::{
+    pdf::{self, Block, Document},
+    work::{Stopped, Working},
+};
+use crate::people;
+use app::{
+    reports::model::Kind,
+    time::{long, parse_rfc3339, rfc3339},
+};
+use std::collections::BTreeMap;
+
+/// Bars of one chart; the rest is one more.
+const BARS: usize = 12;
+
+/// Makes the file: what was asked comes first.
+pub async fn print(working: &Working<'_>, body: Vec<Block>) -> Result<Vec<u8>, Stopped> {
+    let kind = working.job.kind().unwrap_or(Kind::Events);
+    let console = working.console;
+    let made_at = console.now();
+    let mut blocks = cover(working, kind).await?;
+    blocks.extend(body);
+    let foot = format!("{} · {} · made {}", console.organisation, kind.words(), long(made_at));
+    let document = Document { title: kind.words().into(), foot, made_at, blocks };
+    let written = tokio::task::spawn_blocking(move || pdf::write(&document)).await;
+    let failed = |why: String| {
+        tracing::error!(why, "a PDF could not be written");
+        Stopped::Failed("The PDF could not be written. Ask for CSV.".into())
+    };
+    written.map_err(|why| failed(why.to_string()))?.map_err(|why| failed(why.to_string()))
+}
+
+async fn cover(working: &Working<'_>, kind: Kind) -> Result<Vec<Block>, Stopped> {
+    let (console, job) = (working.console, &working.job);
+    let built = console.builder.build().await?;
+    let head = console.builder.verifier().open(&built.note);
+    let head = head.map_err(|_| Stopped::Failed("The trail's head is not signed by this log's key.".into()))?;
+    let mut db = console.read().await?;
+    let owner = people::store::find(&mut db, &job.owner_id, console.seal_key()).await?;
+    drop(db);
+    let owner = owner.filter(|_| !job.redacted).map_or(job.owner_id.clone(), |person| person.name);
+    let query = working.said_query();
+    let scope = working.reading.projects();
+    let fact = |word: &str, what: String| (word.to_owned(), what);
+    let facts = vec![
+        fact("Organisation", console.organisation.clone()),
+        fact("Asked for", if query.is_empty() { "everything".into() } else { query }),
+        fact("By", owner),
+        fact("At", rfc3339(job.created_at)),
+        fact("Time zone", job.zone.clone()),
+        fact("Made of", format!("events below {}", job.as_of)),
+        fact(
+            "Completeness",
+            match scope.as_slice() {
+                [] => "All that fits, of the whole trail.".into(),
+                some => format!("All that fits, of what whoever asked may read: the projects {}.", some.join(", ")),
+            },
+        ),
+        fact("Sensitive fields", if job.redacted { "withheld" } else { "disclosed" }.into()),
+        fact("Log", console.builder.verifier().to_string()),
+        fact("Tree when made", format!("{} events, root {}", head.size, hex(&head.root))),
+        fact("Supports", kind.supports().into()),
+        fact("Made by", concat!("Countersign ", env!("CARGO_PKG_VERSION")).into()),
+    ];
+    Ok(vec![
+        Block::Heading(2, "What was asked".into()),
+        Block::Facts(facts),
+        Block::Text(
+            "This is evidence for the controls that it names; it does not say that they are met. The signed manifest beside \
+             this file holds its SHA-256: whoever has the log’s key can tell whether it was changed."
+                .into(),
+        ),
+    ])
+}
+
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A table's rows, and before them what they come to.
+pub fn table(working: &Working<'_>, columns: &[&'static str], rows: Vec<Vec<String>>) -> Vec<Block> {
+    let kind = working.job.kind().unwrap_or(Kind::Events);
+    let mut blocks = vec![Block::Heading(2, "In figures".into())];
+    blocks.push(Block::Text(match rows.len() {
+        0 => "Nothing fits.".into(),
+        1 => "1 row.".into(),
+        more => format!("{more} rows."),
+    }));
+    blocks.extend(figures(kind, columns, &rows));
+    if rows.is_empty() {
+        return blocks;
+    }
+    let said = |column: usize| rows.iter().any(|row| row.get(column).is_some_and(|cell| !cell.is_empty()));
+    let shown: Vec<usize> =
+        (0..columns.len()).filter(|column| is_printed(kind, columns[*column]) && said(*column)).collect();
+    let zone = working.zone;
+    let read = |cell: &String| match parse_rfc3339(cell) {
+        Some(at) => at.with_timezone(&zone).format("%Y-%m-%d %H:%M").to_string(),
+        None => cell.clone(),
+    };
+    let pick = |row: &[String]| shown.iter().map(|column| row.get(*column).map(read).unwrap_or_default()).collect();
+    blocks.push(Block::Page);
+    blocks.push(Block::Heading(2, "Rows".into()));
+    blocks.push(Block::Text(format!(
+        "Times are of {zone}, to the minute. Columns that are empty in every row are left out, and so are ids of what is \
+         named; they stand in the other formats."
+    )));
+    blocks.push(Block::Table {
+        title: kind.words().into(),
+        columns: shown.iter().map(|column| columns[*column].replace('_', " ").replace(" utc", "")).collect(),
+        rows: rows.iter().map(|row| pick(row)).collect(),
+    });
+    blocks
+}
+
+/// Ids of what has a name beside it, and what machines read, stand in the other formats.
+fn is_printed(kind: Kind, column: &str) -> bool {
+    match kind {
+        Kind::Events | Kind::Failed => {
+            ["event", "time_utc", "actor", "words", "outcome", "reason", "project", "environment", "subject", "said"]
+                .contains(&column)
+        }
+        _ => !column.ends_with("_id"),
+    }
+}
+
+fn figures(kind: Kind, columns: &[&'static str], rows: &[Vec<String>]) -> Vec<Block> {
+    let of = |column: &str| columns.iter().position(|known| *known == column);
+    let counted = |title: &str, column: &str| -> Option<Block> {
+        let column = of(column)?;
+        let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
+        for row in rows {
+            let value = row.get(column).map_or("", String::as_str);
+            *counts.entry(if value.is_empty() { "none yet" } else { value }).or_default() += 1;
+        }
+        let mut bars: Vec<(String, u64)> = counts.into_iter().map(|(label, count)| (label.to_owned(), count)).collect();
+        bars.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(&b.0)));
+        if bars.len() > BARS {
+            let rest = bars.split_off(BARS - 1).iter().map(|(_, count)| count).sum();
+            bars.push(("all others".into(), rest));
+        }
+        Some(Block::Bars { title: title.into(), bars })
+    };
+    let blocks = match kind {
+        Kind::Access => vec![counted("Rows by level", "level"), counted("Rows by route", "route")],
+        Kind::Knowledge => {
+            vec![counted("Values known, by level", "level"), counted("Values known, by person", "person")]
+        }
+        Kind::Requests => vec![
+            counted("Requests by outcome", "outcome"),
+            spread("Lead time of those approved", of("lead_minutes").map(|column| minutes(rows, column, None))),
+        ],
+        Kind::Rotations => {
+            let mut blocks = vec![counted("Cases by outcome", "outcome"), counted("Cases by trigger", "trigger")];
+            if let (Some(trigger), Some(took)) = (of("trigger"), of("minutes_to_rotate")) {
+                let mut triggers: Vec<&String> = rows.iter().filter_map(|row| row.get(trigger)).collect();
+                triggers.sort_unstable();
+                triggers.dedup();
+                for of_trigger in triggers {
+                    let of_these = minutes(rows, took, Some((trigger, of_trigger)));
+                    blocks.push(spread(&format!("Time to rotate, {of_trigger}"), Some(of_these)));
+                }
+            }
+            blocks
+        }
+        Kind::Dormant => vec![counted("Grants by project", "project"), counted("Grants by holder", "holder_kind")],
+        Kind::Failed => vec![counted("Attempts by reason", "reason"), counted("Attempts by actor", "actor")],
+        Kind::Events => vec![counted("Events by what happened", "words"), counted("Events by outcome", "outcome")],
+        Kind::Evidence | Kind::Sample | Kind::Verification => vec![],
+    };
+    blocks.into_iter().flatten().collect()
+}
+
+/// The minutes in a column, of all rows or of those with a value in another.
+fn minutes(rows: &[Vec<String>], column: usize, only: Option<(usize, &String)>) -> Vec<i64> {
+    let rows = rows.iter().filter(|row| only.is_none_or(|(of, value)| row.get(of) == Some(value)));
+    rows.filter_map(|row| row.get(column)?.parse().ok()).collect()
+}
+
+/// Mean and spread of some minutes, over how many; nothing is said of none.
+fn spread(what: &str, minutes: Option<Vec<i64>>) -> Option<Block> {
+    let mut minutes = minutes?;
+    minutes.sort_unstable();
+    let count = minutes.len();
+    let (Some(longest), false) = (minutes.last().copied(), minutes.is_empty()) else {
+        return Some(Block::Text(format!("{what}: unknown, over no row.")));
+    };
+    let words = |minutes: i64| app::time::about(chrono::TimeDelta::minutes(minutes));
+    // Nearest rank: the smallest that so many are not above.
+    let rank = |percent: usize| minutes[(count * percent).div_ceil(100).max(1) - 1];
+    let mean = minutes.iter().sum::<i64>() / count as i64;
+    Some(Block::Text(format!(
+        "{what}: mean {}, median {}, nine in ten within {}, longest {}; over {count} rows.",
+        words(mean),
+        words(rank(50)),
+        words(rank(90)),
+        words(longest)
+    )))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_are_those_of_the_rows() {
+        let row = |trigger: &str, minutes: &str| vec!["x".to_owned(), trigger.to_owned(), minutes.to_owned()];
+        let rows = vec![row("leak", "30"), row("leak", "90"), row("leak", ""), row("schedule", "600")];
+        let columns = ["outcome", "trigger", "minutes_to_rotate"];
+        let told: Vec<String> = figures(Kind::Rotations, &columns, &rows)
+            .into_iter()
+            .map(|block| match block {
+                Block::Text(text) => text,
+                Block::Bars { title, bars } => format!("{title}: {bars:?}"),
+                _ => String::new(),
+            })
+            .collect();
+        assert_eq!(told[1], "Cases by trigger: [(\"leak\", 3), (\"schedule\", 1)]");
+        assert!(told[2].starts_with("Time to rotate, leak: mean 1 h"), "{}", told[2]);
+        assert!(told[2].ends_with("over 2 rows."), "{}", told[2]);
+        assert_eq!(spread("Lead time", Some(vec![])).map(|block| matches!(block, Block::Text(_))), Some(true));
+    }
+}

@@ -1,0 +1,125 @@
+//! Events drawn by lot (`app::audit::sample`): the auditor brings a nonce, the tree brings its root; a page of evidence each.
+use super::{
+    Wanted,
+    chunks::Chunks,
+    events::{COLUMNS, called, described, next},
+    pdf::Block,
+    printed::{self, hex},
+    table::Table,
+    work::{Stopped, Working},
+};
+use crate::audit::{store::Stored, tiles::Prover};
+use app::{
+    audit::sample::{LONGEST, ticket},
+    error::Error,
+    reports::model::{DRAWN, Format, Kind},
+};
+use std::collections::BTreeMap;
+
+/// How many are drawn, with which nonce; of another kind of job none.
+pub fn check(wanted: &Wanted<'_>) -> Result<(i32, String), Error> {
+    if wanted.kind != Kind::Sample {
+        return Ok((0, String::new()));
+    }
+    if !(1..=DRAWN).contains(&wanted.sample) {
+        return Err(Error::invalid("sample", "Draw 1 to 200 events."));
+    }
+    let nonce = wanted.nonce.trim();
+    if nonce.is_empty() || nonce.len() > LONGEST || nonce.chars().any(char::is_control) {
+        return Err(Error::invalid("nonce", "A text of the auditor’s own: one line, up to 200 bytes."));
+    }
+    Ok((wanted.sample as i32, nonce.to_owned()))
+}
+
+const WON: [&str; 3] = ["rank", "ticket_sha256", "root"];
+
+fn columns() -> &'static [&'static str] {
+    static ALL: std::sync::OnceLock<Vec<&'static str>> = std::sync::OnceLock::new();
+    ALL.get_or_init(|| WON.into_iter().chain(COLUMNS).collect())
+}
+
+pub async fn write(working: &mut Working<'_>, format: Format, chunks: &mut Chunks<'_>) -> Result<u64, Stopped> {
+    let console = working.console;
+    let built = console.builder.build().await?;
+    let head = console.builder.verifier().open(&built.note);
+    let head = head.map_err(|_| Stopped::Failed("The trail's head is not signed by this log's key.".into()))?;
+    working.filter.to = working.filter.to.min(head.size);
+    let (size, nonce) = (usize::try_from(working.job.sample).unwrap_or_default(), working.job.nonce.clone());
+    let mut won: BTreeMap<[u8; 32], Stored> = BTreeMap::new();
+    let (mut fit, mut before) = (0_u64, None);
+    loop {
+        let page = next(working, &mut before).await?;
+        for row in page.rows {
+            fit += 1;
+            won.insert(ticket(&head.root, &nonce, row.seq as u64), row);
+            if won.len() > size {
+                won.pop_last();
+            }
+        }
+        let done = working.filter.to - page.looked_to;
+        working.job.total = (working.filter.to - working.filter.from) as i64;
+        working.progress(done, won.len() as u64, 0).await?;
+        if page.complete {
+            break;
+        }
+    }
+    let (tickets, rows): (Vec<_>, Vec<_>) = won.into_iter().unzip();
+    let called = called(working).await?;
+    let told = described(working, &called, &rows).await?;
+    let count = rows.len() as u64;
+    if format != Format::Pdf {
+        let mut table = Table::new(format, columns(), working.job.raw)?;
+        for (rank, (ticket, cells)) in tickets.iter().zip(told).enumerate() {
+            let mut row = vec![(rank + 1).to_string(), hex(ticket), hex(&head.root)];
+            row.extend(cells);
+            table.row(row)?;
+        }
+        chunks.write(&table.finish(working).await?).await?;
+        return Ok(count);
+    }
+    let mut blocks = method(&nonce, &hex(&head.root), head.size, fit, count);
+    let mut prover = Prover::new(head.size);
+    for (rank, ((ticket, row), cells)) in tickets.iter().zip(&rows).zip(told).enumerate() {
+        blocks.push(Block::Page);
+        blocks.push(Block::Heading(2, format!("{} of {count}: event {}", rank + 1, row.seq)));
+        let facts = COLUMNS.iter().zip(cells).filter(|(_, cell)| !cell.is_empty());
+        blocks.push(Block::Facts(facts.map(|(name, cell)| (name.replace('_', " "), cell)).collect()));
+        blocks.push(Block::Heading(3, "Proof".into()));
+        let mut proof = vec![("ticket".to_owned(), hex(ticket)), ("tree".to_owned(), format!("{} events", head.size))];
+        let mut db = console.read().await?;
+        for (step, hash) in prover.inclusion(&mut db, row.seq as u64).await?.iter().enumerate() {
+            proof.push((format!("step {}", step + 1), hex(hash)));
+        }
+        proof.push(("root".into(), hex(&head.root)));
+        blocks.push(Block::Facts(proof));
+    }
+    chunks.write(&printed::print(working, blocks).await?).await?;
+    Ok(count)
+}
+
+/// How it was drawn, so that anybody can draw again.
+fn method(nonce: &str, root: &str, size: u64, fit: u64, drawn: u64) -> Vec<Block> {
+    vec![
+        Block::Heading(2, "How it was drawn".into()),
+        Block::Facts(vec![
+            ("Nonce".into(), nonce.to_owned()),
+            ("Root".into(), root.to_owned()),
+            ("Tree".into(), format!("{size} events")),
+            ("Fit the query".into(), fit.to_string()),
+            ("Drawn".into(), drawn.to_string()),
+        ]),
+        Block::Text(
+            "Each event that fits the query has a ticket: SHA-256 of the root (32 bytes), the nonce (UTF-8) and the event’s \
+             number (8 bytes, big-endian), one behind the other. The events with the smallest tickets are drawn, in that \
+             order. The root was fixed by every event before the draw; the nonce was the auditor’s: neither side could \
+             choose what is drawn. Whoever has the numbers of all events that fit, from an evidence bundle of the same \
+             query, draws the same again."
+                .into(),
+        ),
+        Block::Text(
+            "Each page holds one event and the steps of its inclusion proof (RFC 9162, 2.1.3): from the leaf’s hash to the \
+             root above."
+                .into(),
+        ),
+    ]
+}
