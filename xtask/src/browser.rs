@@ -2,6 +2,8 @@
 use crate::machine::{Done, apt_install, on_path, root, run, say};
 use std::{fs, path::PathBuf, process::Command};
 
+const SCHEMATHESIS: &str = "schemathesis==4.32.5";
+
 pub fn test(arguments: &[String]) -> Done {
     let chromium = chromium()?;
     packages()?;
@@ -14,6 +16,40 @@ pub fn test(arguments: &[String]) -> Done {
             .env("COUNTERSIGN_BINARY", crate::machine::target().join("debug/countersign"))
             .env("CHROMIUM", chromium),
         "The failing steps are named above; traces lie in end2end/test-results.",
+    )
+}
+
+/// The calls that the API's own description allows, made by Schemathesis against a demonstration.
+pub fn contract(arguments: &[String]) -> Done {
+    let venv = crate::machine::target().join("schemathesis");
+    let program = venv.join("bin/schemathesis");
+    if !program.exists() {
+        if on_path("python3").is_none() {
+            apt_install(&["python3", "python3-venv"], "Schemathesis is written in Python")?;
+        }
+        say("install Schemathesis");
+        let made = Command::new("python3").args(["-m", "venv"]).arg(&venv).status();
+        if !made.is_ok_and(|status| status.success()) {
+            apt_install(&["python3-venv"], "Schemathesis is kept in a folder of its own")?;
+            run(Command::new("python3").args(["-m", "venv"]).arg(&venv), "Python makes the folder.")?;
+        }
+        let pip = venv.join("bin/pip");
+        run(
+            Command::new(pip).args(["install", "--quiet", SCHEMATHESIS]),
+            "Check the network and the index of Python.",
+        )?;
+    }
+    let chromium = chromium()?;
+    packages()?;
+    run(
+        Command::new("npx")
+            .args(["playwright", "test", "contract"])
+            .args(arguments)
+            .current_dir(root().join("end2end"))
+            .env("COUNTERSIGN_BINARY", crate::machine::target().join("debug/countersign"))
+            .env("SCHEMATHESIS", program)
+            .env("CHROMIUM", chromium),
+        "What does not fit its description is named above.",
     )
 }
 

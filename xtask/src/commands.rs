@@ -67,6 +67,12 @@ pub fn test(arguments: &[String]) -> Done {
     Ok(())
 }
 
+/// Compares the API with its own description; arguments go to Playwright.
+pub fn contract(arguments: &[String]) -> Done {
+    prepare()?;
+    browser::contract(arguments)
+}
+
 pub fn lint() -> Done {
     say("rustfmt");
     run(cargo().args(["fmt", "--all", "--", "--check"]), "Run cargo fmt.")?;

@@ -11,13 +11,14 @@ use std::process::ExitCode;
 const HELP: &str = "\
 cargo xtask COMMAND
 
-  demo    build everything, seed a demonstration organisation, serve it on http://127.0.0.1:8400
-  serve   build everything, serve without demonstration data (first start: how to make the first administrator)
-  test    install what is missing, run every test on SQLite and PostgreSQL, and the browser tests
-  lint    rustfmt, and clippy with warnings denied, for the server and for the browser
-  build   one self-contained release binary: target/release/countersign
-  bench   measure what README quotes, beside the cost of fsync on this machine
-  site    build only what a browser loads: wasm, scripts, styles
+  demo      build everything, seed a demonstration organisation, serve it on http://127.0.0.1:8400
+  serve     build everything, serve without demonstration data (first start: how to make the first administrator)
+  test      install what is missing, run every test on SQLite and PostgreSQL, and the browser tests
+  contract  call the API as its OpenAPI document allows (Schemathesis): no server error, nothing undescribed
+  lint      rustfmt, and clippy with warnings denied, for the server and for the browser
+  build     one self-contained release binary: target/release/countersign
+  bench     measure what README quotes, beside the cost of fsync on this machine
+  site      build only what a browser loads: wasm, scripts, styles
 
 Arguments after serve and demo are passed on to the countersign binary.
 ";
@@ -37,6 +38,7 @@ fn main() -> ExitCode {
         "demo" => commands::demo(&rest),
         "serve" => commands::serve(&rest),
         "test" => commands::test(&rest),
+        "contract" => commands::contract(&rest),
         "lint" => commands::lint(),
         "build" => commands::build(),
         "bench" => commands::bench(&rest),

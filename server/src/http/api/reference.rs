@@ -13,7 +13,10 @@ use serde_json::Value;
 use std::sync::OnceLock;
 use utoipa::{
     Modify, OpenApi, ToResponse, ToSchema,
-    openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
+    openapi::{
+        Ref, RefOr,
+        security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
+    },
 };
 
 #[derive(OpenApi)]
@@ -63,7 +66,7 @@ use utoipa::{
         monitor::prometheus,
     ),
     components(schemas(ProblemDetails, FieldProblem), responses(Refused, Conflicting, Mistaken)),
-    modifiers(&Schemes),
+    modifiers(&Schemes, &Everywhere),
     tags(
         (name = "Pipelines", description = "What a workload fetches with."),
         (name = "Access", description = "Asking, what was asked for, what waits for the token's owner, and what they hold. To decide and \
@@ -95,6 +98,30 @@ impl Modify for Schemes {
             "personal",
             bearer(format!("A personal access token, made on *Your account*. Its scopes: {}.", scopes.join("; "))),
         );
+    }
+}
+
+/// What any call may answer, whatever else it does: a body that is not understood, and too many attempts with wrong tokens.
+struct Everywhere;
+
+impl Modify for Everywhere {
+    fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
+        for path in openapi.paths.paths.values_mut() {
+            let methods = [&mut path.get, &mut path.post, &mut path.put, &mut path.delete];
+            for operation in methods.into_iter().flatten() {
+                let mut answers = Vec::new();
+                if operation.security.is_some() {
+                    answers.push(("429", "Refused"));
+                }
+                if operation.request_body.is_some() {
+                    answers.push(("422", "Mistaken"));
+                }
+                for (status, named) in answers {
+                    let answer = RefOr::Ref(Ref::from_response_name(named));
+                    operation.responses.responses.entry(status.into()).or_insert(answer);
+                }
+            }
+        }
     }
 }
 
