@@ -73,6 +73,23 @@ pub fn contract(arguments: &[String]) -> Done {
     browser::contract(arguments)
 }
 
+/// Runs the fuzz targets for some minutes each: one, or as many as are given.
+pub fn fuzz(arguments: &[String]) -> Done {
+    let minutes: u64 = match arguments.first() {
+        None => 1,
+        Some(text) => text.parse().map_err(|_| format!("{text:?} is no number of minutes"))?,
+    };
+    let time = (minutes * 60_000).to_string();
+    say("fuzz targets");
+    run(
+        cargo()
+            .args(["test", "--release", "--package", "app", "--test", "fuzz", "--", "--nocapture"])
+            .env("BOLERO_RANDOM_TEST_TIME_MS", time)
+            .env("BOLERO_RANDOM_ITERATIONS", u64::MAX.to_string()),
+        "The input that failed stands above; keep it in app/tests/__fuzz__.",
+    )
+}
+
 pub fn lint() -> Done {
     say("rustfmt");
     run(cargo().args(["fmt", "--all", "--", "--check"]), "Run cargo fmt.")?;

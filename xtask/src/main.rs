@@ -15,6 +15,7 @@ cargo xtask COMMAND
   serve     build everything, serve without demonstration data (first start: how to make the first administrator)
   test      install what is missing, run every test on SQLite and PostgreSQL, and the browser tests
   contract  call the API as its OpenAPI document allows (Schemathesis): no server error, nothing undescribed
+  fuzz      run the fuzz targets for a minute each, or for as many as are given
   lint      rustfmt, and clippy with warnings denied, for the server and for the browser
   build     one self-contained release binary: target/release/countersign
   bench     measure what README quotes, beside the cost of fsync on this machine
@@ -39,6 +40,7 @@ fn main() -> ExitCode {
         "serve" => commands::serve(&rest),
         "test" => commands::test(&rest),
         "contract" => commands::contract(&rest),
+        "fuzz" => commands::fuzz(&rest),
         "lint" => commands::lint(),
         "build" => commands::build(),
         "bench" => commands::bench(&rest),

@@ -628,7 +628,7 @@ mod tests {
             assert!(matches!(verify(bytes, None).findings[..], [Finding::Packing(_)]));
         }
         // A zip of another program: compressed, or with folders.
-        let zipped = include_bytes!("../../../fuzz/corpus/other.zip");
+        let zipped = include_bytes!("../../../tests/__fuzz__/bundle/corpus/other.zip");
         assert!(matches!(verify(zipped, None).findings[..], [Finding::Packing(NotABundle::Otherwise(_))]));
     }
 }

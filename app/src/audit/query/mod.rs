@@ -408,14 +408,6 @@ mod tests {
         assert_eq!(query.without_key(Key::Project).to_string(), "\"a b\"");
     }
 
-    /// The corpus of the fuzz target, as an ordinary test.
-    #[test]
-    fn the_corpus_parses_or_points() {
-        for text in include_str!("../../../fuzz/corpus/query.txt").lines() {
-            any_text(text);
-        }
-    }
-
     /// Whatever the text: an answer, inside the text, and one spelling.
     fn any_text(text: &str) {
         match Query::parse(text) {
