@@ -1,6 +1,6 @@
 //! Lives the demonstration and counts its signals: what was planted is found; what else is found is said, with how much life
 //! there was.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
 
 use app::{audit::leaf::Leaf, signals::model::Detector};
 use server::{

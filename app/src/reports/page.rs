@@ -111,6 +111,52 @@ fn size(bytes: u64) -> String {
     }
 }
 
+/// A part of a finished table.
+pub struct Rows {
+    pub id: String,
+    pub kind: Kind,
+    pub columns: Vec<String>,
+    pub rows: Vec<Vec<String>>,
+    pub from: usize,
+    pub next: Option<usize>,
+    pub all: u64,
+}
+
+pub fn rows(shell: &Shell, view: Rows) -> String {
+    let title = view.kind.words();
+    ui::page(shell, title, None, || {
+        let here = format!("/reports/{}", view.id);
+        let (first, last) = (view.from + 1, view.from + view.rows.len());
+        let none = view.rows.is_empty();
+        let heads =
+            view.columns.iter().map(|column| view! { <th scope="col">{column.replace('_', " ")}</th> }).collect_view();
+        let lines = view
+            .rows
+            .into_iter()
+            .map(|row| view! { <tr>{row.into_iter().map(|cell| view! { <td>{cell}</td> }).collect_view()}</tr> })
+            .collect_view();
+        let before = (view.from > 0).then(|| {
+            let from = view.from.saturating_sub(100);
+            view! { <a href=format!("{here}/rows?from={from}")>"Rows before"</a>" " }
+        });
+        let next = view.next.map(|from| view! { <a href=format!("{here}/rows?from={from}")>"Next rows"</a> });
+        view! {
+            {ui::crumbs(vec![("Reports".into(), Some("/reports".into())), (title.into(), Some(here.clone())), ("Rows".into(), None)])}
+            {ui::head(title, "Read from the file itself. That you looked is recorded as taking it.", None)}
+            {if none {
+                ui::empty("No rows", "Nothing fits what was asked.", Some((here, "What was asked")))
+            } else {
+                view! {
+                    <p class="soft">{format!("Rows {first} to {last} of {}. The first thousand are shown here; the file has all.", view.all)}</p>
+                    <div class="wide" role="region" aria-label="Rows" tabindex="0"><table class="table compact"><caption class="vh">{title}</caption><thead><tr>{heads}</tr></thead><tbody>{lines}</tbody></table></div>
+                    <p>{before}{next}</p>
+                }.into_any()
+            }}
+        }
+        .into_any()
+    })
+}
+
 pub fn one(shell: &Shell, view: One) -> String {
     let title = kind_words(view.kind);
     ui::page(shell, title, None, || {
@@ -131,6 +177,7 @@ pub fn one(shell: &Shell, view: One) -> String {
             State::Done => view! {
                 <p>{format!("{} rows, {}. Kept until {}.", view.rows, size(view.bytes), time::long(view.expires_at))}</p>
                 <div class="actions"><a class="button primary" href=format!("{here}/file") download>{format!("Take the {} file", name.to_uppercase())}</a>
+                    {matches!(view.format, Format::Csv | Format::Lines).then(|| view! { <a class="button" href=format!("{here}/rows")>"Look at its rows here"</a> })}
                     <a class="button" href=format!("{here}/manifest") download>"Take its signed manifest"</a></div>
                 {view.text.clone().map(|text| view! { <pre class="code">{text}</pre> })}
             }.into_any(),

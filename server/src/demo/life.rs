@@ -608,6 +608,8 @@ impl Life {
             self.ask("lucia.ferraro", vec![place.id], Right::Read, 60, REASONS[3], None).await?;
         }
         self.fetch().await?;
+        self.keep_views().await?;
+        self.make_reports().await?;
         signals::refresh(&self.console).await?;
         Ok(())
     }

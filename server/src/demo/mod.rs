@@ -3,6 +3,7 @@
 //! Deterministic in what happens (offset, actor, action, subject); key material and ids are random. Loopback only.
 pub mod certificate;
 pub mod dice;
+mod evidence;
 mod life;
 pub mod organisation;
 pub mod receiver;

@@ -86,7 +86,7 @@ impl Life {
         self.use_access(who, &place).await
     }
 
-    async fn from_elsewhere(&mut self, login: &str, address: &str, agent: &str) -> Result<(Who, Caller), Error> {
+    async fn stranger(&mut self, login: &str, address: &str, agent: &str) -> Result<(Who, Caller), Error> {
         let caller = self.caller(login).await?;
         let origin = Who { address: Some(address.into()), agent: Some(agent.into()), ..Who::anonymous() };
         let caller = Caller::load(&self.console, caller.person, Entry::Direct, origin.clone()).await?;
@@ -96,7 +96,7 @@ impl Life {
     /// A sign-in from a network and with a program that nobody knows.
     async fn elsewhere(&mut self, login: &str) -> Result<(), Error> {
         self.later(40).await?;
-        let (origin, caller) = self.from_elsewhere(login, "198.51.100.23", "python-requests/2.32").await?;
+        let (origin, caller) = self.stranger(login, "198.51.100.23", "python-requests/2.32").await?;
         let browser = crate::keys::random::<32>().map_err(|_| Error::Unavailable)?.to_vec();
         let person = people_store::find(&mut self.console.read().await?, caller.id(), self.console.seal_key()).await?;
         open_session(&self.console, &origin, &person.ok_or(Error::NotFound)?, "password", browser).await?;

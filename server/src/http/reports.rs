@@ -25,6 +25,9 @@ use serde::Deserialize;
 
 type Answer = Result<Response, Problem>;
 
+/// Rows of a file on one page.
+const ROWS: usize = 100;
+
 /// How many are listed.
 const LISTED: u32 = 50;
 
@@ -149,6 +152,29 @@ fn named(id: &str, ending: &str) -> String {
 pub async fn file(signed: Signed, Path(id): Path<String>) -> Answer {
     let download = Download::begin(signed.console(), &signed.caller, &id).await?;
     Ok(streamed(&id, download))
+}
+
+#[derive(Default, Deserialize)]
+pub struct From {
+    #[serde(default)]
+    from: usize,
+}
+
+/// Rows of a file, on a page. Looking at them is taking them, and recorded as such.
+pub async fn rows(signed: Signed, Path(id): Path<String>, Query(From { from }): Query<From>) -> Answer {
+    let download = Download::begin(signed.console(), &signed.caller, &id).await?;
+    if !reports::shown::is_shown(download.format) {
+        return Err(Error::NotFound.into());
+    }
+    let from = from.min(reports::shown::MOST - ROWS) / ROWS * ROWS;
+    let kind = download.kind;
+    let job = reports::own_job(signed.console(), &signed.caller, &id).await?;
+    let part = reports::shown::rows(download, from, ROWS).await?;
+    let next = (part.more && from + ROWS < reports::shown::MOST).then_some(from + ROWS);
+    let shell = signed.shell("/reports").await?;
+    let view =
+        page::Rows { id, kind, columns: part.columns, rows: part.rows, from, next, all: job.rows_written as u64 };
+    Ok(shown(page::rows(&shell, view)))
 }
 
 /// A file on its way out, a chunk at a time.

@@ -176,6 +176,7 @@ pub fn table() -> Vec<Route> {
         get("/reports/{id}", Own, reports::one),
         post("/reports/{id}/cancel", Person(CancelExport), reports::cancel),
         get("/reports/{id}/file", Person(DownloadExport), reports::file),
+        get("/reports/{id}/rows", Person(DownloadExport), reports::rows),
         get("/reports/{id}/manifest", Person(DownloadExport), reports::manifest),
         get("/signals", Person(ReadTrail), signals::list),
         get("/signals/{key}", Person(ReadTrail), signals::one),

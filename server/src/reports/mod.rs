@@ -14,6 +14,7 @@ mod pdf;
 mod printed;
 mod rows;
 mod sample;
+pub mod shown;
 pub mod store;
 mod table;
 mod work;

@@ -484,3 +484,33 @@ story!(every_report_is_a_document_for_people, |world| {
         }
     }
 });
+
+story!(the_page_shows_the_rows_of_the_file, |world| {
+    let (cast, router) = site(world).await;
+    busy(&cast).await;
+    let samir = cast.caller("samir").await;
+    for format in [Format::Csv, Format::Lines] {
+        let id = ask(&cast, &samir, Wanted { format, ..wanted(Kind::Events, "") }).await;
+        while reports::run_due(&cast.console).await.unwrap() > 0 {}
+        let download = Download::begin(&cast.console, &samir, &id).await.unwrap();
+        let all = reports::shown::rows(download, 0, 10_000).await.unwrap();
+        let download = Download::begin(&cast.console, &samir, &id).await.unwrap();
+        let some = reports::shown::rows(download, 3, 4).await.unwrap();
+        assert_eq!(some.rows, all.rows[3..7]);
+        assert!(some.more && !all.more);
+        assert_eq!(all.rows.len() as i64, job(&cast, &id).await.rows_written, "every row of the file, once");
+        let mut browser = Browser::signed_in(&router, "samir").await;
+        let page = browser.get(&format!("/reports/{id}/rows")).await;
+        assert_eq!(page.status, 200);
+        for cell in all.rows[0].iter().filter(|cell| !cell.is_empty() && !cell.contains(['&', '\'', '"', '<'])) {
+            assert!(page.text.contains(cell.as_str()), "{cell}");
+        }
+        assert_eq!(browser.get(&format!("/reports/{id}/rows?from=999999")).await.status, 200, "there are none");
+        let mut other = Browser::signed_in(&router, "mara").await;
+        assert_eq!(other.get(&format!("/reports/{id}/rows")).await.status, 404);
+    }
+    let id = ask(&cast, &samir, Wanted { format: Format::Xlsx, ..wanted(Kind::Events, "") }).await;
+    while reports::run_due(&cast.console).await.unwrap() > 0 {}
+    let mut browser = Browser::signed_in(&router, "samir").await;
+    assert_eq!(browser.get(&format!("/reports/{id}/rows")).await.status, 404);
+});

@@ -210,7 +210,7 @@ fn three_each_way_in_thirty_days_are_mutual() {
     let mut number = 0;
     let mut approve = |trail: &mut Trail, day: i64, requester: &str, approver: &str| {
         number += 1;
-        let mut of = |actor: &str, action: Action| {
+        let of = |actor: &str, action: Action| {
             let mut of = person(monday() + days(day), actor, action);
             of.leaf.subject.request = Some(format!("req{number}"));
             of
