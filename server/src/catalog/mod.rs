@@ -2,11 +2,13 @@
 mod imports;
 mod projects;
 mod secrets;
+mod sight;
 pub mod store;
 
 pub use imports::*;
 pub use projects::*;
 pub use secrets::*;
+pub use sight::Sight;
 
 use crate::{
     console::Console,

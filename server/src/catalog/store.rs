@@ -159,6 +159,21 @@ pub async fn find(db: &mut impl Sql, id: &str, key: &Key) -> Result<Option<Secre
     Ok(row.and_then(|row| check(row, key)))
 }
 
+/// Secrets by their ids; what is not there is not among them.
+pub async fn some(db: &mut impl Sql, ids: &[String], key: &Key) -> Result<Vec<Secret>> {
+    let mut found = Vec::new();
+    for ids in ids.chunks(200) {
+        let mut statement = select(SECRET, " WHERE id IN ");
+        statement.rows(1, ids.len());
+        let mut asked = db.sql(statement);
+        for id in ids {
+            asked = asked.bind(id.clone());
+        }
+        found.extend(asked.all::<Secret>().await?.into_iter().filter_map(|row| check(row, key)));
+    }
+    Ok(found)
+}
+
 /// The secret, kept for this change.
 pub async fn lock(tx: &mut Tx, id: &str, key: &Key) -> Result<Option<Secret>> {
     let row = tx.lock(select(SECRET, " WHERE id = $1")).bind(id.to_owned()).optional().await?;

@@ -14,7 +14,10 @@ use crate::{
     people, workloads,
 };
 use app::{
-    audit::{action::Action, leaf::Leaf},
+    audit::{
+        action::Action,
+        leaf::{Deciding, Leaf},
+    },
     error::Error,
     reports::model::Format,
     time::rfc3339,
@@ -70,10 +73,17 @@ impl Called {
     }
 }
 
+/// What a table says of a leaf beside its row's columns.
+#[derive(serde::Deserialize)]
+struct Rest {
+    policy: Option<Deciding>,
+    suppressed: Option<u64>,
+}
+
 /// One event, with what is disclosed of it.
 struct Told<'a> {
     row: &'a Stored,
-    leaf: Option<Leaf>,
+    leaf: Option<Rest>,
     private: BTreeMap<String, String>,
 }
 

@@ -14,10 +14,15 @@ pub struct Table {
 }
 
 enum Form {
-    Csv(Vec<u8>),
+    Csv(Box<csv::Writer<Vec<u8>>>),
     Lines(Vec<u8>),
     Xlsx(Box<rust_xlsxwriter::Workbook>),
     Pdf(Vec<Vec<String>>),
+}
+
+/// RFC 4180: lines end in CR LF.
+fn csv_writer() -> Box<csv::Writer<Vec<u8>>> {
+    Box::new(csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new()))
 }
 
 fn broken() -> Stopped {
@@ -34,7 +39,7 @@ impl Table {
             }
             Format::Lines => Form::Lines(Vec::new()),
             Format::Pdf => Form::Pdf(Vec::new()),
-            Format::Csv | Format::Zip | Format::Text => Form::Csv(Vec::new()),
+            Format::Csv | Format::Zip | Format::Text => Form::Csv(csv_writer()),
         };
         let mut table = Self { columns, raw, rows: 0, form };
         if matches!(table.form, Form::Csv(_) | Form::Xlsx(_)) {
@@ -60,12 +65,7 @@ impl Table {
 
     fn write(&mut self, row: u64, cells: &[String]) -> Result<(), Stopped> {
         match &mut self.form {
-            Form::Csv(bytes) => {
-                // RFC 4180: lines end in CR LF.
-                let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(bytes);
-                writer.write_record(cells).map_err(|_| broken())?;
-                writer.flush().map_err(|_| broken())
-            }
+            Form::Csv(writer) => writer.write_record(cells).map_err(|_| broken()),
             Form::Lines(lines) => {
                 // What is empty is left out.
                 let pairs = self.columns.iter().zip(cells).filter(|(_, cell)| !cell.is_empty());
@@ -94,7 +94,8 @@ impl Table {
     /// What was written since the last call, where it can be let go.
     pub fn take(&mut self) -> Vec<u8> {
         match &mut self.form {
-            Form::Csv(bytes) | Form::Lines(bytes) => std::mem::take(bytes),
+            Form::Csv(writer) => std::mem::replace(writer, csv_writer()).into_inner().unwrap_or_default(),
+            Form::Lines(bytes) => std::mem::take(bytes),
             Form::Xlsx(_) | Form::Pdf(_) => Vec::new(),
         }
     }
@@ -102,7 +103,8 @@ impl Table {
     /// The rest.
     pub async fn finish(self, working: &Working<'_>) -> Result<Vec<u8>, Stopped> {
         match self.form {
-            Form::Csv(bytes) | Form::Lines(bytes) => Ok(bytes),
+            Form::Csv(writer) => writer.into_inner().map_err(|_| broken()),
+            Form::Lines(bytes) => Ok(bytes),
             Form::Pdf(rows) => printed::print(working, printed::table(working, self.columns, rows)).await,
             Form::Xlsx(mut book) => {
                 let saved = tokio::task::spawn_blocking(move || book.save_to_buffer()).await;

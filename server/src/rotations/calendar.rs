@@ -1,7 +1,13 @@
 //! What happens when: rotations that ran or run, and those that will begin by themselves.
-use super::{is_confirmed, store, store::Rotation, timetable::Timetable, when};
-use crate::{catalog::Located, console::Console, people::Caller};
+use super::{is_confirmed, store, store::Rotation, timetable::Timetable, when_known};
+use crate::{
+    catalog::{Located, Sight},
+    console::Console,
+    people::Caller,
+    vault,
+};
 use app::{error::Error, rotations::schedule::Schedule, time::Moment};
+use std::collections::HashMap;
 
 /// Plans that one look takes in, and rotations that it shows.
 const PLANS: u32 = 1_000;
@@ -36,25 +42,35 @@ pub async fn calendar(
     let mut dated = Vec::new();
     let rotations = store::between(&mut db, from, until, ROTATIONS + 1, key).await?;
     let mut more = rotations.len() > ROTATIONS as usize;
-    for rotation in rotations.into_iter().take(ROTATIONS as usize) {
-        match Located::visible(console, &mut db, caller, &rotation.secret_id).await {
-            Ok(located) => {
-                dated.push(Dated { at: rotation.started_at, located, what: What::Rotation(Box::new(rotation)) })
-            }
-            Err(Error::NotFound) => {}
-            Err(error) => return Err(error),
-        }
-    }
     let plans = if until > now { store::plans(&mut db, PLANS + 1, key).await? } else { Vec::new() };
     more |= plans.len() > PLANS as usize;
+    let sight = Sight::of(console, &mut db, caller).await?;
+    let ids = |of: &mut dyn Iterator<Item = &String>| -> Vec<String> {
+        let mut ids: Vec<String> = of.cloned().collect();
+        ids.sort_unstable();
+        ids.dedup();
+        ids
+    };
+    let ran = ids(&mut rotations.iter().map(|rotation| &rotation.secret_id));
+    let ran = sight.locate(console, &mut db, &ran).await?;
+    for rotation in rotations.into_iter().take(ROTATIONS as usize) {
+        if let Some(located) = ran.get(&rotation.secret_id).cloned() {
+            dated.push(Dated { at: rotation.started_at, located, what: What::Rotation(Box::new(rotation)) });
+        }
+    }
+    let planned = ids(&mut plans.iter().map(|plan| &plan.secret_id));
+    let written: HashMap<String, Moment> = vault::store::written_at(&mut db, &planned).await?.into_iter().collect();
+    let planned = sight.locate(console, &mut db, &planned).await?;
+    let defaults = store::defaults(&mut db, key).await?;
+    let defaults: HashMap<&str, &store::Default> =
+        defaults.iter().map(|row| (row.environment_id.as_str(), row)).collect();
     for plan in plans.into_iter().take(PLANS as usize) {
-        let located = match Located::visible(console, &mut db, caller, &plan.secret_id).await {
-            Ok(located) if located.secret.archived_at.is_none() => located,
-            Ok(_) | Err(Error::NotFound) => continue,
-            Err(error) => return Err(error),
+        let Some(located) = planned.get(&plan.secret_id).filter(|located| located.secret.archived_at.is_none()) else {
+            continue;
         };
-        let when = when(console, &mut db, &plan, &located).await?;
-        let confirmed = is_confirmed(&plan, &located);
+        let default = defaults.get(located.environment.id.as_str()).copied();
+        let when = when_known(&plan, located, default, written.get(&plan.secret_id).copied(), now);
+        let confirmed = is_confirmed(&plan, located);
         let times = match &when.schedule {
             Schedule::Cron { expression, zone, window_minutes } if when.due.is_some() => {
                 let timetable = Timetable::read(expression, zone, *window_minutes);

@@ -29,7 +29,7 @@ pub use many::*;
 pub use plans::*;
 pub use running::*;
 use schedule::is_over;
-pub use schedule::{When, start_due, when};
+pub use schedule::{When, start_due, when, when_known};
 
 use crate::catalog::Located;
 use app::audit::leaf::Subject;

@@ -51,12 +51,26 @@ pub struct When {
 
 /// When a secret with a plan rotates next, and why then.
 pub async fn when(console: &Console, db: &mut impl Sql, plan: &Plan, located: &Located) -> Result<When, Error> {
-    let now = console.now();
-    let (schedule, origin, _) = holds(console, db, plan, located).await?;
+    let default = store::find_default(db, &located.environment.id, console.seal_key()).await?;
+    let secret = std::slice::from_ref(&located.secret.id);
+    let written_at = vault::store::written_at(db, secret).await?.into_iter().next().map(|(_, at)| at);
+    Ok(when_known(plan, located, default.as_ref(), written_at, console.now()))
+}
+
+/// The same, from what was read already: its environment's schedule, and when its current value was written.
+pub fn when_known(
+    plan: &Plan,
+    located: &Located,
+    default: Option<&store::Default>,
+    written_at: Option<Moment>,
+    now: Moment,
+) -> When {
+    let (schedule, origin, _) = held(plan, located, default);
+    let limit = |days: i32| written_at.map(|at| at + TimeDelta::days(days.into()));
     let begins = plan.paused_until.filter(|until| *until > now).unwrap_or(now);
     let (due, runs) = match &schedule {
         Schedule::Inherited | Schedule::ByHand => (None, Vec::new()),
-        Schedule::Age { days } => (limit(db, located, *days).await?.map(|due| due.max(begins)), Vec::new()),
+        Schedule::Age { days } => (limit(*days).map(|due| due.max(begins)), Vec::new()),
         Schedule::Cron { expression, zone, window_minutes } => {
             match Timetable::read(expression, zone, *window_minutes).ok().filter(|_| has_value(located)) {
                 Some(timetable) => (timetable.next(begins), timetable.runs(begins, 5)),
@@ -66,10 +80,10 @@ pub async fn when(console: &Console, db: &mut impl Sql, plan: &Plan, located: &L
     };
     // A limit that has passed is due: it is shown as it is.
     let due = match (&schedule, plan.is_paused(now)) {
-        (Schedule::Age { days }, false) => limit(db, located, *days).await?,
+        (Schedule::Age { days }, false) => limit(*days),
         _ => due,
     };
-    Ok(When { schedule, origin, due, runs, paused_until: plan.paused_until.filter(|until| *until > now) })
+    When { schedule, origin, due, runs, paused_until: plan.paused_until.filter(|until| *until > now) }
 }
 
 fn has_value(located: &Located) -> bool {
@@ -84,13 +98,17 @@ async fn holds(
     located: &Located,
 ) -> Result<(Schedule, Origin, Moment), Error> {
     let default = store::find_default(db, &located.environment.id, console.seal_key()).await?;
-    let own = default.as_ref().map(store::Default::schedule);
+    Ok(held(plan, located, default.as_ref()))
+}
+
+fn held(plan: &Plan, located: &Located, default: Option<&store::Default>) -> (Schedule, Origin, Moment) {
+    let own = default.map(store::Default::schedule);
     let (schedule, origin) = effective(&plan.schedule(), own.as_ref(), located.environment.tier());
     let set_at =
         default.filter(|_| origin == Origin::Environment).map_or(plan.set_at, |row| row.set_at.max(plan.set_at));
     // What fell into a pause was not missed.
     let since = plan.paused_until.map_or(set_at, |until| until.max(set_at));
-    Ok((schedule, origin, since))
+    (schedule, origin, since)
 }
 
 /// When the current value reaches an age; `None` where there is no value.

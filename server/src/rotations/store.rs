@@ -261,6 +261,12 @@ pub async fn find_default(db: &mut impl Sql, environment: &str, key: &Key) -> Re
     Ok(row.and_then(|row| check(row, key)))
 }
 
+/// The schedules of all environments that have one of their own.
+pub async fn defaults(db: &mut impl Sql, key: &Key) -> Result<Vec<Default>> {
+    let rows: Vec<Default> = db.sql(select(DEFAULT, " ORDER BY environment_id")).all().await?;
+    Ok(rows.into_iter().filter_map(|row| check(row, key)).collect())
+}
+
 pub async fn save_default(tx: &mut impl Sql, row: &Default) -> Result<u64> {
     tx.sql(
         "INSERT INTO rotation_defaults (id, environment_id, schedule, every_days, cron, zone, window_minutes, set_by, \

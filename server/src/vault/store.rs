@@ -57,6 +57,24 @@ pub async fn find(db: &mut impl Sql, secret: &str, version: i32) -> Result<Optio
     db.sql(select(" WHERE secret_id = $1 AND version = $2")).bind(secret.to_owned()).bind(version).optional().await
 }
 
+/// When the current values of some secrets were written.
+pub async fn written_at(db: &mut impl Sql, secrets: &[String]) -> Result<Vec<(String, Moment)>> {
+    let mut found = Vec::new();
+    for ids in secrets.chunks(200) {
+        let mut statement = Statement::from(
+            "SELECT v.secret_id, v.created_at FROM secrets s JOIN secret_versions v ON v.secret_id = s.id \
+             AND v.version = s.current_version WHERE s.id IN ",
+        );
+        statement.rows(1, ids.len());
+        let mut asked = db.sql(statement);
+        for id in ids {
+            asked = asked.bind(id.clone());
+        }
+        found.extend(asked.all::<(String, Moment)>().await?);
+    }
+    Ok(found)
+}
+
 /// Every current version of a project's secrets, for the matrix.
 pub async fn current_of(db: &mut impl Sql, project: &str) -> Result<Vec<Version>> {
     db.sql(

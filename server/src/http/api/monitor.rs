@@ -6,12 +6,20 @@ use crate::{
     metrics::{self, Rollup},
     policies::Situation,
     rotations,
+    signals::{self, store::Narrow},
 };
-use app::{audit::action::Action, rotations::model::Step};
+use app::{
+    audit::action::Action,
+    rotations::model::Step,
+    signals::model::{Detector, State as Stands},
+};
 use axum::{
     http::header,
     response::{IntoResponse, Response},
 };
+
+/// Open signals that are counted.
+const MOST_SIGNALS: u32 = 10_000;
 
 /// What Prometheus scrapes (text exposition format 0.0.4).
 #[utoipa::path(
@@ -28,11 +36,14 @@ pub async fn prometheus(program: Program) -> Result<Response, Problem> {
         return Err(refused.into());
     }
     projection::catch_up(console, &Rollup).await?;
+    signals::refresh(console).await?;
     let mut db = console.read().await?;
     let size = audit::store::size(&mut db).await?;
     let open = rotations::store::open(&mut db, 100_000, console.seal_key()).await?;
     let counts = metrics::store::sums(&mut db, 0, i64::MAX).await?;
     let copies = audit::store::streams(&mut db).await?;
+    let narrow = Narrow { state: Some(Stands::Open), ..Narrow::default() };
+    let waiting = signals::store::list(&mut db, &narrow, console.now(), MOST_SIGNALS).await?;
     drop(db);
     let stopped = open.iter().filter(|row| row.step() == Step::NeedsPerson).count();
     let built = console.builder.signed();
@@ -64,6 +75,14 @@ pub async fn prometheus(program: Program) -> Result<Response, Problem> {
     );
     gauge("rotations_open", "gauge", "Rotations under way.", one("rotations_open", open.len() as u64));
     gauge("rotations_stopped", "gauge", "Rotations that need a person.", one("rotations_stopped", stopped as u64));
+    let lines: String = Detector::ALL
+        .iter()
+        .map(|detector| {
+            let count = waiting.iter().filter(|signal| signal.detector == detector.code()).count();
+            format!("countersign_signals_open{{detector=\"{}\"}} {count}\n", detector.code())
+        })
+        .collect();
+    gauge("signals_open", "gauge", "Signals that nobody has answered, up to 10,000.", lines);
     let label = |text: &str| text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
     let lag: String = copies
         .iter()
