@@ -204,6 +204,16 @@ pub struct Found {
     pub events: Vec<u64>,
 }
 
+impl Evidence {
+    /// The second person, where it is about two.
+    pub fn other(&self) -> Option<&str> {
+        match self {
+            Self::Mutual { other, .. } => Some(other),
+            _ => None,
+        }
+    }
+}
+
 /// What somebody did about a signal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answer {

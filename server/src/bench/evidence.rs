@@ -9,6 +9,7 @@ use crate::{
     },
     metrics::{self, Asked, Rollup},
     reports::{self, Wanted},
+    signals,
 };
 use app::{
     audit::{action::Action, leaf::Subject, query::Query},
@@ -74,7 +75,13 @@ pub async fn run(name: &str, ground: &Arc<Ground>) -> Result<(), Failure> {
     let start = Instant::now();
     projection::catch_up(console, &Rollup).await?;
     let counted = size as f64 / start.elapsed().as_secs_f64();
-    say(&format!("   {name}: events read per second for search, for counts"), &format!("{folded:.0}, {counted:.0}"));
+    let start = Instant::now();
+    signals::refresh(console).await?;
+    let watched = size as f64 / start.elapsed().as_secs_f64();
+    say(
+        &format!("   {name}: events read per second for search, for counts, for signals"),
+        &format!("{folded:.0}, {counted:.0}, {watched:.0}"),
+    );
     pages(name, ground, size).await?;
     boards(name, ground).await?;
     exports(name, ground).await

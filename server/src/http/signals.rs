@@ -175,8 +175,11 @@ async fn one_page(signed: &Signed, key: &str, form: &Form) -> Result<String, Err
         _ => None,
     };
     let other = match &evidence {
-        Some(Evidence::Mutual { other, .. }) => Some(names.person(&mut db, signed.site(), other).await?),
-        _ => None,
+        Some(evidence) => match evidence.other() {
+            Some(other) => Some(names.person(&mut db, signed.site(), other).await?),
+            None => None,
+        },
+        None => None,
     };
     let mut answers = Vec::new();
     for row in store::answers(&mut db, key).await? {
@@ -252,7 +255,7 @@ async fn able(signed: &Signed, db: &mut impl Sql, signal: &Signal) -> Result<Vec
             "lead" => row.project_id.is_none() || row.project_id == signal.project_id,
             _ => false,
         };
-        if !answers || Some(&row.person_id) == signal.actor_id.as_ref() {
+        if !answers || signal.is_about(&row.person_id) {
             continue;
         }
         let person = people::store::find(db, &row.person_id, console.seal_key()).await?;

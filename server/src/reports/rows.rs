@@ -198,8 +198,7 @@ async fn access(working: &Working<'_>, of: &Of) -> Result<Vec<Vec<String>>, Stop
     Ok(rows)
 }
 
-const KNOWLEDGE: [&str; 9] =
-    ["person_id", "person", "secret_id", "path", "environment", "level", "version", "since", "until_dead"];
+const KNOWLEDGE: [&str; 8] = ["person_id", "person", "secret_id", "path", "environment", "level", "version", "since"];
 
 async fn knowledge(working: &Working<'_>, of: &Of) -> Result<Vec<Vec<String>>, Stopped> {
     let mut db = working.console.read().await?;
@@ -221,7 +220,6 @@ async fn knowledge(working: &Working<'_>, of: &Of) -> Result<Vec<Vec<String>>, S
             of.level(&row.environment_id),
             row.version.to_string(),
             rfc3339(row.since),
-            when(row.until),
         ]);
     }
     Ok(rows)

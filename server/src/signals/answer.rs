@@ -43,7 +43,7 @@ pub fn action(answer: Answer) -> Action {
 }
 
 fn situation(signal: &Signal, caller: &Caller) -> Situation {
-    Situation { own: signal.actor_id.as_deref() == Some(caller.id()), ..Situation::default() }
+    Situation { own: signal.is_about(caller.id()), ..Situation::default() }
 }
 
 /// A signal that this caller may read: as far as they may read the trail.

@@ -134,6 +134,12 @@ impl Signal {
         serde_json::from_str(&self.evidence).ok()
     }
 
+    /// Is it about this person: alone, or with somebody?
+    pub fn is_about(&self, person: &str) -> bool {
+        self.actor_id.as_deref() == Some(person)
+            || self.evidence().is_some_and(|evidence| evidence.other() == Some(person))
+    }
+
     pub fn events(&self) -> Vec<u64> {
         self.events.split(' ').filter_map(|seq| seq.parse().ok()).collect()
     }

@@ -51,6 +51,7 @@ impl Watch<'_> {
         let name = found.key.to_string();
         for person in people::security(self.0, tx).await? {
             if Some(&person) != found.actor.as_ref()
+                && found.evidence.other() != Some(person.as_str())
                 && !notifications::store::has(tx, &person, "signal.raised", &name).await?
             {
                 notifications::tell(self.0, tx, [person.as_str()], "signal.raised", &name).await?;

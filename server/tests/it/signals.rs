@@ -184,11 +184,13 @@ story!(signals_are_read_where_the_trail_is, |world| {
         secret: None,
         request: None,
         grant: None,
-        evidence: Evidence::Mutual { other: cast.id("lucia").into(), given: 3, taken: 4 },
+        evidence: Evidence::Mutual { other: cast.id("mara").into(), given: 3, taken: 4 },
         events: vec![3],
     };
     store::raise(&mut tx, &found).await.unwrap();
     tx.finish().await.unwrap();
+    let second = answer(&cast, "mara", other, wanted(Answer::Close, 0)).await;
+    assert_eq!(second, Err(Error::Refused(Refusal::OwnSignal)), "the second of two answers as little as the first");
     assert_eq!(iris.get(&format!("/signals/{other}")).await.status, 404);
     assert_eq!(samir.get(&format!("/signals/{other}")).await.status, 200);
 });
