@@ -19,6 +19,9 @@ test("the README's pictures", async ({ browser, complaints }) => {
   await mara.screenshot(shot("audit"));
   await mara.goto("/dashboard");
   await mara.screenshot(shot("dashboard"));
+  await mara.goto("/signals?show=all&detector=odd_hours");
+  await mara.getByRole("table", { name: "Signals" }).getByRole("link").first().click();
+  await mara.screenshot(shot("signal"));
   await mara.goto("/rotations/calendar");
   await mara.screenshot(shot("calendar"));
   await mara.goto("/cases");
