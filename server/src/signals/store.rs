@@ -5,7 +5,7 @@ use crate::{
 };
 use app::{
     signals::{
-        model::{Answer, Evidence, Found, Key, State},
+        model::{Answer, Detector, Evidence, Found, Key, State},
         rules::{Cell, Place, Room},
     },
     time::Moment,
@@ -97,6 +97,17 @@ pub async fn raise(tx: &mut Housekeeping, found: &Found) -> Result<u64> {
     .bind(events.join(" "))
     .execute()
     .await
+}
+
+/// How many a detector found since then.
+pub async fn raised_since(db: &mut impl Sql, detector: Detector, since: Moment) -> Result<i64> {
+    let (count,): (i64,) = db
+        .sql("SELECT COUNT(*) FROM signals WHERE at >= $1 AND detector = $2")
+        .bind(since)
+        .bind(detector.code())
+        .one()
+        .await?;
+    Ok(count)
 }
 
 /// Forgets all that is computed, so that it is computed again from the trail's beginning. The cursor is locked.

@@ -22,6 +22,9 @@ use std::collections::BTreeSet;
 /// What is older when it is found, is found without a notice: nobody is woken by what was learnt from an old trail.
 const NEWS: TimeDelta = TimeDelta::days(1);
 
+/// Signals of one detector in an hour that each bring a notice.
+const AT_ONCE: i64 = 20;
+
 pub struct Watch<'c>(pub &'c Console);
 
 /// Brings the signals up to the ledger's head.
@@ -46,6 +49,10 @@ impl Watch<'_> {
     /// Security hears of what should be looked at soon; never of themselves.
     async fn tell(&self, tx: &mut Housekeeping, found: &Found) -> Result<(), Error> {
         if found.key.detector.weight() == Weight::Review || self.0.now() - found.at > NEWS {
+            return Ok(());
+        }
+        // Many at once are one matter: the list has all of them.
+        if store::raised_since(tx, found.key.detector, found.at - TimeDelta::hours(1)).await? > AT_ONCE {
             return Ok(());
         }
         let name = found.key.to_string();

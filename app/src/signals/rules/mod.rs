@@ -199,6 +199,7 @@ pub fn watch(memory: &mut Memory, seen: &Seen) -> Vec<Found> {
             seen.leaf.at
         }
     };
+    refusals::forget(memory, seen.leaf.at);
     found.extend(dormant::overdue(memory, seen.leaf.at));
     found.extend(dormant::watch(memory, seen));
     found.extend(refusals::watch(memory, seen));

@@ -65,6 +65,14 @@ pub(super) fn watch(memory: &mut Memory, seen: &Seen) -> Option<Found> {
     if found.is_some() {
         lately.quiet_until = Some(leaf.at + QUIET);
     }
-    memory.put(Room::Refusals, &source, &lately, None);
+    // Later nothing of it counts any more: whoever knocks from a thousand places is not remembered for ever.
+    memory.put(Room::Refusals, &source, &lately, Some(leaf.at + QUIET));
     found
+}
+
+/// Forgets what no longer counts.
+pub(super) fn forget(memory: &mut Memory, now: Moment) {
+    for source in memory.due(Room::Refusals, now) {
+        memory.forget(Room::Refusals, &source);
+    }
 }

@@ -123,6 +123,9 @@ fn ten_refusals_in_ten_minutes_are_a_burst() {
     let Evidence::Refusals { count: 10, secrets: 10, reasons } = &found[0].evidence else { panic!("{found:?}") };
     assert_eq!((reasons.as_slice(), found[0].events.len()), (&["no_grant".to_owned()][..], 10));
     assert_eq!(trail.next(refused(32, 1)), [], "quiet for an hour");
+    // Nothing is remembered of what no longer counts.
+    trail.next(seen(monday() + TimeDelta::minutes(119), ActorKind::System, "beat", Action::Heartbeat));
+    assert!(trail.0.due(Room::Refusals, monday() + days(9)).is_empty());
     let mut counted = refused(120, 1);
     counted.leaf.suppressed = Some(40);
     assert_eq!(trail.detectors(counted), [Detector::Refusals], "repeats that were only counted count");
