@@ -2,7 +2,7 @@
 the format's description, RFC 9162 (proofs), RFC 8032 (Ed25519) and the C2SP texts on signed notes and checkpoints.
 
     python3 evidence.py BUNDLE [VERIFIER-KEY]      exit code 0: it holds
-    python3 evidence.py --draw BUNDLE ROOT NONCE N     draws N of its events again, a number on each line
+    python3 evidence.py --draw BUNDLE ROOT NONCE N BELOW    draws N of its events below a number (the tree's size) again
 """
 import base64, hashlib, json, re, sys, zipfile
 
@@ -157,16 +157,16 @@ def check(path, given=None):
     return count, disclosed, size
 
 
-def draw(bundle, root, nonce, count):
+def draw(bundle, root, nonce, count, below):
     lines = zipfile.ZipFile(bundle).read("events.jsonl").decode().splitlines()
-    numbers = [json.loads(line)["seq"] for line in lines]
+    numbers = [seq for seq in (json.loads(line)["seq"] for line in lines) if seq < int(below)]
     head = bytes.fromhex(root) + nonce.encode()
     return sorted(numbers, key=lambda seq: hashlib.sha256(head + seq.to_bytes(8, "big")).digest())[: int(count)]
 
 
 if __name__ == "__main__":
     if sys.argv[1] == "--draw":
-        print(*draw(*sys.argv[2:6]), sep="\n")
+        print(*draw(*sys.argv[2:7]), sep="\n")
         sys.exit(0)
     try:
         count, disclosed, size = check(*sys.argv[1:3])

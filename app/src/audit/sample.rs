@@ -1,9 +1,10 @@
 //! Drawing a sample that nobody can steer and anybody can repeat: each item has a ticket,
 //! `SHA-256(root ‖ nonce ‖ number)`, and the smallest tickets win.
 //!
-//! `root` is the tree's root (32 bytes), fixed by all events up to its size; `nonce` the auditor's own text (UTF-8), which
-//! whoever keeps the log does not know before; `number` the event's (8 bytes, big-endian). The first and the last part have
-//! a fixed length, so that no two inputs are the same bytes.
+//! `root` is the root (32 bytes) of a head that was signed before the nonce was sent; `nonce` the auditor's own text (UTF-8);
+//! `number` the event's (8 bytes, big-endian). The first and the last part have a fixed length, so that no two inputs are the
+//! same bytes. Whoever keeps the log cannot fit the root to the nonce; whoever asks again with another nonce draws again,
+//! which the trail says.
 use super::tree::Hash;
 use sha2::{Digest, Sha256};
 

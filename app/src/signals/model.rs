@@ -64,13 +64,13 @@ impl Detector {
     pub fn rule(self) -> &'static str {
         match self {
             Self::Hours => {
-                "A person acts within an hour of the day (UTC), or on a weekend, in which they acted on fewer than one in 50 of their days; after 20 days and four weeks of them; once a day. What programs do with a person’s token does not count."
+                "A person acts within an hour of the day (UTC), or on a weekend, in which they acted on fewer than one in 50 of their days; after 20 days and four weeks of them; once a day. What programs do with a person’s token neither counts nor teaches."
             }
             Self::Place => {
-                "A person or workload, known on ten days or more, acts from a network (IPv4 /24, IPv6 /48) or with a program (browser and system, without version) that was never seen with them."
+                "A person or workload, known on ten days or more, acts from a network (IPv4 /24, IPv6 /48) or with a program (browser and system, without version) that was never seen with them; once an hour."
             }
             Self::Refusals => {
-                "Ten refusals or more, repeats included, within ten minutes, of one actor, or of one address where nobody is signed in; once an hour."
+                "Ten refusals or more, repeats included, within ten minutes, of one actor, or of one network where nobody is signed in; once an hour, and once more when ten different secrets are among them."
             }
             Self::Critical => {
                 "A person or workload reads a critical production secret of a project for the first time; after the trail’s first 30 days."

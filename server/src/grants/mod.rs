@@ -112,6 +112,8 @@ pub async fn issue(console: &Console, tx: &mut Tx, request: &Request) -> Result<
         .detail("right", grant.access_right.clone())
         .detail("minutes", request.minutes as u64)
         .detail("secrets", grant.secrets.split(' ').count() as u64);
+    let event =
+        if grant.starts_at > now { event.detail("starts_at", app::time::rfc3339(grant.starts_at)) } else { event };
     Ok((grant, event))
 }
 

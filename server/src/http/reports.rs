@@ -162,13 +162,13 @@ pub struct From {
 
 /// Rows of a file, on a page. Looking at them is taking them, and recorded as such.
 pub async fn rows(signed: Signed, Path(id): Path<String>, Query(From { from }): Query<From>) -> Answer {
-    let download = Download::begin(signed.console(), &signed.caller, &id).await?;
-    if !reports::shown::is_shown(download.format) {
+    let job = reports::own_job(signed.console(), &signed.caller, &id).await?;
+    if !reports::shown::is_shown(job.format()) {
         return Err(Error::NotFound.into());
     }
+    let download = Download::begin(signed.console(), &signed.caller, &id).await?;
     let from = from.min(reports::shown::MOST - ROWS) / ROWS * ROWS;
     let kind = download.kind;
-    let job = reports::own_job(signed.console(), &signed.caller, &id).await?;
     let part = reports::shown::rows(download, from, ROWS).await?;
     let next = (part.more && from + ROWS < reports::shown::MOST).then_some(from + ROWS);
     let shell = signed.shell("/reports").await?;

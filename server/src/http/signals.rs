@@ -9,7 +9,6 @@ use crate::{
     catalog::{self, Located},
     db::Sql,
     metrics::charts,
-    people,
     signals::{
         self, Wanted,
         store::{self, Narrow, Signal},
@@ -56,7 +55,10 @@ pub async fn list(signed: Signed, Query(asked): Query<Address>) -> Shown {
     let detector = Detector::from_code(&asked.detector);
     let mut db = console.read().await?;
     let before = match Key::parse(&asked.before) {
-        Some(key) => store::find(&mut db, key).await?.map(|signal| (signal.at, key)),
+        Some(key) => {
+            let last = store::find(&mut db, key).await?;
+            last.filter(|last| reading.covers(last.project_id.as_deref())).map(|last| (last.at, key))
+        }
         None => None,
     };
     let projects = reading.projects();
@@ -139,6 +141,10 @@ async fn one_page(signed: &Signed, key: &str, form: &Form) -> Result<String, Err
     let (reading, _) = reading(signed.site(), &signed.caller, &format!("signal {key}")).await?;
     signals::refresh(console).await?;
     let signal = signals::find(console, &signed.caller, key).await?;
+    let refused = signals::may_answer(console, &signed.caller, &signal).await?;
+    let mut people = if refused.is_none() { signals::able(console, &signal).await? } else { Vec::new() };
+    // The reader first.
+    people.sort_by_key(|(id, _)| id != signed.caller.id());
     let shell = signed.shell("/signals").await?;
     let (mut names, now) = (Names::default(), console.now());
     let mut db = console.read().await?;
@@ -198,7 +204,6 @@ async fn one_page(signed: &Signed, key: &str, form: &Form) -> Result<String, Err
         let query = format!("actor:{id} created:{}..{}", around(-15), around(16));
         nav::address("/audit", &[("q", &query)])
     });
-    let refused = signals::may_answer(console, &signed.caller, &signal);
     let view = One {
         key,
         at: signal.at,
@@ -222,7 +227,7 @@ async fn one_page(signed: &Signed, key: &str, form: &Form) -> Result<String, Err
             Some(id) => Some(names.person(&mut db, signed.site(), id).await?),
             None => None,
         },
-        people: if refused.is_none() { able(signed, &mut db, &signal).await? } else { Vec::new() },
+        people,
         refused: refused.map(|why| why.to_string()),
     };
     drop(db);
@@ -242,28 +247,6 @@ async fn past(
     };
     let by = names.person(db, signed.site(), &row.by_id).await?;
     Ok(Some(Past { answer, by, at: row.answered_at, assignee, until: row.until_at, reason: row.reason }))
-}
-
-/// Who may be asked to answer: security, and who leads the project; the reader first.
-async fn able(signed: &Signed, db: &mut impl Sql, signal: &Signal) -> Result<Vec<(String, String)>, Error> {
-    let console = signed.console();
-    let roles = people::store::roles(db, console.now(), console.seal_key()).await?;
-    let mut able = Vec::new();
-    for row in roles {
-        let answers = match row.role.as_str() {
-            "security" => row.project_id.is_none(),
-            "lead" => row.project_id.is_none() || row.project_id == signal.project_id,
-            _ => false,
-        };
-        if !answers || signal.is_about(&row.person_id) {
-            continue;
-        }
-        let person = people::store::find(db, &row.person_id, console.seal_key()).await?;
-        able.extend(person.filter(people::store::Person::is_active).map(|person| (person.id, person.name)));
-    }
-    able.sort_by(|a, b| (a.0 != signed.caller.id(), &a.1).cmp(&(b.0 != signed.caller.id(), &b.1)));
-    able.dedup();
-    Ok(able)
 }
 
 pub async fn answer(signed: Signed, Path(key): Path<String>, fields: Fields) -> Shown {

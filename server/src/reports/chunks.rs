@@ -179,8 +179,10 @@ pub async fn manifest(console: &Console, caller: &Caller, id: &str) -> Result<St
         format!("sha256 {}", job.digest.unwrap_or_default()),
         format!("formula-guard {}", if job.raw { "off" } else { "on" }),
         format!("sensitive-fields {}", if job.redacted { "withheld" } else { "disclosed" }),
-        format!("sample {} {}", job.sample, job.nonce),
     ];
+    // The nonce is said also where names are withheld: without it nobody draws again.
+    let drawn = (job.sample > 0).then(|| format!("sample {} of the tree {} with {}", job.sample, job.root, job.nonce));
+    let lines = [lines.as_slice(), drawn.as_slice()].concat();
     // A query has no line breaks: each line says one thing.
     Ok(console.builder.sign_text(&format!("{}\n", lines.join("\n"))))
 }

@@ -80,11 +80,17 @@ pub async fn start_export(console: &Console, caller: &Caller, wanted: Wanted<'_>
     }
     rows::check(wanted.kind, &query)?;
     let (size, nonce) = sample::check(&wanted)?;
+    // Signed before anybody here knew the nonce: whoever keeps the log cannot choose a root that fits it.
+    let head = match size {
+        0 => None,
+        _ => Some(sample::head(console)?),
+    };
     search::refresh(console).await?;
     let mut db = console.read().await?;
     search::resolve(console, &mut db, caller, &reading, &query, zone).await?;
-    let as_of = audit::store::size(&mut db).await?;
+    let size_now = audit::store::size(&mut db).await?;
     drop(db);
+    let as_of = head.as_ref().map_or(size_now, |head| head.size.min(size_now));
     let now = console.now();
     let job = Job {
         id: console.id::<ReportId>()?.to_string(),
@@ -112,6 +118,7 @@ pub async fn start_export(console: &Console, caller: &Caller, wanted: Wanted<'_>
         whole: None,
         sample: size,
         nonce,
+        root: head.map(|head| printed::hex(&head.root)).unwrap_or_default(),
     };
     let subject = Subject { row: Some(job.id.clone()), project: project(&reading), ..Subject::default() };
     let (mut tx, event) = console.begin(caller, Action::StartExport, subject, Situation::default()).await?;
@@ -128,7 +135,7 @@ pub async fn start_export(console: &Console, caller: &Caller, wanted: Wanted<'_>
         .private("query", job.query.clone());
     let event = match job.sample {
         0 => event,
-        size => event.detail("sample", size).private("nonce", job.nonce.clone()),
+        size => event.detail("sample", size).detail("root", job.root.clone()).private("nonce", job.nonce.clone()),
     };
     Ok((job.id, tx.commit(vec![event]).await?))
 }

@@ -90,20 +90,30 @@ pub fn table(working: &Working<'_>, columns: &[&'static str], rows: Vec<Vec<Stri
     if rows.is_empty() {
         return blocks;
     }
-    let said = |column: usize| rows.iter().any(|row| row.get(column).is_some_and(|cell| !cell.is_empty()));
+    let zone = working.zone;
+    // Where there is no name, its id stands in its place.
+    let instead = |column: usize| match columns[column] {
+        "actor" => columns.iter().position(|known| *known == "actor_id"),
+        "subject" => columns.iter().position(|known| *known == "secret_id"),
+        _ => None,
+    };
+    let read = |row: &[String], column: usize| {
+        let cell = row.get(column).filter(|cell| !cell.is_empty());
+        let cell = cell.or_else(|| row.get(instead(column)?)).cloned().unwrap_or_default();
+        match parse_rfc3339(&cell) {
+            Some(at) => at.with_timezone(&zone).format("%Y-%m-%d %H:%M").to_string(),
+            None => cell,
+        }
+    };
+    let said = |column: usize| rows.iter().any(|row| !read(row, column).is_empty());
     let shown: Vec<usize> =
         (0..columns.len()).filter(|column| is_printed(kind, columns[*column]) && said(*column)).collect();
-    let zone = working.zone;
-    let read = |cell: &String| match parse_rfc3339(cell) {
-        Some(at) => at.with_timezone(&zone).format("%Y-%m-%d %H:%M").to_string(),
-        None => cell.clone(),
-    };
-    let pick = |row: &[String]| shown.iter().map(|column| row.get(*column).map(read).unwrap_or_default()).collect();
+    let pick = |row: &[String]| shown.iter().map(|column| read(row, *column)).collect();
     blocks.push(Block::Page);
     blocks.push(Block::Heading(2, "Rows".into()));
     blocks.push(Block::Text(format!(
-        "Times are of {zone}, to the minute. Columns that are empty in every row are left out, and so are ids of what is \
-         named; they stand in the other formats."
+        "Times are of {zone}, to the minute. Columns that are empty in every row, ids of what is named, and what only \
+         machines read are left out; they stand in the other formats."
     )));
     blocks.push(Block::Table {
         title: kind.words().into(),
@@ -116,22 +126,35 @@ pub fn table(working: &Working<'_>, columns: &[&'static str], rows: Vec<Vec<Stri
 /// Ids of what has a name beside it, and what machines read, stand in the other formats.
 fn is_printed(kind: Kind, column: &str) -> bool {
     match kind {
-        Kind::Events | Kind::Failed => {
-            ["event", "time_utc", "actor", "words", "outcome", "reason", "project", "environment", "subject", "said"]
-                .contains(&column)
-        }
+        Kind::Events | Kind::Failed => [
+            "event",
+            "time_utc",
+            "actor",
+            "words",
+            "outcome",
+            "reason",
+            "project",
+            "environment",
+            "subject",
+            "said",
+            "repeats",
+        ]
+        .contains(&column),
         _ => !column.ends_with("_id"),
     }
 }
 
 fn figures(kind: Kind, columns: &[&'static str], rows: &[Vec<String>]) -> Vec<Block> {
     let of = |column: &str| columns.iter().position(|known| *known == column);
+    let repeats = of("repeats");
     let counted = |title: &str, column: &str| -> Option<Block> {
         let column = of(column)?;
         let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
         for row in rows {
             let value = row.get(column).map_or("", String::as_str);
-            *counts.entry(if value.is_empty() { "none yet" } else { value }).or_default() += 1;
+            // What was only counted when it was repeated is as many.
+            let times = repeats.and_then(|column| row.get(column)?.parse().ok()).unwrap_or(1);
+            *counts.entry(if value.is_empty() { "none" } else { value }).or_default() += times;
         }
         let mut bars: Vec<(String, u64)> = counts.into_iter().map(|(label, count)| (label.to_owned(), count)).collect();
         bars.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(&b.0)));
@@ -140,6 +163,9 @@ fn figures(kind: Kind, columns: &[&'static str], rows: &[Vec<String>]) -> Vec<Bl
             bars.push(("all others".into(), rest));
         }
         Some(Block::Bars { title: title.into(), bars })
+    };
+    let named = |column: &str| {
+        of(column).is_some_and(|at| rows.iter().any(|row| row.get(at).is_some_and(|cell| !cell.is_empty())))
     };
     let blocks = match kind {
         Kind::Access => vec![counted("Rows by level", "level"), counted("Rows by route", "route")],
@@ -164,7 +190,10 @@ fn figures(kind: Kind, columns: &[&'static str], rows: &[Vec<String>]) -> Vec<Bl
             blocks
         }
         Kind::Dormant => vec![counted("Grants by project", "project"), counted("Grants by holder", "holder_kind")],
-        Kind::Failed => vec![counted("Attempts by reason", "reason"), counted("Attempts by actor", "actor")],
+        Kind::Failed => vec![
+            counted("Attempts by reason", "reason"),
+            counted("Attempts by actor", if named("actor") { "actor" } else { "actor_id" }),
+        ],
         Kind::Events => vec![counted("Events by what happened", "words"), counted("Events by outcome", "outcome")],
         Kind::Evidence | Kind::Sample | Kind::Verification => vec![],
     };

@@ -1,4 +1,5 @@
-//! Events drawn by lot (`app::audit::sample`): the auditor brings a nonce, the tree brings its root; a page of evidence each.
+//! Events drawn by lot (`app::audit::sample`): the auditor brings a nonce, the tree the root that was signed before the nonce
+//! was known here; a page of evidence each.
 use super::{
     Wanted,
     chunks::Chunks,
@@ -8,9 +9,15 @@ use super::{
     table::Table,
     work::{Stopped, Working},
 };
-use crate::audit::{store::Stored, tiles::Prover};
+use crate::{
+    audit::{store::Stored, tiles::Prover},
+    console::Console,
+};
 use app::{
-    audit::sample::{LONGEST, ticket},
+    audit::{
+        checkpoint::Checkpoint,
+        sample::{LONGEST, ticket},
+    },
     error::Error,
     reports::model::{DRAWN, Format, Kind},
 };
@@ -31,7 +38,13 @@ pub fn check(wanted: &Wanted<'_>) -> Result<(i32, String), Error> {
     Ok((wanted.sample as i32, nonce.to_owned()))
 }
 
-const WON: [&str; 3] = ["rank", "ticket_sha256", "root"];
+/// The newest head that is signed already.
+pub fn head(console: &Console) -> Result<Checkpoint, Error> {
+    let signed = console.builder.signed();
+    console.builder.verifier().open(&signed.note).map_err(|_| Error::Unavailable)
+}
+
+const WON: [&str; 4] = ["rank", "ticket_sha256", "root", "tree_size"];
 
 fn columns() -> &'static [&'static str] {
     static ALL: std::sync::OnceLock<Vec<&'static str>> = std::sync::OnceLock::new();
@@ -40,10 +53,9 @@ fn columns() -> &'static [&'static str] {
 
 pub async fn write(working: &mut Working<'_>, format: Format, chunks: &mut Chunks<'_>) -> Result<u64, Stopped> {
     let console = working.console;
-    let built = console.builder.build().await?;
-    let head = console.builder.verifier().open(&built.note);
-    let head = head.map_err(|_| Stopped::Failed("The trail's head is not signed by this log's key.".into()))?;
-    working.filter.to = working.filter.to.min(head.size);
+    let root_hex = working.job.root.clone();
+    let root = unhex(&root_hex).ok_or_else(|| Stopped::Failed("There was no signed head to draw by.".into()))?;
+    let tree = working.job.as_of as u64;
     let (size, nonce) = (usize::try_from(working.job.sample).unwrap_or_default(), working.job.nonce.clone());
     let mut won: BTreeMap<[u8; 32], Stored> = BTreeMap::new();
     let (mut fit, mut before) = (0_u64, None);
@@ -51,7 +63,7 @@ pub async fn write(working: &mut Working<'_>, format: Format, chunks: &mut Chunk
         let page = next(working, &mut before).await?;
         for row in page.rows {
             fit += 1;
-            won.insert(ticket(&head.root, &nonce, row.seq as u64), row);
+            won.insert(ticket(&root, &nonce, row.seq as u64), row);
             if won.len() > size {
                 won.pop_last();
             }
@@ -70,27 +82,27 @@ pub async fn write(working: &mut Working<'_>, format: Format, chunks: &mut Chunk
     if format != Format::Pdf {
         let mut table = Table::new(format, columns(), working.job.raw)?;
         for (rank, (ticket, cells)) in tickets.iter().zip(told).enumerate() {
-            let mut row = vec![(rank + 1).to_string(), hex(ticket), hex(&head.root)];
+            let mut row = vec![(rank + 1).to_string(), hex(ticket), root_hex.clone(), tree.to_string()];
             row.extend(cells);
             table.row(row)?;
         }
         chunks.write(&table.finish(working).await?).await?;
         return Ok(count);
     }
-    let mut blocks = method(&nonce, &hex(&head.root), head.size, fit, count);
-    let mut prover = Prover::new(head.size);
+    let mut blocks = method(&nonce, &root_hex, tree, fit, count);
+    let mut prover = Prover::new(tree);
     for (rank, ((ticket, row), cells)) in tickets.iter().zip(&rows).zip(told).enumerate() {
         blocks.push(Block::Page);
         blocks.push(Block::Heading(2, format!("{} of {count}: event {}", rank + 1, row.seq)));
         let facts = COLUMNS.iter().zip(cells).filter(|(_, cell)| !cell.is_empty());
         blocks.push(Block::Facts(facts.map(|(name, cell)| (name.replace('_', " "), cell)).collect()));
         blocks.push(Block::Heading(3, "Proof".into()));
-        let mut proof = vec![("ticket".to_owned(), hex(ticket)), ("tree".to_owned(), format!("{} events", head.size))];
+        let mut proof = vec![("ticket".to_owned(), hex(ticket)), ("tree".to_owned(), format!("{tree} events"))];
         let mut db = console.read().await?;
         for (step, hash) in prover.inclusion(&mut db, row.seq as u64).await?.iter().enumerate() {
             proof.push((format!("step {}", step + 1), hex(hash)));
         }
-        proof.push(("root".into(), hex(&head.root)));
+        proof.push(("root".into(), root_hex.clone()));
         blocks.push(Block::Facts(proof));
     }
     chunks.write(&printed::print(working, blocks).await?).await?;
@@ -109,11 +121,11 @@ fn method(nonce: &str, root: &str, size: u64, fit: u64, drawn: u64) -> Vec<Block
             ("Drawn".into(), drawn.to_string()),
         ]),
         Block::Text(
-            "Each event that fits the query has a ticket: SHA-256 of the root (32 bytes), the nonce (UTF-8) and the event’s \
-             number (8 bytes, big-endian), one behind the other. The events with the smallest tickets are drawn, in that \
-             order. The root was fixed by every event before the draw; the nonce was the auditor’s: neither side could \
-             choose what is drawn. Whoever has the numbers of all events that fit, from an evidence bundle of the same \
-             query, draws the same again."
+            "Each event of the tree that fits the query has a ticket: SHA-256 of the root (32 bytes), the nonce (UTF-8) and \
+             the event’s number (8 bytes, big-endian), one behind the other. The events with the smallest tickets are drawn, \
+             in that order. The root was signed before the nonce was sent here, so whoever keeps the log could not choose it to fit; \
+             the auditor chose the nonce without choosing the root, and asks once. Whoever has the numbers of all events of the \
+             tree that fit, from an evidence bundle of the same query, draws the same again."
                 .into(),
         ),
         Block::Text(
@@ -122,4 +134,10 @@ fn method(nonce: &str, root: &str, size: u64, fit: u64, drawn: u64) -> Vec<Block
                 .into(),
         ),
     ]
+}
+
+fn unhex(text: &str) -> Option<[u8; 32]> {
+    let bytes: Option<Vec<u8>> =
+        (0..text.len()).step_by(2).map(|at| u8::from_str_radix(text.get(at..at + 2)?, 16).ok()).collect();
+    bytes?.try_into().ok()
 }

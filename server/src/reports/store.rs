@@ -31,9 +31,10 @@ pub struct Job {
     pub expires_at: Moment,
     /// What a verification came to.
     pub whole: Option<bool>,
-    /// Of a sample: how many are drawn, and the auditor's nonce.
+    /// Of a sample: how many are drawn, the auditor's nonce, and the root that was signed before it was known, in hex.
     pub sample: i32,
     pub nonce: String,
+    pub root: String,
 }
 
 impl Job {
@@ -60,7 +61,7 @@ impl Job {
 fn select(rest: &'static str) -> Statement {
     let mut statement = Statement::from(
         "SELECT id, owner_id, kind, format, query, zone, redacted, scope, attempts, raw, as_of, created_at, started_at, cancelled_at, ended_at, \
-         failure, done, total, rows_written, bytes_written, digest, expires_at, whole, sample, nonce FROM report_jobs",
+         failure, done, total, rows_written, bytes_written, digest, expires_at, whole, sample, nonce, root FROM report_jobs",
     );
     statement.push(rest);
     statement
@@ -102,8 +103,8 @@ pub async fn count_open(db: &mut impl Sql, person: &str) -> Result<i64> {
 pub async fn insert(tx: &mut impl Sql, job: &Job) -> Result<u64> {
     tx.sql(
         "INSERT INTO report_jobs (id, owner_id, kind, format, query, zone, redacted, scope, raw, as_of, created_at, attempts, done, total, \
-         rows_written, bytes_written, expires_at, sample, nonce) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 0, 0, $12, 0, 0, $13, $14, $15)",
+         rows_written, bytes_written, expires_at, sample, nonce, root) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 0, 0, $12, 0, 0, $13, $14, $15, $16)",
     )
     .bind(job.id.clone())
     .bind(job.owner_id.clone())
@@ -120,6 +121,7 @@ pub async fn insert(tx: &mut impl Sql, job: &Job) -> Result<u64> {
     .bind(job.expires_at)
     .bind(job.sample)
     .bind(job.nonce.clone())
+    .bind(job.root.clone())
     .execute()
     .await
 }

@@ -234,6 +234,7 @@ async fn sent_before(console: &Console, tx: &mut Tx, again: &Request) -> Result<
     let same = |first: &Request| {
         first.requester_id == again.requester_id
             && first.secrets == again.secrets
+            && first.workload_id == again.workload_id
             && first.access_right == again.access_right
             && first.minutes == again.minutes
             && first.reason == again.reason
@@ -241,5 +242,7 @@ async fn sent_before(console: &Console, tx: &mut Tx, again: &Request) -> Result<
     };
     let request = request.filter(same).ok_or(Error::Conflict(Conflict::AlreadyDone))?;
     let receipt = Receipt { seq: request.event_seq as u64, at: request.submitted_at };
-    Ok((request.id, Action::SubmitRequest, receipt))
+    // Given by rule, or waiting: as it was said the first time.
+    let action = if request.seats().is_empty() { Action::IssueGrant } else { Action::SubmitRequest };
+    Ok((request.id, action, receipt))
 }

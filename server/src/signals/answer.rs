@@ -8,13 +8,16 @@ use crate::{
         search::Reading,
     },
     console::Console,
+    db::Sql,
     notifications,
     people::{self, Caller, Entry},
     policies::Situation,
+    requests, workloads,
 };
 use app::{
     audit::{action::Action, leaf::Subject},
     error::{Conflict, Error, Refusal},
+    id::WorkloadId,
     people::model::prose,
     signals::model::{Answer, Key},
 };
@@ -42,8 +45,33 @@ pub fn action(answer: Answer) -> Action {
     }
 }
 
-fn situation(signal: &Signal, caller: &Caller) -> Situation {
-    Situation { own: signal.is_about(caller.id()), ..Situation::default() }
+/// Is a signal about this caller: themselves, a workload that they stand behind, or access that they asked for?
+async fn is_own(console: &Console, db: &mut impl Sql, caller: &Caller, signal: &Signal) -> Result<bool, Error> {
+    if signal.is_about(caller.id()) {
+        return Ok(true);
+    }
+    let key = console.seal_key();
+    if let Some(id) = signal.actor_id.as_deref().filter(|id| id.parse::<WorkloadId>().is_ok()) {
+        let workload = workloads::store::find(db, id, key).await?;
+        let credentials = workloads::store::credentials(db, id, key).await?;
+        if workload.is_some_and(|workload| caller.teams.contains(&workload.team_id))
+            || credentials.iter().any(|row| row.issued_by.as_deref() == Some(caller.id()))
+        {
+            return Ok(true);
+        }
+    }
+    match &signal.request_id {
+        Some(id) => {
+            let request = requests::store::find(db, id, key).await?;
+            Ok(request.is_some_and(|request| request.requester_id == caller.id()))
+        }
+        None => Ok(false),
+    }
+}
+
+async fn situation(console: &Console, caller: &Caller, signal: &Signal) -> Result<Situation, Error> {
+    let own = is_own(console, &mut console.read().await?, caller, signal).await?;
+    Ok(Situation { own, ..Situation::default() })
 }
 
 /// A signal that this caller may read: as far as they may read the trail.
@@ -56,8 +84,33 @@ pub async fn find(console: &Console, caller: &Caller, key: Key) -> Result<Signal
 }
 
 /// Why this caller may not answer, if they may not.
-pub fn may_answer(console: &Console, caller: &Caller, signal: &Signal) -> Option<Refusal> {
-    console.would(caller, Action::CloseSignal, signal.project_id.as_deref(), situation(signal, caller))
+pub async fn may_answer(console: &Console, caller: &Caller, signal: &Signal) -> Result<Option<Refusal>, Error> {
+    let situation = situation(console, caller, signal).await?;
+    Ok(console.would(caller, Action::CloseSignal, signal.project_id.as_deref(), situation))
+}
+
+/// Who may answer a signal, by name.
+pub async fn able(console: &Console, signal: &Signal) -> Result<Vec<(String, String)>, Error> {
+    let mut db = console.read().await?;
+    let roles = people::store::roles(&mut db, console.now(), console.seal_key()).await?;
+    let mut ids: Vec<String> = roles.into_iter().map(|row| row.person_id).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    let mut people = Vec::new();
+    for id in &ids {
+        people.extend(people::store::find(&mut db, id, console.seal_key()).await?);
+    }
+    drop(db);
+    let mut able = Vec::new();
+    for person in people.into_iter().filter(people::store::Person::is_active) {
+        let id = person.id.clone();
+        let caller = Caller::load(console, person, Entry::Direct, Who::anonymous()).await?;
+        if may_answer(console, &caller, signal).await?.is_none() {
+            able.push((id, caller.person.name.clone()));
+        }
+    }
+    able.sort_by(|a, b| a.1.cmp(&b.1));
+    Ok(able)
 }
 
 /// The person that a signal goes to: somebody who may answer it.
@@ -66,7 +119,7 @@ async fn assignee(console: &Console, signal: &Signal, id: &str) -> Result<String
     let person = people::store::find(&mut console.read().await?, id, console.seal_key()).await?;
     let person = person.filter(people::store::Person::is_active).ok_or_else(wrong)?;
     let person = Caller::load(console, person, Entry::Direct, Who::anonymous()).await?;
-    match may_answer(console, &person, signal) {
+    match may_answer(console, &person, signal).await? {
         None => Ok(person.id().to_owned()),
         Some(_) => Err(wrong()),
     }
@@ -75,6 +128,10 @@ async fn assignee(console: &Console, signal: &Signal, id: &str) -> Result<String
 pub async fn answer(console: &Console, caller: &Caller, key: Key, wanted: Wanted<'_>) -> Result<Receipt, Error> {
     let signal = find(console, caller, key).await?;
     let reason = prose(wanted.reason, 1_000).map_err(|why| Error::invalid("reason", why))?;
+    if requests::looks_secret(&reason) {
+        let words = "This looks like it holds a secret. What you write is read by many: take it out.";
+        return Err(Error::invalid("reason", words));
+    }
     let explained = matches!(wanted.answer, Answer::Snooze | Answer::NotUseful | Answer::Close);
     if explained && reason.is_empty() {
         return Err(Error::invalid("reason", "Say why: it is read at the next review."));
@@ -89,6 +146,7 @@ pub async fn answer(console: &Console, caller: &Caller, key: Key, wanted: Wanted
         Answer::Snooze => return Err(Error::invalid("days", "Put it off for 1 to 90 days.")),
         _ => None,
     };
+    let situation = situation(console, caller, &signal).await?;
     let subject = Subject {
         project: signal.project_id.clone(),
         environment: signal.environment_id.clone(),
@@ -99,7 +157,7 @@ pub async fn answer(console: &Console, caller: &Caller, key: Key, wanted: Wanted
         row: Some(key.to_string()),
         ..Subject::default()
     };
-    let (mut tx, event) = console.begin(caller, action(wanted.answer), subject, situation(&signal, caller)).await?;
+    let (mut tx, event) = console.begin(caller, action(wanted.answer), subject, situation).await?;
     // Asked once more where nothing can change meanwhile.
     let signal = store::find(&mut tx, key).await?.ok_or(Error::NotFound)?;
     if signal.n.unwrap_or(0) != wanted.seen {

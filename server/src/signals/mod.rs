@@ -9,5 +9,5 @@ mod answer;
 pub mod store;
 mod watch;
 
-pub use answer::{Wanted, action, answer, find, may_answer};
+pub use answer::{Wanted, able, action, answer, find, may_answer};
 pub use watch::{Watch, refresh};

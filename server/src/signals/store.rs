@@ -99,10 +99,10 @@ pub async fn raise(tx: &mut Housekeeping, found: &Found) -> Result<u64> {
     .await
 }
 
-/// How many a detector found since then.
-pub async fn raised_since(db: &mut impl Sql, detector: Detector, since: Moment) -> Result<i64> {
+/// How many a detector found since then about nobody known.
+pub async fn nameless_since(db: &mut impl Sql, detector: Detector, since: Moment) -> Result<i64> {
     let (count,): (i64,) = db
-        .sql("SELECT COUNT(*) FROM signals WHERE at >= $1 AND detector = $2")
+        .sql("SELECT COUNT(*) FROM signals WHERE at >= $1 AND detector = $2 AND actor_id IS NULL")
         .bind(since)
         .bind(detector.code())
         .one()

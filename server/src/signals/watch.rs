@@ -22,7 +22,7 @@ use std::collections::BTreeSet;
 /// What is older when it is found, is found without a notice: nobody is woken by what was learnt from an old trail.
 const NEWS: TimeDelta = TimeDelta::days(1);
 
-/// Signals of one detector in an hour that each bring a notice.
+/// Signals about nobody known, of one detector in an hour, that each bring a notice.
 const AT_ONCE: i64 = 20;
 
 pub struct Watch<'c>(pub &'c Console);
@@ -51,8 +51,10 @@ impl Watch<'_> {
         if found.key.detector.weight() == Weight::Review || self.0.now() - found.at > NEWS {
             return Ok(());
         }
-        // Many at once are one matter: the list has all of them.
-        if store::raised_since(tx, found.key.detector, found.at - TimeDelta::hours(1)).await? > AT_ONCE {
+        // Many at once of nobody known are one matter: the list has all of them. Of somebody known there are never many.
+        if found.actor.is_none()
+            && store::nameless_since(tx, found.key.detector, found.at - TimeDelta::hours(1)).await? > AT_ONCE
+        {
             return Ok(());
         }
         let name = found.key.to_string();

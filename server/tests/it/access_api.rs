@@ -100,6 +100,14 @@ story!(a_program_asks_withdraws_and_gives_back, |world| {
     // Where nobody decides, access begins at once; it is given back.
     let (_, given) = post(&router, &jonas, "/api/v1/requests", ask("payments/development/db/dev")).await;
     assert_eq!(given["granted"], true, "{given}");
+    // Whoever lost the answer hears the same again; for another workload it is another request.
+    let mut named = ask("payments/development/db/dev");
+    named["once"] = "lost".into();
+    let first = post(&router, &iris, "/api/v1/requests", named.clone()).await.1;
+    assert_eq!(
+        (&first["granted"], &post(&router, &iris, "/api/v1/requests", named.clone()).await.1),
+        (&json!(true), &first)
+    );
     let held = get(&router, &jonas, "/api/v1/grants").await;
     let grant = held["items"][0]["id"].as_str().unwrap().to_owned();
     let back = format!("/api/v1/grants/{grant}/give-back");

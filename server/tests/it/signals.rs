@@ -4,6 +4,7 @@ use crate::{
     cast::{CANARY, Cast},
     http::{Browser, site},
     story,
+    workloads::machine,
 };
 use app::{
     audit::{action::Action, leaf::Leaf},
@@ -139,6 +140,37 @@ story!(an_answer_is_an_event_once_and_never_about_oneself, |world| {
     let own = found.iter().find(|signal| signal.actor_id.as_deref() == Some(cast.id("mara"))).unwrap().key().unwrap();
     assert_eq!(answer(&cast, "mara", own, wanted(Answer::Close, 0)).await, Err(Error::Refused(Refusal::OwnSignal)));
     answer(&cast, "ewa", own, wanted(Answer::Close, 0)).await.unwrap();
+});
+
+story!(who_stands_behind_a_workload_does_not_answer_for_it, |world| {
+    let cast = Cast::new(world).await;
+    let worker = machine(&cast, "worker", Tier::Staging).await;
+    signals::refresh(&cast.console).await.unwrap();
+    let key = Key { detector: Detector::Place, seq: 5 };
+    let found = app::signals::model::Found {
+        key,
+        at: cast.console.now(),
+        actor: Some(worker.id.clone()),
+        project: Some(cast.project.clone()),
+        environment: None,
+        secret: None,
+        request: None,
+        grant: None,
+        evidence: Evidence::Place { network: true, agent: true, days: 12 },
+        events: vec![5],
+    };
+    let mut tx = cast.console.ledger.housekeeping().await.unwrap();
+    store::raise(&mut tx, &found).await.unwrap();
+    tx.finish().await.unwrap();
+    // Iris is of its team; a token pasted into an answer is refused.
+    assert_eq!(answer(&cast, "iris", key, wanted(Answer::Close, 0)).await, Err(Error::Refused(Refusal::OwnSignal)));
+    let pasted = Wanted { reason: "It was AKIA0000.", ..wanted(Answer::Close, 0) };
+    assert!(matches!(answer(&cast, "mara", key, pasted).await, Err(Error::Invalid(_))));
+    let signal = store::find(&mut cast.console.read().await.unwrap(), key).await.unwrap().unwrap();
+    let able: Vec<String> =
+        signals::able(&cast.console, &signal).await.unwrap().into_iter().map(|(_, name)| name).collect();
+    assert_eq!(able, ["Ewa Security", "Mara Security", "Teodor Lead"]);
+    answer(&cast, "teodor", key, wanted(Answer::Close, 0)).await.unwrap();
 });
 
 story!(signals_are_read_where_the_trail_is, |world| {

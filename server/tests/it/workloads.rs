@@ -17,7 +17,7 @@ use server::{
 use zeroize::Zeroizing;
 
 pub struct Machine {
-    id: String,
+    pub id: String,
     secret: Zeroizing<String>,
 }
 

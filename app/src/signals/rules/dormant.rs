@@ -3,7 +3,7 @@ use super::{Memory, Room, Seen};
 use crate::{
     audit::action::Action,
     signals::model::{Detector, Evidence, Found, Key},
-    time::Moment,
+    time::{Moment, parse_rfc3339},
 };
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
@@ -60,13 +60,15 @@ pub(super) fn watch(memory: &mut Memory, seen: &Seen) -> Option<Found> {
     match seen.action()? {
         Action::IssueGrant => {
             let minutes = leaf.detail.get("minutes").and_then(|value| value.as_i64())?;
+            let later = leaf.detail.get("starts_at").and_then(|value| parse_rfc3339(value.as_str()?));
+            let begins = later.unwrap_or(leaf.at);
             let held = Held {
                 holder: subject.workload.clone().or_else(|| subject.person.clone()),
                 project: subject.project.clone(),
                 environment: subject.environment.clone(),
                 request: subject.request.clone(),
-                ends_at: leaf.at + TimeDelta::minutes(minutes),
-                since: leaf.at,
+                ends_at: begins + TimeDelta::minutes(minutes),
+                since: begins,
                 seq: leaf.seq,
                 used: false,
             };
@@ -75,7 +77,17 @@ pub(super) fn watch(memory: &mut Memory, seen: &Seen) -> Option<Found> {
             }
         }
         Action::EndGrant | Action::RevokeGrant | Action::GiveBackGrant => memory.forget(Room::Grant, grant),
-        Action::RevealSecret | Action::CopySecret | Action::FetchSecret | Action::WriteVersion => {
+        // What is suspended works for nobody; what is confirmed begins anew.
+        Action::SuspendGrant => {
+            let held: Held = memory.get(Room::Grant, grant)?;
+            memory.put(Room::Grant, grant, &held, None);
+        }
+        Action::ResumeGrant => {
+            let held: Held = memory.get(Room::Grant, grant)?;
+            let held = Held { since: leaf.at, seq: leaf.seq, used: false, ..held };
+            memory.put(Room::Grant, grant, &held, held.due());
+        }
+        Action::RevealSecret | Action::CopySecret | Action::FetchSecret => {
             let held: Held = memory.get(Room::Grant, grant)?;
             let held = Held { since: leaf.at, seq: leaf.seq, used: true, ..held };
             match held.due() {

@@ -1,8 +1,9 @@
 //! Odd hours of that actor; and the days that every actor is known by.
-use super::{Memory, Room, Seen, about};
+use super::{Memory, Room, Seen, about, of_nothing};
 use crate::{
     audit::leaf::ActorKind,
     signals::model::{Detector, Evidence, Found},
+    time::Moment,
 };
 use chrono::{Datelike, NaiveDate, TimeDelta, Timelike, Weekday};
 use serde::{Deserialize, Serialize};
@@ -17,7 +18,10 @@ const SELDOM: u32 = 50;
 /// What is known of an actor.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Habit {
-    /// Days on which something was done.
+    /// Days on which anything was done, and the last of them: by programs as well.
+    pub known: u32,
+    pub known_last: NaiveDate,
+    /// Days on which something was done by the person themselves: the hours are of these.
     pub days: u32,
     pub weekends: u32,
     /// On how many of them in each hour.
@@ -27,8 +31,9 @@ pub(super) struct Habit {
     /// Hours of the last day in which something was done already: a bit each.
     pub today: u32,
     pub told: Option<NaiveDate>,
-    /// Marks of networks and programs.
+    /// Marks of networks and programs, and when one was told of.
     pub places: BTreeSet<String>,
+    pub place_told: Option<Moment>,
 }
 
 fn is_weekend(day: NaiveDate) -> bool {
@@ -41,12 +46,21 @@ pub(super) fn watch(memory: &mut Memory, seen: &Seen) -> Option<Found> {
     let known: Option<Habit> = memory.get(Room::Actor, actor);
     let mut habit = known.unwrap_or_else(|| Habit { hours: vec![0; 24], first: day, ..Habit::default() });
     habit.hours.resize(24, 0);
+    if habit.known_last != day {
+        habit.known += 1;
+        habit.known_last = day;
+    }
+    // What a program does teaches nothing of when its owner is awake.
+    if !is_judged(seen) {
+        memory.put(Room::Actor, actor, &habit, None);
+        return None;
+    }
     let new_day = habit.last != day;
     if new_day {
         habit.today = 0;
     }
     let new_hour = habit.today & (1 << hour) == 0;
-    let found = match new_hour && is_judged(seen) && habit.told != Some(day) {
+    let found = match new_hour && habit.told != Some(day) {
         true => judge(&habit, day, hour, new_day),
         false => None,
     };
@@ -63,7 +77,7 @@ pub(super) fn watch(memory: &mut Memory, seen: &Seen) -> Option<Found> {
         habit.hours[hour as usize] += 1;
     }
     memory.put(Room::Actor, actor, &habit, None);
-    found.map(|evidence| about(seen, Detector::Hours, evidence, vec![seen.leaf.seq]))
+    found.map(|evidence| of_nothing(about(seen, Detector::Hours, evidence, vec![seen.leaf.seq])))
 }
 
 /// Programs run by the clock, whatever it says.

@@ -1,5 +1,5 @@
 //! Two people who approve each other's requests.
-use super::{Memory, Room, Seen, about};
+use super::{Memory, Room, Seen, about, of_nothing};
 use crate::{
     audit::action::Action,
     signals::model::{Detector, Evidence, Found},
@@ -86,5 +86,5 @@ pub(super) fn watch(memory: &mut Memory, seen: &Seen) -> Option<Found> {
     let evidence = Evidence::Mutual { other: requester, given: to.len() as u32, taken: from.len() as u32 };
     let mut events = [to, from].concat();
     events.sort_unstable();
-    loud.then(|| about(seen, Detector::Mutual, evidence, events))
+    loud.then(|| of_nothing(about(seen, Detector::Mutual, evidence, events)))
 }

@@ -1,12 +1,15 @@
 //! An address or a program that was never seen with this actor.
 use super::{Memory, Room, Seen, about, hours::Habit};
 use crate::signals::model::{Detector, Evidence, Found};
+use chrono::TimeDelta;
 use std::net::IpAddr;
 
 /// Days of acting after which an actor's places are known.
 const KNOWN: u32 = 10;
-/// More places than this are no habit; the oldest in order of their marks goes.
-const MOST: usize = 200;
+/// More places than this are no habit: nothing more is remembered, and nothing more is told.
+const MOST: usize = 1_000;
+/// One actor is told of once in this time: a program may call itself anything.
+const QUIET: TimeDelta = TimeDelta::hours(1);
 
 /// The network that an address belongs to: IPv4 /24, IPv6 /48. Addresses within it change by themselves.
 pub fn network(address: &str) -> Option<String> {
@@ -62,18 +65,22 @@ pub(super) fn watch(memory: &mut Memory, seen: &Seen) -> Option<Found> {
         first: seen.leaf.at.date_naive(),
         ..Habit::default()
     });
+    if habit.places.len() >= MOST {
+        return None;
+    }
     let mut is_new = |mark: &Option<String>| mark.as_ref().is_some_and(|mark| habit.places.insert(mark.clone()));
     let (network, agent) = (is_new(&seen.network), is_new(&seen.program));
     if !network && !agent {
         return None;
     }
-    while habit.places.len() > MOST {
-        habit.places.pop_first();
+    let (now, days) = (seen.leaf.at, habit.known);
+    let told = days >= KNOWN && habit.place_told.is_none_or(|told| now - told >= QUIET);
+    if told {
+        habit.place_told = Some(now);
     }
-    let days = habit.days;
     memory.put(Room::Actor, actor, &habit, None);
     let evidence = Evidence::Place { network, agent, days };
-    (days >= KNOWN).then(|| about(seen, Detector::Place, evidence, vec![seen.leaf.seq]))
+    told.then(|| about(seen, Detector::Place, evidence, vec![seen.leaf.seq]))
 }
 
 #[cfg(test)]

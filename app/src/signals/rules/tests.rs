@@ -66,6 +66,12 @@ impl Trail {
 #[test]
 fn nights_and_weekends_stand_out_once_a_day() {
     let mut trail = Trail::default();
+    // A program of hers runs every night: it teaches nothing of when she is awake.
+    for day in 0..42 {
+        let mut nightly = person(monday() + days(day) + TimeDelta::hours(3), "ann", Action::ReadTrail);
+        nightly.leaf.actor.method = Some("token".into());
+        assert_eq!(trail.next(nightly), []);
+    }
     trail.office("ann", 6);
     let next = monday() + days(42);
     assert_eq!(trail.detectors(person(next + TimeDelta::hours(10), "ann", Action::SignIn)), []);
@@ -100,6 +106,11 @@ fn a_new_place_stands_out_once_and_refused_attempts_teach_nothing() {
     let found = trail.next(abroad());
     assert_eq!(found[0].evidence, Evidence::Place { network: true, agent: false, days: 10 });
     assert_eq!(trail.detectors(abroad()), [], "once");
+    // A program may call itself anything: it is told of once an hour.
+    for n in 0..50 {
+        let other = Seen { program: Some(format!("x{n}")), ..person(at, "ann", Action::SignIn) };
+        assert_eq!(trail.detectors(other), []);
+    }
     assert_eq!(trail.detectors(Seen { network: Some("abroad".into()), ..person(at, "bob", Action::SignIn) }), []);
 }
 
@@ -126,10 +137,18 @@ fn ten_refusals_in_ten_minutes_are_a_burst() {
     // Nothing is remembered of what no longer counts.
     trail.next(seen(monday() + TimeDelta::minutes(119), ActorKind::System, "beat", Action::Heartbeat));
     assert!(trail.0.due(Room::Refusals, monday() + days(9)).is_empty());
-    let mut counted = refused(120, 1);
+    // A consumer that is broken is no cover for a search.
+    for minute in 0..3 {
+        for _ in 0..4 {
+            trail.next(refused(500 + minute, 0));
+        }
+    }
+    let searched: Vec<Detector> = (1..12).flat_map(|n| trail.detectors(refused(503, n))).collect();
+    assert_eq!(searched, [Detector::Refusals], "ten different ones, while it is quiet");
+    let mut counted = refused(620, 1);
     counted.leaf.suppressed = Some(40);
     assert_eq!(trail.detectors(counted), [Detector::Refusals], "repeats that were only counted count");
-    let mut nobody = refused(200, 1);
+    let mut nobody = refused(700, 1);
     nobody.leaf.actor = Actor { kind: ActorKind::Anonymous, id: None, method: None, session: None };
     nobody.leaf.suppressed = Some(10);
     let found = trail.next(nobody);

@@ -46,7 +46,7 @@ pub async fn dashboard(program: Program, Query(asked): Query<DashboardQuery>) ->
     let range = Range { range: asked.range, project: asked.project, level: asked.level, zone: asked.zone };
     let board = metrics::dashboard(console, caller, &range).await?;
     if let Some(mistake) = board.mistake {
-        return Err(Error::invalid("range", mistake).into());
+        return Err(Error::invalid("query", mistake).into());
     }
     let seconds = |time: Option<TimeDelta>| time.map(|time| time.num_seconds());
     let time_to_rotate = board.triggers.into_iter().map(|row| TimeToRotate {

@@ -82,7 +82,7 @@ pub async fn prometheus(program: Program) -> Result<Response, Problem> {
             format!("countersign_signals_open{{detector=\"{}\"}} {count}\n", detector.code())
         })
         .collect();
-    gauge("signals_open", "gauge", "Signals that nobody has answered, up to 10,000.", lines);
+    gauge("signals_open", "gauge", "Signals that are open, assigned or not, up to 10,000.", lines);
     let label = |text: &str| text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
     let lag: String = copies
         .iter()

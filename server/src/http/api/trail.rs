@@ -126,7 +126,7 @@ pub async fn start_export(program: Program, Body(body): Body<ExportRequest>) -> 
     let kind = Kind::from_code(&body.kind).ok_or_else(|| Error::invalid("kind", "There is no such kind."))?;
     let zone = body.zone.as_deref().unwrap_or("UTC");
     let format = body.format.as_deref().map_or(Some(Format::Csv), Format::from_code);
-    let format = format.ok_or_else(|| Error::invalid("format", "csv, xlsx or jsonl."))?;
+    let format = format.ok_or_else(|| Error::invalid("format", "csv, xlsx, jsonl or pdf."))?;
     let wanted = Wanted {
         kind,
         format,

@@ -1,7 +1,7 @@
 //! Writes laid out pages with krilla, and the tree of tags beside them.
 use super::{
     Document, Failure,
-    fonts::{Face, Fonts},
+    fonts::{Face, Fonts, runs},
     layout::{Kind, Laid, MARGIN, Node, What},
 };
 use chrono::{Datelike, Timelike};
@@ -42,6 +42,24 @@ fn rect(surface: &mut Surface<'_>, x: f32, y: f32, width: f32, height: f32) {
     }
 }
 
+/// One line of text, each of its runs in its own direction, from left to right.
+fn line(
+    surface: &mut Surface<'_>,
+    fonts: &Fonts,
+    face: Face,
+    size: f32,
+    (mut x, y): (f32, f32),
+    text: &str,
+) -> Result<(), Failure> {
+    for (back, run) in runs(text) {
+        let direction = if back { TextDirection::RightToLeft } else { TextDirection::LeftToRight };
+        let font = fonts.font(face).ok_or(Failure::Font)?;
+        surface.draw_text(Point::from_xy(x, y), font, size, &run, false, direction);
+        x += fonts.width(&run, face, size);
+    }
+    Ok(())
+}
+
 fn settings() -> Result<SerializeSettings, Failure> {
     let configuration = ConfigurationBuilder::new().with_accessibility_validator(Accessibility::UA1).finish();
     let configuration = configuration.map_err(|why| Failure::Invalid(format!("{why:?}")))?;
@@ -66,9 +84,7 @@ pub fn draw(fonts: &Fonts, document: &Document, laid: Laid) -> Result<Vec<u8>, F
             match op.what {
                 What::Text { text, size, face } => {
                     surface.set_fill(fill(INK));
-                    let font = fonts.font(face).ok_or(Failure::Font)?;
-                    let at = Point::from_xy(op.x, op.y);
-                    surface.draw_text(at, font, size, &text, false, TextDirection::Auto);
+                    line(&mut surface, fonts, face, size, (op.x, op.y), &text)?;
                 }
                 What::Rect { width, height } => {
                     surface.set_fill(fill(ACCENT));
@@ -86,14 +102,13 @@ pub fn draw(fonts: &Fonts, document: &Document, laid: Laid) -> Result<Vec<u8>, F
         }
         surface.start_tagged(ContentTag::Artifact(Artifact::with_kind(ArtifactType::Footer)));
         surface.set_fill(fill(SOFT));
-        let font = fonts.font(Face::Narrow).ok_or(Failure::Font)?;
         let (size, y) = (7.5, height - MARGIN + 4.0);
         let page_of = format!("Page {} of {count}", number + 1);
         let right = width - MARGIN - fonts.width(&page_of, Face::Narrow, size);
         let foot = fonts.lines(&document.foot, Face::Narrow, size, right - MARGIN - 20.0);
         let foot = foot.into_iter().next().unwrap_or_default();
-        surface.draw_text(Point::from_xy(MARGIN, y), font.clone(), size, &foot, false, TextDirection::Auto);
-        surface.draw_text(Point::from_xy(right, y), font, size, &page_of, false, TextDirection::Auto);
+        line(&mut surface, fonts, Face::Narrow, size, (MARGIN, y), &foot)?;
+        line(&mut surface, fonts, Face::Narrow, size, (right, y), &page_of)?;
         surface.end_tagged();
         surface.finish();
         page.finish();

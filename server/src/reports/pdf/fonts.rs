@@ -111,6 +111,28 @@ impl Fonts {
     }
 }
 
+/// A line in runs of one direction: a shaper takes one for the whole of what it is given. Right-to-left words that follow
+/// each other are one run, with the spaces between them.
+pub fn runs(line: &str) -> Vec<(bool, String)> {
+    let mut runs: Vec<(bool, String)> = Vec::new();
+    for word in line.split_inclusive(' ') {
+        for letter in word.chars() {
+            let back = is_right_to_left(letter) || (letter == ' ' && runs.last().is_some_and(|(back, _)| *back));
+            match runs.last_mut() {
+                Some((last, text)) if *last == back => text.push(letter),
+                _ => runs.push((back, letter.to_string())),
+            }
+        }
+    }
+    runs
+}
+
+/// Letters of Hebrew, Arabic and their neighbours, and their presentation forms.
+fn is_right_to_left(letter: char) -> bool {
+    matches!(letter, '\u{590}'..='\u{8ff}' | '\u{fb1d}'..='\u{fdff}' | '\u{fe70}'..='\u{fefe}' | '\u{10800}'..='\u{10fff}'
+        | '\u{1e800}'..='\u{1efff}')
+}
+
 /// Characters of Unicode's category Cf that text is hidden or turned around with.
 fn is_format(letter: char) -> bool {
     matches!(letter, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'

@@ -60,7 +60,7 @@ mod tests {
             "ordinary",
             "tab\tand\nline",
             "\u{202e}reversed\u{0000}",
-            "一二三 \u{1f511}\u{e000}",
+            "一二三 \u{1f511}\u{e000} INC-1 שלום 42",
             "ﬁ ffi Ilić-Brandt Ærøskøbing Žluťoučký",
             "x",
         ];
@@ -98,6 +98,16 @@ mod tests {
                 assert!(text.contains(part), "{part}");
             }
         }
+    }
+
+    #[test]
+    fn directions_are_kept_apart() {
+        let runs = fonts::runs("INC-1: שלום עולם, then 42");
+        assert_eq!(
+            runs,
+            [(false, "INC-1: ".to_owned()), (true, "שלום עולם".to_owned()), (false, ", then 42".to_owned())]
+        );
+        assert_eq!(fonts::runs("plain 42"), [(false, "plain 42".to_owned())]);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use utoipa::{IntoParams, ToSchema};
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct DashboardQuery {
-    /// `7d`, `30d`, which it is by itself, `90d` or `365d`.
+    /// `7d`, `30d`, `90d`, which it is by itself, or `365d`.
     #[serde(default)]
     pub range: String,
     /// A project's slug; all that the token's owner sees by itself.
