@@ -101,3 +101,63 @@ test("a signal is read, assigned, put off and closed, with each answer in the tr
   await page.goto("/audit?q=action%3Asignal.closed");
   await expect(page.locator("tbody").first()).toContainText("Closed a signal");
 });
+
+test("from a figure to exactly its events, and to evidence of them", async ({ browser, complaints }, info) => {
+  const page = await signIn(browser, "Samir Haddad", complaints, { acceptDownloads: true });
+  await page.goto("/dashboard?range=7d");
+  const cell = page.locator(".cell", { has: page.getByRole("heading", { name: "Failed attempts" }) });
+  const figure = Number((await cell.locator(".figure b").innerText()).replace(/\D/g, ""));
+  expect(figure).toBeGreaterThan(0);
+  await cell.locator("a[href^='/audit']").last().click();
+  await expect(page.getByRole("heading", { level: 1 })).toHaveText("Audit trail");
+  await page.getByRole("link", { name: "Export" }).click();
+  await page.getByRole("button", { name: "Make it" }).click();
+  await expect(page.getByRole("link", { name: "Take the ZIP file" })).toBeVisible({ timeout: 20_000 });
+  await expect(page.locator("main")).toContainText(`${figure} rows`);
+  const [download] = await Promise.all([page.waitForEvent("download"), page.getByRole("link", { name: "Take the ZIP file" }).click()]);
+  const path = info.outputPath("failed.zip");
+  await download.saveAs(path);
+  await page.goto("/evidence");
+  await page.getByLabel(/The bundle/).setInputFiles(path);
+  await expect(page.locator("#check-said")).toContainText("This bundle holds.");
+});
+
+test("on a phone without JavaScript: a search, its event, a report with its rows, a sample, a signal", async ({ browser, complaints }) => {
+  const off = { javaScriptEnabled: false, viewport: { width: 390, height: 800 }, acceptDownloads: true };
+  const page = await signIn(browser, "Samir Haddad", complaints, off);
+  await page.goto("/audit?q=outcome%3Arefused");
+  await page.locator("main a[href*='event=']").first().click();
+  await expect(page.locator("main")).toContainText("refused");
+  await page.goto("/reports");
+  await page.getByLabel("What", { exact: true }).selectOption({ value: "failed" });
+  await page.getByLabel("As", { exact: true }).selectOption({ value: "csv" });
+  await page.getByRole("button", { name: "Make it" }).click();
+  const rows = page.getByRole("link", { name: "Look at its rows here" });
+  await expect(async () => { await page.reload(); await expect(rows).toBeVisible({ timeout: 500 }); }).toPass({ timeout: 20_000 });
+  await rows.click();
+  await expect(page.getByRole("region", { name: "Rows" }).getByRole("row").nth(1)).toContainText("refused");
+  await page.goto("/reports");
+  await page.getByRole("link", { name: /^Sample/ }).first().click();
+  await expect(page.locator("main")).toContainText("10, with the nonce Audit 2026, third quarter");
+  const [download] = await Promise.all([page.waitForEvent("download"), page.getByRole("link", { name: "Take the PDF file" }).click()]);
+  expect(readFileSync((await download.path())!).subarray(0, 5).toString()).toBe("%PDF-");
+  const mara = await signIn(browser, "Mara Lindqvist", complaints, off);
+  await mara.goto("/signals?detector=dormant_grant");
+  await mara.getByRole("link", { name: "Dormant access" }).first().click();
+  await mara.getByLabel("What you found").fill("The job starts next week.");
+  await mara.getByLabel("Put off for").selectOption({ label: "a week" });
+  await mara.getByRole("button", { name: "Put off" }).click();
+  await expect(flash(mara)).toContainText("It comes back by itself");
+});
+
+test("printed, a page is its content alone", async ({ browser, complaints }) => {
+  const page = await signIn(browser, "Mara Lindqvist", complaints);
+  await page.emulateMedia({ media: "print" });
+  for (const address of ["/audit?q=outcome%3Arefused", "/audit/900", "/dashboard", "/log", "/signals?show=all"]) {
+    await page.goto(address);
+    await expect(page.locator(".rail")).toBeHidden();
+    await expect(page.locator("main h1")).toBeVisible();
+    const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+    expect(wide, address).toBe(0);
+  }
+});

@@ -510,3 +510,39 @@ story!(the_page_shows_the_rows_of_the_file, |world| {
     let mut browser = Browser::signed_in(&router, "samir").await;
     assert_eq!(browser.get(&format!("/reports/{id}/rows")).await.status, 404);
 });
+
+story!(where_there_is_no_room_nothing_is_made_and_later_it_is, |world| {
+    if world.url.is_some() {
+        return;
+    }
+    let cast = Cast::new(world).await;
+    busy(&cast).await;
+    let mara = cast.caller("mara").await;
+    // What is left of the disk is for acts that close.
+    let id = ask(&cast, &mara, wanted(Kind::Events, "")).await;
+    cast.console.space.reserve(u64::MAX);
+    reports::run_due(&cast.console).await.unwrap();
+    let row = job(&cast, &id).await;
+    assert_eq!(row.state(cast.console.now()), State::Failed);
+    assert!(row.failure.unwrap().contains("Space runs low"));
+    assert!(matches!(Download::begin(&cast.console, &mara, &id).await, Err(Error::Conflict(_))));
+    cast.console.space.reserve(0);
+    // A database that takes nothing more: the job ends with a reason, or waits; nothing half made is handed out.
+    let id = ask(&cast, &mara, wanted(Kind::Events, "")).await;
+    let filler = cast.secret("filler", Tier::Staging, Class::Normal).await;
+    cast.console.db().limit_pages(true).await.unwrap();
+    for version in 0..400 {
+        if cast.write("iris", &filler, version, &"x".repeat(60_000)).await.is_err() {
+            break;
+        }
+    }
+    drop(reports::run_due(&cast.console).await);
+    let row = job(&cast, &id).await;
+    assert!(row.digest.is_none(), "{row:?}");
+    cast.console.db().limit_pages(false).await.unwrap();
+    cast.world.clock.advance(TimeDelta::minutes(5));
+    while reports::run_due(&cast.console).await.unwrap() > 0 {}
+    let state = job(&cast, &id).await.state(cast.console.now());
+    assert!([State::Done, State::Failed].contains(&state), "{state:?}");
+    assert!(!made(&cast, "mara", wanted(Kind::Events, "")).await.is_empty());
+});
