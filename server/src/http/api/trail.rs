@@ -204,7 +204,11 @@ pub async fn cancel_export(program: Program, Path(id): Path<String>) -> Answer<D
     params(("id" = String, Path, description = "`rep_…`")),
     security(("personal" = ["trail:read"])),
     responses(
-        (status = 200, description = "The file.", content_type = "application/octet-stream", body = [u8]),
+        (status = 200, description = "The file, as what it was made.", content(
+            (String = "text/csv"), (String = "application/jsonl"), (String = "text/plain"), (Vec<u8> = "application/pdf"),
+            (Vec<u8> = "application/zip"),
+            (Vec<u8> = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"),
+        )),
         (status = 401, response = Refused), (status = 403, response = Refused), (status = 404, response = Refused),
         (status = 409, response = Conflicting),
     )
