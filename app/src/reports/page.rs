@@ -186,8 +186,8 @@ pub fn one(shell: &Shell, view: One) -> String {
             State::Gone => view! { <p>"It was kept for a day and is gone. "<a href="/reports">"Make it again"</a></p> }.into_any(),
         };
         let drawn = view.sample.clone().map(|(size, nonce)| format!("{size}, with the nonce {nonce}"));
-        let facts = vec![
-            ("Drawn", ui::text(drawn.unwrap_or_else(|| "—".into()))),
+        let mut facts: Vec<_> = drawn.map(|drawn| ("Drawn", ui::text(drawn))).into_iter().collect();
+        facts.extend([
             ("Of", view! { <a href=back><code>{query}</code></a> }.into_any()),
             ("Supports", ui::text(view.kind.map_or("—", Kind::supports))),
             ("Zone", ui::text(view.zone.clone())),
@@ -201,7 +201,7 @@ pub fn one(shell: &Shell, view: One) -> String {
                 view! { <span class="id">{view.digest.clone().unwrap_or_else(|| "—".into())}</span> }.into_any(),
             ),
             ("Id", ui::id(&view.id)),
-        ];
+        ]);
         view! {
             {ui::crumbs(vec![("Reports".into(), Some("/reports".into())), (title.into(), None)])}
             {ui::head(title, "Made of the trail as it was when you asked.", Some(state_badge(view.state)))}
