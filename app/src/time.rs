@@ -42,6 +42,18 @@ pub fn span(length: TimeDelta) -> String {
     format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
 }
 
+/// Nearest rank of sorted times: the smallest that so many of a hundred are not above.
+pub fn rank(sorted: &[TimeDelta], percent: usize) -> Option<TimeDelta> {
+    sorted.get((sorted.len() * percent).div_ceil(100).checked_sub(1)?).copied()
+}
+
+/// To the second; of none there is none.
+pub fn mean(times: &[TimeDelta]) -> Option<TimeDelta> {
+    let sum: i64 = times.iter().map(TimeDelta::num_seconds).sum();
+    let count = i64::try_from(times.len()).ok().filter(|count| *count > 0)?;
+    Some(TimeDelta::seconds(sum / count))
+}
+
 /// "2 h 5 min", "3 d 4 h", "now": how long until or since, in two units.
 pub fn about(length: TimeDelta) -> String {
     let minutes = length.num_minutes().abs();
@@ -58,6 +70,16 @@ pub fn about(length: TimeDelta) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ranks_and_means_are_of_the_list() {
+        let times: Vec<TimeDelta> = (1..=10).map(TimeDelta::hours).collect();
+        assert_eq!(rank(&times, 50), Some(TimeDelta::hours(5)));
+        assert_eq!(rank(&times, 90), Some(TimeDelta::hours(9)));
+        assert_eq!(rank(&times[..1], 90), Some(TimeDelta::hours(1)));
+        assert_eq!(mean(&times), Some(TimeDelta::minutes(330)));
+        assert_eq!((rank(&[], 90), mean(&[])), (None, None), "nothing is not zero");
+    }
 
     #[test]
     fn the_ledgers_spelling_is_one() {

@@ -196,7 +196,7 @@ pub async fn recover(config: &Config, clock: Clock, reason: &str) -> Result<Roll
     let lost = lost.ok_or(Error::NothingLost)?;
     // Without its anchors, which it contradicts, the database is opened to write down that it does.
     let instance = Instance::attach(db.clone(), &files, clock.clone(), Anchors::default()).await?;
-    let root: String = lost.root.iter().map(|byte| format!("{byte:02x}")).collect();
+    let root = app::audit::tree::hex(&lost.root);
     let mut tx = instance.ledger.begin(&Who::system("recover")).await.map_err(|_| Error::Ledger)?;
     let check = instance.keys.check_value(&identity.log_id, identity.epoch + 1, identity.demo);
     store::set_epoch(&mut tx, identity.epoch + 1, check).await?;

@@ -7,6 +7,7 @@
 //! which the trail says.
 use super::tree::Hash;
 use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
 
 /// The longest nonce, in bytes.
 pub const LONGEST: usize = 200;
@@ -15,17 +16,45 @@ pub fn ticket(root: &Hash, nonce: &str, seq: u64) -> Hash {
     Sha256::new().chain_update(root).chain_update(nonce).chain_update(seq.to_be_bytes()).finalize().into()
 }
 
-/// The winners among the numbers, the smallest ticket first.
-pub fn draw(root: &Hash, nonce: &str, numbers: impl IntoIterator<Item = u64>, size: usize) -> Vec<(Hash, u64)> {
-    let mut tickets: Vec<_> = numbers.into_iter().map(|seq| (ticket(root, nonce, seq), seq)).collect();
-    tickets.sort_unstable();
-    tickets.truncate(size);
-    tickets
+/// A draw under way: whatever is put in, only the winners are kept.
+pub struct Draw<T> {
+    root: Hash,
+    nonce: String,
+    size: usize,
+    won: BTreeMap<Hash, T>,
+}
+
+impl<T> Draw<T> {
+    pub fn new(root: Hash, nonce: String, size: usize) -> Self {
+        Self { root, nonce, size, won: BTreeMap::new() }
+    }
+
+    pub fn put(&mut self, seq: u64, item: T) {
+        self.won.insert(ticket(&self.root, &self.nonce, seq), item);
+        if self.won.len() > self.size {
+            self.won.pop_last();
+        }
+    }
+
+    pub fn kept(&self) -> usize {
+        self.won.len()
+    }
+
+    /// The winners, the smallest ticket first.
+    pub fn won(self) -> Vec<(Hash, T)> {
+        self.won.into_iter().collect()
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn draw(root: &Hash, nonce: &str, numbers: impl IntoIterator<Item = u64>, size: usize) -> Vec<(Hash, u64)> {
+        let mut draw = Draw::new(*root, nonce.into(), size);
+        numbers.into_iter().for_each(|seq| draw.put(seq, seq));
+        draw.won()
+    }
 
     #[test]
     fn a_draw_is_the_same_whatever_the_order_and_another_with_another_nonce() {
@@ -45,7 +74,7 @@ mod tests {
 
     #[test]
     fn a_ticket_is_what_is_documented() {
-        let hex: String = ticket(&[0; 32], "nonce", 1).iter().map(|byte| format!("{byte:02x}")).collect();
+        let hex = crate::audit::tree::hex(&ticket(&[0; 32], "nonce", 1));
         // printf '%064d%s%016x' 0 "$(printf nonce | xxd -p)" 1 | xxd -r -p | sha256sum
         assert_eq!(hex, "7b0bfc72acdf48fcdb45fddf4744f0b1587b5f1d111712bec0a9eee9f090ac09");
     }

@@ -3,6 +3,18 @@ use sha2::{Digest, Sha256};
 
 pub type Hash = [u8; 32];
 
+/// Bytes as people read them.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A hash as [`hex`] wrote it.
+pub fn unhex(text: &str) -> Option<Hash> {
+    let bytes: Option<Vec<u8>> =
+        (0..text.len()).step_by(2).map(|at| u8::from_str_radix(text.get(at..at + 2)?, 16).ok()).collect();
+    bytes?.try_into().ok()
+}
+
 /// How many hashes a full tile holds (C2SP tlog-tiles: height 8).
 pub const TILE: u64 = 256;
 

@@ -3,7 +3,6 @@ use crate::{
     audit::leaf::{ActorKind, Leaf, Outcome},
     policies::model::words,
 };
-use chrono::TimeDelta;
 
 words! {
     /// What events are counted for.
@@ -32,11 +31,6 @@ pub fn counted(leaf: &Leaf) -> Option<(Series, String, u64)> {
         }
         _ => None,
     }
-}
-
-/// Nearest rank of sorted times; `None` where there is none.
-pub fn rank(sorted: &[TimeDelta], percent: usize) -> Option<TimeDelta> {
-    sorted.get((sorted.len() * percent).div_ceil(100).checked_sub(1)?).copied()
 }
 
 /// A share in hundredths of a percent; `None` where the whole is nothing.
@@ -82,9 +76,5 @@ mod tests {
         assert_eq!(share(9_997, 10_000), Some(9_997));
         assert_eq!(change(5, 0), None);
         assert_eq!(change(5, 10), Some(-50));
-        assert_eq!(rank(&[], 50), None);
-        let times: Vec<TimeDelta> = (1..=10).map(TimeDelta::hours).collect();
-        assert_eq!(rank(&times, 50), Some(TimeDelta::hours(5)));
-        assert_eq!(rank(&times, 90), Some(TimeDelta::hours(9)));
     }
 }

@@ -1,6 +1,9 @@
 //! Cases and mean time to rotate: from when a secret had to be rotated to when its old credential was proved dead.
 use super::model::Trigger;
-use crate::{policies::model::words, time::Moment};
+use crate::{
+    policies::model::words,
+    time::{Moment, mean, rank},
+};
 use chrono::TimeDelta;
 
 words! {
@@ -96,17 +99,6 @@ pub fn figures(cases: &[Case], trigger: Trigger, from: Moment, to: Moment, now: 
     }
 }
 
-fn mean(times: &[TimeDelta]) -> Option<TimeDelta> {
-    let sum: i64 = times.iter().map(TimeDelta::num_seconds).sum();
-    let count = i64::try_from(times.len()).ok().filter(|count| *count > 0)?;
-    Some(TimeDelta::seconds(sum / count))
-}
-
-/// Nearest rank of sorted times.
-fn rank(times: &[TimeDelta], percent: usize) -> Option<TimeDelta> {
-    times.get((times.len() * percent).div_ceil(100).checked_sub(1)?).copied()
-}
-
 /// The Kaplan–Meier estimate of the median (Kaplan and Meier 1958): each observation lasted so long, and ended in death or not.
 fn median(mut observed: Vec<(TimeDelta, bool)>) -> Option<TimeDelta> {
     // At one time deaths come before those who were only seen so far.
@@ -197,13 +189,5 @@ mod tests {
         let without: Option<TimeDelta> = hours(&[(1, true), (1, true), (1, true)]);
         let with = hours(&[(1, true), (1, true), (1, true), (40, false), (50, false), (60, false), (70, false)]);
         assert!(without.is_some() && with.is_none(), "open cases are not forgotten");
-    }
-
-    #[test]
-    fn ranks_are_of_the_list() {
-        let times: Vec<TimeDelta> = (1..=10).map(TimeDelta::hours).collect();
-        assert_eq!(rank(&times, 90), Some(TimeDelta::hours(9)));
-        assert_eq!(rank(&times[..1], 90), Some(TimeDelta::hours(1)));
-        assert_eq!(rank(&[], 90), None);
     }
 }

@@ -261,6 +261,21 @@ pub enum State {
 }
 
 impl State {
+    pub const ALL: [Self; 4] = [Self::Open, Self::Snoozed, Self::Closed, Self::NotUseful];
+
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Snoozed => "snoozed",
+            Self::Closed => "closed",
+            Self::NotUseful => "not_useful",
+        }
+    }
+
+    pub fn from_code(code: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.code() == code)
+    }
+
     /// From the last answer, and until when it was snoozed.
     pub fn of(last: Option<(Answer, Option<Moment>)>, now: Moment) -> Self {
         match last {

@@ -109,7 +109,7 @@ impl Report {
     /// What it came to, a line each.
     pub fn lines(&self) -> Vec<String> {
         let verified = &self.verified;
-        let root: String = verified.root.iter().map(|byte| format!("{byte:02x}")).collect();
+        let root = app::audit::tree::hex(&verified.root);
         let mut lines =
             vec![format!("{} events, {} checkpoints", verified.size, verified.checkpoints), format!("root {root}")];
         lines.extend(verified.oddities.iter().map(|oddity| format!("note: {oddity}")));

@@ -12,6 +12,7 @@ use app::{
     audit::{
         action::Action,
         page::{self, AnchorLine, CopyLine, Integrity, WitnessLine},
+        tree::hex,
     },
     error::{Error, Refusal},
     reports::model::Kind,
@@ -100,7 +101,7 @@ pub async fn integrity(signed: Signed) -> Answer {
         origin: key.name().to_owned(),
         key: key.to_string(),
         size: head.size,
-        root: head.root.iter().map(|byte| format!("{byte:02x}")).collect(),
+        root: hex(&head.root),
         note: built.note,
         forked: built.forked,
         growth,

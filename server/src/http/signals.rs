@@ -64,11 +64,9 @@ pub async fn list(signed: Signed, Query(asked): Query<Address>) -> Shown {
     let projects = reading.projects();
     let narrow = Narrow {
         state: match tab {
-            "snoozed" => Some(State::Snoozed),
-            "closed" => Some(State::Closed),
-            "not_useful" => Some(State::NotUseful),
             "all" => None,
-            _ => Some(State::Open),
+            // What is one's own is open.
+            tab => Some(State::from_code(tab).unwrap_or(State::Open)),
         },
         detector: detector.map(Detector::code),
         assignee: (tab == "mine").then_some(signed.caller.id()),

@@ -19,7 +19,7 @@ use app::{
     error::{Error, Refusal},
     grants::model::State,
     metrics::{
-        model::{Series, change, rank, share},
+        model::{Series, change, share},
         page::{Cell, Chart, Dashboard, RANGES, Row, Trigger, count, percent},
     },
     policies::model::Tier,
@@ -28,7 +28,7 @@ use app::{
         cases::{Case, End, Figures, figures},
         model::Trigger as Why,
     },
-    time::{Moment, about},
+    time::{Moment, about, rank},
 };
 use chrono::{DateTime, Days, TimeDelta};
 use chrono_tz::Tz;

@@ -92,7 +92,7 @@ impl<'c> Chunks<'c> {
             let rest = std::mem::take(&mut self.buffer);
             self.keep(rest).await?;
         }
-        let digest = self.digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        let digest = app::audit::tree::hex(&self.digest.finalize());
         Ok((digest, self.bytes))
     }
 }

@@ -174,6 +174,6 @@ fn cells(told: &Told, called: &Called, working: &Working<'_>) -> Vec<String> {
         leaf.as_ref().and_then(|leaf| leaf.policy.as_ref()).map_or(String::new(), |policy| policy.id.clone()),
         leaf.as_ref().and_then(|leaf| leaf.suppressed).map_or(String::new(), |count| count.to_string()),
         said.unwrap_or_default(),
-        hash.iter().map(|byte| format!("{byte:02x}")).collect(),
+        app::audit::tree::hex(&hash),
     ]
 }

@@ -118,7 +118,7 @@ pub async fn start_export(console: &Console, caller: &Caller, wanted: Wanted<'_>
         whole: None,
         sample: size,
         nonce,
-        root: head.map(|head| printed::hex(&head.root)).unwrap_or_default(),
+        root: head.map(|head| app::audit::tree::hex(&head.root)).unwrap_or_default(),
     };
     let subject = Subject { row: Some(job.id.clone()), project: project(&reading), ..Subject::default() };
     let (mut tx, event) = console.begin(caller, Action::StartExport, subject, Situation::default()).await?;

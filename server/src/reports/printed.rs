@@ -5,9 +5,11 @@ use super::{
 };
 use crate::people;
 use app::{
+    audit::tree::hex,
     reports::model::Kind,
-    time::{long, parse_rfc3339, rfc3339},
+    time::{about, long, mean, parse_rfc3339, rank, rfc3339},
 };
+use chrono::TimeDelta;
 use std::collections::BTreeMap;
 
 /// Bars of one chart; the rest is one more.
@@ -71,10 +73,6 @@ async fn cover(working: &Working<'_>, kind: Kind) -> Result<Vec<Block>, Stopped>
                 .into(),
         ),
     ])
-}
-
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A table's rows, and before them what they come to.
@@ -174,7 +172,7 @@ fn figures(kind: Kind, columns: &[&'static str], rows: &[Vec<String>]) -> Vec<Bl
         }
         Kind::Requests => vec![
             counted("Requests by outcome", "outcome"),
-            spread("Lead time of those approved", of("lead_minutes").map(|column| minutes(rows, column, None))),
+            of("lead_minutes").map(|column| spread("Lead time of those approved", times(rows, column, None))),
         ],
         Kind::Rotations => {
             let mut blocks = vec![counted("Cases by outcome", "outcome"), counted("Cases by trigger", "trigger")];
@@ -183,8 +181,8 @@ fn figures(kind: Kind, columns: &[&'static str], rows: &[Vec<String>]) -> Vec<Bl
                 triggers.sort_unstable();
                 triggers.dedup();
                 for of_trigger in triggers {
-                    let of_these = minutes(rows, took, Some((trigger, of_trigger)));
-                    blocks.push(spread(&format!("Time to rotate, {of_trigger}"), Some(of_these)));
+                    let of_these = times(rows, took, Some((trigger, of_trigger)));
+                    blocks.push(Some(spread(&format!("Time to rotate of proved cases, {of_trigger}"), of_these)));
                 }
             }
             blocks
@@ -200,31 +198,26 @@ fn figures(kind: Kind, columns: &[&'static str], rows: &[Vec<String>]) -> Vec<Bl
     blocks.into_iter().flatten().collect()
 }
 
-/// The minutes in a column, of all rows or of those with a value in another.
-fn minutes(rows: &[Vec<String>], column: usize, only: Option<(usize, &String)>) -> Vec<i64> {
-    let rows = rows.iter().filter(|row| only.is_none_or(|(of, value)| row.get(of) == Some(value)));
-    rows.filter_map(|row| row.get(column)?.parse().ok()).collect()
+/// The times in a column of minutes, of all rows or of those with a value in another; and of how many rows.
+fn times(rows: &[Vec<String>], column: usize, only: Option<(usize, &String)>) -> (Vec<TimeDelta>, usize) {
+    let rows: Vec<_> = rows.iter().filter(|row| only.is_none_or(|(of, value)| row.get(of) == Some(value))).collect();
+    let mut times: Vec<_> =
+        rows.iter().filter_map(|row| row.get(column)?.parse().ok().map(TimeDelta::minutes)).collect();
+    times.sort_unstable();
+    (times, rows.len())
 }
 
-/// Mean and spread of some minutes, over how many; nothing is said of none.
-fn spread(what: &str, minutes: Option<Vec<i64>>) -> Option<Block> {
-    let mut minutes = minutes?;
-    minutes.sort_unstable();
-    let count = minutes.len();
-    let (Some(longest), false) = (minutes.last().copied(), minutes.is_empty()) else {
-        return Some(Block::Text(format!("{what}: unknown, over no row.")));
-    };
-    let words = |minutes: i64| app::time::about(chrono::TimeDelta::minutes(minutes));
-    // Nearest rank: the smallest that so many are not above.
-    let rank = |percent: usize| minutes[(count * percent).div_ceil(100).max(1) - 1];
-    let mean = minutes.iter().sum::<i64>() / count as i64;
-    Some(Block::Text(format!(
-        "{what}: mean {}, median {}, nine in ten within {}, longest {}; over {count} rows.",
-        words(mean),
-        words(rank(50)),
-        words(rank(90)),
-        words(longest)
-    )))
+/// Mean and spread of some times, over how many of how many; what is unknown is said to be.
+fn spread(what: &str, (times, of): (Vec<TimeDelta>, usize)) -> Block {
+    let words = |time: Option<TimeDelta>| time.map_or("unknown".into(), about);
+    Block::Text(format!(
+        "{what}: mean {}, median {}, nine in ten within {}, longest {}; over {} of {of}.",
+        words(mean(&times)),
+        words(rank(&times, 50)),
+        words(rank(&times, 90)),
+        words(times.last().copied()),
+        times.len(),
+    ))
 }
 
 #[cfg(test)]
@@ -245,8 +238,9 @@ mod tests {
             })
             .collect();
         assert_eq!(told[1], "Cases by trigger: [(\"leak\", 3), (\"schedule\", 1)]");
-        assert!(told[2].starts_with("Time to rotate, leak: mean 1 h"), "{}", told[2]);
-        assert!(told[2].ends_with("over 2 rows."), "{}", told[2]);
-        assert_eq!(spread("Lead time", Some(vec![])).map(|block| matches!(block, Block::Text(_))), Some(true));
+        assert!(told[2].starts_with("Time to rotate of proved cases, leak: mean 1 h"), "{}", told[2]);
+        assert!(told[2].ends_with("over 2 of 3."), "{}", told[2]);
+        let Block::Text(nothing) = spread("Lead time", (vec![], 2)) else { panic!() };
+        assert!(nothing.contains("mean unknown") && nothing.ends_with("over 0 of 2."), "{nothing}");
     }
 }

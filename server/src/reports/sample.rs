@@ -5,7 +5,7 @@ use super::{
     chunks::Chunks,
     events::{COLUMNS, called, described, next},
     pdf::Block,
-    printed::{self, hex},
+    printed,
     table::Table,
     work::{Stopped, Working},
 };
@@ -16,12 +16,12 @@ use crate::{
 use app::{
     audit::{
         checkpoint::Checkpoint,
-        sample::{LONGEST, ticket},
+        sample::{Draw, LONGEST},
+        tree::{hex, unhex},
     },
     error::Error,
     reports::model::{DRAWN, Format, Kind},
 };
-use std::collections::BTreeMap;
 
 /// How many are drawn, with which nonce; of another kind of job none.
 pub fn check(wanted: &Wanted<'_>) -> Result<(i32, String), Error> {
@@ -57,25 +57,22 @@ pub async fn write(working: &mut Working<'_>, format: Format, chunks: &mut Chunk
     let root = unhex(&root_hex).ok_or_else(|| Stopped::Failed("There was no signed head to draw by.".into()))?;
     let tree = working.job.as_of as u64;
     let (size, nonce) = (usize::try_from(working.job.sample).unwrap_or_default(), working.job.nonce.clone());
-    let mut won: BTreeMap<[u8; 32], Stored> = BTreeMap::new();
+    let mut draw: Draw<Stored> = Draw::new(root, nonce.clone(), size);
     let (mut fit, mut before) = (0_u64, None);
     loop {
         let page = next(working, &mut before).await?;
         for row in page.rows {
             fit += 1;
-            won.insert(ticket(&root, &nonce, row.seq as u64), row);
-            if won.len() > size {
-                won.pop_last();
-            }
+            draw.put(row.seq as u64, row);
         }
         let done = working.filter.to - page.looked_to;
         working.job.total = (working.filter.to - working.filter.from) as i64;
-        working.progress(done, won.len() as u64, 0).await?;
+        working.progress(done, draw.kept() as u64, 0).await?;
         if page.complete {
             break;
         }
     }
-    let (tickets, rows): (Vec<_>, Vec<_>) = won.into_iter().unzip();
+    let (tickets, rows): (Vec<_>, Vec<_>) = draw.won().into_iter().unzip();
     let called = called(working).await?;
     let told = described(working, &called, &rows).await?;
     let count = rows.len() as u64;
@@ -134,10 +131,4 @@ fn method(nonce: &str, root: &str, size: u64, fit: u64, drawn: u64) -> Vec<Block
                 .into(),
         ),
     ]
-}
-
-fn unhex(text: &str) -> Option<[u8; 32]> {
-    let bytes: Option<Vec<u8>> =
-        (0..text.len()).step_by(2).map(|at| u8::from_str_radix(text.get(at..at + 2)?, 16).ok()).collect();
-    bytes?.try_into().ok()
 }

@@ -52,8 +52,7 @@ pub struct When {
 /// When a secret with a plan rotates next, and why then.
 pub async fn when(console: &Console, db: &mut impl Sql, plan: &Plan, located: &Located) -> Result<When, Error> {
     let default = store::find_default(db, &located.environment.id, console.seal_key()).await?;
-    let secret = std::slice::from_ref(&located.secret.id);
-    let written_at = vault::store::written_at(db, secret).await?.into_iter().next().map(|(_, at)| at);
+    let written_at = written_at(db, located).await?;
     Ok(when_known(plan, located, default.as_ref(), written_at, console.now()))
 }
 
@@ -66,7 +65,7 @@ pub fn when_known(
     now: Moment,
 ) -> When {
     let (schedule, origin, _) = held(plan, located, default);
-    let limit = |days: i32| written_at.map(|at| at + TimeDelta::days(days.into()));
+    let limit = |days: i32| written_at.map(|at| limit(at, days));
     let begins = plan.paused_until.filter(|until| *until > now).unwrap_or(now);
     let (due, runs) = match &schedule {
         Schedule::Inherited | Schedule::ByHand => (None, Vec::new()),
@@ -111,11 +110,15 @@ fn held(plan: &Plan, located: &Located, default: Option<&store::Default>) -> (Sc
     (schedule, origin, since)
 }
 
-/// When the current value reaches an age; `None` where there is no value.
-async fn limit(db: &mut impl Sql, located: &Located, days: i32) -> Result<Option<Moment>, Error> {
-    let Some(version) = located.secret.current_version else { return Ok(None) };
-    let version = vault::store::find(db, &located.secret.id, version).await?;
-    Ok(version.map(|version| version.created_at + TimeDelta::days(days.into())))
+/// When the current value was written; `None` where there is none.
+async fn written_at(db: &mut impl Sql, located: &Located) -> Result<Option<Moment>, Error> {
+    let secret = std::slice::from_ref(&located.secret.id);
+    Ok(vault::store::written_at(db, secret).await?.into_iter().next().map(|(_, at)| at))
+}
+
+/// When a value reaches an age.
+fn limit(written_at: Moment, days: i32) -> Moment {
+    written_at + TimeDelta::days(days.into())
 }
 
 /// Is the window of a time of the calendar over?
@@ -217,7 +220,7 @@ async fn start_if_due(console: &Console, secret: &str) -> Result<Option<Moment>,
     match schedule {
         Schedule::Inherited | Schedule::ByHand => Ok(None),
         Schedule::Age { days } => {
-            let due = limit(&mut db, &located, days).await?;
+            let due = written_at(&mut db, &located).await?.map(|at| limit(at, days));
             drop(db);
             match due {
                 Some(due) if due > now => Ok(Some(due)),

@@ -115,14 +115,8 @@ pub async fn able(console: &Console, signal: &Signal) -> Result<Vec<(String, Str
 
 /// The person that a signal goes to: somebody who may answer it.
 async fn assignee(console: &Console, signal: &Signal, id: &str) -> Result<String, Error> {
-    let wrong = || Error::invalid("assignee", "Choose somebody who may answer this signal.");
-    let person = people::store::find(&mut console.read().await?, id, console.seal_key()).await?;
-    let person = person.filter(people::store::Person::is_active).ok_or_else(wrong)?;
-    let person = Caller::load(console, person, Entry::Direct, Who::anonymous()).await?;
-    match may_answer(console, &person, signal).await? {
-        None => Ok(person.id().to_owned()),
-        Some(_) => Err(wrong()),
-    }
+    let able = able(console, signal).await?.into_iter().find(|(able, _)| able == id);
+    able.map(|(id, _)| id).ok_or_else(|| Error::invalid("assignee", "Choose somebody who may answer this signal."))
 }
 
 pub async fn answer(console: &Console, caller: &Caller, key: Key, wanted: Wanted<'_>) -> Result<Receipt, Error> {

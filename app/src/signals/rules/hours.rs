@@ -36,6 +36,13 @@ pub(super) struct Habit {
     pub place_told: Option<Moment>,
 }
 
+impl Habit {
+    pub(super) fn of(memory: &Memory, actor: &str, day: NaiveDate) -> Self {
+        let known = memory.get(Room::Actor, actor);
+        known.unwrap_or_else(|| Self { hours: vec![0; 24], first: day, ..Self::default() })
+    }
+}
+
 fn is_weekend(day: NaiveDate) -> bool {
     matches!(day.weekday(), Weekday::Sat | Weekday::Sun)
 }
@@ -43,8 +50,7 @@ fn is_weekend(day: NaiveDate) -> bool {
 pub(super) fn watch(memory: &mut Memory, seen: &Seen) -> Option<Found> {
     let actor = seen.actor().filter(|_| seen.allowed())?;
     let (day, hour) = (seen.leaf.at.date_naive(), seen.leaf.at.hour());
-    let known: Option<Habit> = memory.get(Room::Actor, actor);
-    let mut habit = known.unwrap_or_else(|| Habit { hours: vec![0; 24], first: day, ..Habit::default() });
+    let mut habit = Habit::of(memory, actor, day);
     habit.hours.resize(24, 0);
     if habit.known_last != day {
         habit.known += 1;

@@ -60,11 +60,7 @@ pub fn program(agent: &str) -> Option<String> {
 
 pub(super) fn watch(memory: &mut Memory, seen: &Seen) -> Option<Found> {
     let actor = seen.actor().filter(|_| seen.allowed())?;
-    let mut habit: Habit = memory.get(Room::Actor, actor).unwrap_or_else(|| Habit {
-        hours: vec![0; 24],
-        first: seen.leaf.at.date_naive(),
-        ..Habit::default()
-    });
+    let mut habit = Habit::of(memory, actor, seen.leaf.at.date_naive());
     if habit.places.len() >= MOST {
         return None;
     }

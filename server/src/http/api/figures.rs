@@ -73,15 +73,6 @@ pub async fn dashboard(program: Program, Query(asked): Query<DashboardQuery>) ->
     Ok(Json(DashboardFigures { time_to_rotate: time_to_rotate.collect(), figures: figures.collect() }))
 }
 
-fn state_code(state: Stands) -> &'static str {
-    match state {
-        Stands::Open => "open",
-        Stands::Snoozed => "snoozed",
-        Stands::Closed => "closed",
-        Stands::NotUseful => "not_useful",
-    }
-}
-
 fn signal_of(program: &Program, signal: &Signal) -> Option<SignalFound> {
     let key = signal.key()?;
     let state = signal.state(program.console().now());
@@ -91,7 +82,7 @@ fn signal_of(program: &Program, signal: &Signal) -> Option<SignalFound> {
         words: key.detector.words().into(),
         rule: key.detector.rule().into(),
         at: signal.at,
-        state: state_code(state).into(),
+        state: state.code().into(),
         actor: signal.actor_id.clone(),
         assignee: signal.assignee_id.clone(),
         snoozed_until: signal.until_at.filter(|_| state == Stands::Snoozed),
@@ -117,13 +108,10 @@ fn signal_of(program: &Program, signal: &Signal) -> Option<SignalFound> {
 pub async fn list_signals(program: Program, Query(asked): Query<SignalQuery>) -> Answer<Page<SignalFound>> {
     let console = program.console();
     let limit = page_of(asked.limit)?;
-    let states = [Stands::Open, Stands::Snoozed, Stands::Closed, Stands::NotUseful];
     let state = match asked.state.as_deref() {
         None => None,
         Some(code) => Some(
-            states
-                .into_iter()
-                .find(|state| state_code(*state) == code)
+            Stands::from_code(code)
                 .ok_or_else(|| Error::invalid("state", "`open`, `snoozed`, `closed` or `not_useful`."))?,
         ),
     };

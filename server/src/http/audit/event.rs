@@ -35,7 +35,7 @@ pub async fn view(signed: &Signed, row: Stored, zone: Tz) -> Result<EventView, E
     let proof =
         if seq < built.size { tiles::Prover::new(built.size).inclusion(&mut db, seq).await? } else { Vec::new() };
     let proven = signed_root.is_some_and(|root| verify_inclusion(&hash, seq, built.size, &proof, &root));
-    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    use app::audit::tree::hex;
     let told: BTreeMap<String, String> =
         store::disclosures(&mut db, seq, seq).await?.into_iter().map(|(_, field, _, value)| (field, value)).collect();
     let withheld = leaf.as_ref().map(|leaf| {
