@@ -114,6 +114,15 @@ sentences! {
         NoSuchVersion = "no_such_version", "This version was deleted or destroyed.";
         OwnSignal = "own_signal", "This signal is about you. Somebody else answers it.";
         UsedBefore = "used_before", "This value was used before. A secret that rotates does not take one of its last five again.";
+        OwnChange = "own_change", "You proposed this, or it is about you. Somebody else confirms it.";
+        ProviderAnswer = "provider_answer", "The identity provider’s answer could not be trusted, so nobody was signed in. Start again; if it happens again, tell an administrator.";
+        ProviderSilent = "provider_silent", "The identity provider did not answer. Whoever is signed in stays so; try again in a while.";
+        ProviderDeclined = "provider_declined", "The identity provider did not sign you in.";
+        SignInStale = "sign_in_stale", "This sign-in was not begun in this browser, was used already, or took longer than ten minutes. Begin again.";
+        UseProvider = "use_provider", "Sign in with the identity provider: passwords are for emergency accounts alone.";
+        NotAdmitted = "not_admitted", "The identity provider knows you, but nobody here does yet. Ask an administrator to invite you.";
+        IdentityTaken = "identity_taken", "This identity belongs to another account here.";
+        NoSecondSignIn = "no_second_sign_in", "Without this identity there would be no way left to sign in. Set a password, or link another identity, first.";
         OtherEnvironment = "other_environment", "This workload belongs to another environment.";
     }
 }

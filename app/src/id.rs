@@ -118,6 +118,14 @@ ids! {
     SessionId = "ses";
     /// What a person's own programs sign in with.
     AccessTokenId = "pat";
+    /// A proposed change of control.
+    ChangeId = "ctl";
+    ProviderId = "idp";
+    /// What a group of a provider gives.
+    GroupRuleId = "gru";
+    /// Issuer and subject, and whose they are.
+    IdentityId = "idt";
+    EmergencyId = "emg";
     ProjectId = "prj";
     EnvironmentId = "env";
     SecretId = "sec";

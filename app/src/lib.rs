@@ -2,6 +2,7 @@
 pub mod api;
 pub mod audit;
 pub mod catalog;
+pub mod controls;
 pub mod error;
 pub mod grants;
 pub mod home;

@@ -131,6 +131,9 @@ impl Flash {
             Action::CancelCase => "Cancelled. It stays counted.",
             Action::MoveCase => "Moved. The time to rotate counts from then.",
             Action::ResolveRotation => "Recorded. The rotation goes on from there.",
+            Action::ProposeChange => "Proposed. It has no effect until somebody else confirms it.",
+            Action::ConfirmChange => "Confirmed. It is in effect.",
+            Action::DeclineChange => "Declined. The proposer has been told.",
             Action::SignOut => "You signed out.",
             other => other.words(),
         }

@@ -127,7 +127,7 @@ async fn ground(db: Db) -> Result<Ground, Failure> {
             Caller::load(&console, person.ok_or(app::error::Error::NotFound)?, Entry::Direct, Who::anonymous()).await
         };
         let caller = load().await?;
-        people::assign_role(&console, &caller, caller.id(), Role::Lead, None).await?;
+        people::assign_role(&console, &caller, caller.id(), Role::Lead, None, None).await?;
         callers.push(load().await?);
     }
     let (lead, other) = (callers.remove(0), callers.remove(0));

@@ -15,6 +15,7 @@ use crate::{
         Caller,
         attempts::Attempts,
         passwords::{Hasher, SetUp},
+        providers::discovery::Discovered,
     },
     policies::{self, Engine, Principal, Situation, store as inputs},
     space::Space,
@@ -44,6 +45,8 @@ pub struct Inner {
     pub hasher: Hasher,
     pub attempts: Attempts,
     pub set_up: SetUp,
+    /// What identity providers say of themselves.
+    pub providers: Discovered,
     pub organisation: String,
     pub demo: bool,
     /// Where calls to addresses that people typed may go.
@@ -72,6 +75,7 @@ impl Console {
             hasher: Hasher::default(),
             attempts: Attempts::default(),
             set_up: SetUp::default(),
+            providers: Discovered::default(),
             organisation: organisation.into(),
             demo: instance.demo,
             reach: Reach::Typed(instance.private.clone()),

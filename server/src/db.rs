@@ -54,6 +54,7 @@ pub const OPERATIONAL: &[&str] = &[
     "signals",
     "audit_streams",
     "seen_heads",
+    "used_logouts",
     "cosigned_heads",
     "report_jobs",
     "report_chunks",

@@ -3,7 +3,7 @@
 use crate::{
     audit::event::{Event, Who},
     console::Console,
-    grants, people, reports, requests, rotations, signals, vault,
+    controls, grants, people, reports, requests, rotations, signals, vault,
 };
 use app::{
     audit::{action::Action, verify::HEARTBEAT},
@@ -20,6 +20,7 @@ const WATCH: Duration = Duration::from_secs(10);
 /// Everything that is due now, once. The demonstration calls it as its clock moves.
 pub async fn run_due(console: &Console) -> Result<(), Error> {
     while requests::expire_requests(console).await? > 0 {}
+    while controls::expire_changes(console).await? > 0 {}
     while grants::note_ends(console).await? > 0 {}
     grants::remind(console).await?;
     while rotations::start_due(console).await? > 0 {}
@@ -32,6 +33,7 @@ pub async fn run_due(console: &Console) -> Result<(), Error> {
 async fn sweep(console: &Console) -> Result<(), Error> {
     let mut tx = console.ledger.housekeeping().await?;
     people::store::forget_browsers(&mut tx, console.now()).await?;
+    people::providers::store::forget_logouts(&mut tx, console.now()).await?;
     vault::store::forget_stashes(&mut tx, console.now()).await?;
     tx.finish().await
 }

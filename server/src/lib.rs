@@ -7,6 +7,7 @@ pub mod clock;
 pub mod command;
 pub mod config;
 pub mod console;
+pub mod controls;
 pub mod crash;
 pub mod db;
 pub mod demo;

@@ -59,6 +59,26 @@ actions! {
     RemoveRole = "role.removed", "Took a role away";
     ViewPeople = "people.listed", "Read people and teams";
 
+    ProposeChange = "control.proposed", "Proposed a change of control";
+    ConfirmChange = "control.confirmed", "Confirmed a change of control";
+    DeclineChange = "control.declined", "Declined a change of control";
+    WithdrawChange = "control.withdrawn", "Withdrew a change of control";
+    ExpireChange = "control.expired", "A proposed change of control expired";
+    OvertakeChange = "control.overtaken", "A proposed change of control was overtaken";
+    ViewChanges = "control.read", "Read changes of control";
+
+    SetProvider = "provider.set", "Set an identity provider";
+    RemoveProvider = "provider.removed", "Removed an identity provider";
+    CheckProvider = "provider.checked", "Asked an identity provider what it offers";
+    SetGroupRule = "provider.rule_set", "Set what a group gives";
+    RemoveGroupRule = "provider.rule_removed", "Removed what a group gives";
+    NameEmergency = "person.emergency_named", "Named an emergency account";
+    UnnameEmergency = "person.emergency_unnamed", "An account is no longer one for emergencies";
+    LinkIdentity = "person.identity_linked", "Linked an identity of a provider";
+    UnlinkIdentity = "person.identity_unlinked", "Unlinked an identity of a provider";
+    ReadGroups = "person.groups_read", "A provider told somebody's groups";
+    SignOutAtProvider = "session.provider_logout", "A provider ended sessions";
+
     CreateProject = "project.created", "Created a project";
     CreateEnvironment = "environment.created", "Created an environment";
     ViewCatalog = "catalog.read", "Read the catalog";
@@ -170,6 +190,15 @@ impl Action {
                 | DisablePerson
                 | RemoveMember
                 | RemoveRole
+                | DeclineChange
+                | WithdrawChange
+                | ExpireChange
+                | OvertakeChange
+                | ViewChanges
+                | RemoveGroupRule
+                | UnnameEmergency
+                | UnlinkIdentity
+                | SignOutAtProvider
                 | ArchiveSecret
                 | DeleteVersion
                 | DenyRequest

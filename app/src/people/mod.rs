@@ -10,4 +10,5 @@
 pub mod model;
 #[cfg(feature = "ssr")]
 pub mod page;
+pub mod provider;
 pub mod tokens;

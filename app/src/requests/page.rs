@@ -1,6 +1,7 @@
 //! Inbox, one's own requests, asking, and the decision screen.
 use super::model::State;
 use crate::{
+    controls,
     error::Refusal,
     policies::model::{Class, Right, Role, Tier, copy_only},
     session::Shell,
@@ -100,9 +101,9 @@ fn queue(lines: Vec<Line>, own: bool) -> AnyView {
     view! { <ul class="queue">{lines.into_iter().map(|line| entry(line, own)).collect_view()}</ul> }.into_any()
 }
 
-pub fn inbox(shell: &Shell, to_decide: Vec<Line>, own: Vec<Line>) -> String {
+pub fn inbox(shell: &Shell, to_decide: Vec<Line>, controls: Vec<controls::page::Line>, own: Vec<Line>) -> String {
     ui::page(shell, "Inbox", None, || {
-        let (decide, waiting) = (to_decide.len(), own.len());
+        let (decide, waiting, loosening) = (to_decide.len(), own.len(), controls.len());
         view! {
             {ui::head("Inbox", "What you can decide now. Nothing here is decided until you open it.", None)}
             {ui::group("To decide", decide, "first to expire first")}
@@ -111,6 +112,10 @@ pub fn inbox(shell: &Shell, to_decide: Vec<Line>, own: Vec<Line>) -> String {
             } else {
                 queue(to_decide, false)
             }}
+            {(loosening > 0).then(|| view! {
+                {ui::group("Changes of control", loosening, "what would loosen who may do what")}
+                {controls::page::queue(controls)}
+            })}
             {ui::group("Your own, waiting", waiting, "")}
             {if waiting == 0 {
                 ui::empty("Nothing waiting", "What you ask for and nobody decided yet appears here.", Some(("/projects".into(), "Find a secret to ask for")))

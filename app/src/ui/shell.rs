@@ -1,6 +1,7 @@
 //! The frame around every page: document, rail, flash message; and the door, which people without a session see.
 use crate::{
     islands::Palette,
+    policies::model::Role,
     session::{Shell, Theme, Viewer, render},
     ui::parts::{Band, band},
 };
@@ -131,6 +132,8 @@ fn rail(shell: &Shell, viewer: &Viewer) -> AnyView {
                 <h2>"Admin"</h2>
                 <ul>
                     {entry("/people", "People and teams", 0, false, "")}
+                    {viewer.reads_evidence().then(|| entry("/controls", "Changes of control", 0, false, ""))}
+                    {viewer.is(Role::Admin).then(|| entry("/providers", "Sign-in", 0, false, ""))}
                     {entry("/workloads", "Workloads", 0, false, "")}
                 </ul>
             </div>

@@ -6,11 +6,13 @@ use super::row_seal::{SealedRow, holds};
 use crate::{
     catalog::store::{Environment, Secret},
     config::Config,
+    controls::store::Proposal,
     db::{Db, Row, Sql, Statement},
     grants::store::Grant,
     instance,
     keys::Secret as Key,
     people::{
+        providers::store::{EmergencyAccount, GroupRule, Identity, Provider},
         store::{Link, Membership, Person, RoleRow, Session},
         tokens::store::AccessToken,
     },
@@ -56,6 +58,13 @@ fn written<'a>(action: Action, subject: &'a Subject) -> Vec<(&'static str, &'a S
         DisablePerson | EnablePerson => ("people", &subject.person),
         AssignRole | RemoveRole => ("roles", &subject.row),
         AddMember | RemoveMember => ("memberships", &subject.row),
+        ProposeChange | ConfirmChange | DeclineChange | WithdrawChange | ExpireChange | OvertakeChange => {
+            ("control_changes", &subject.row)
+        }
+        SetProvider | RemoveProvider => ("identity_providers", &subject.row),
+        SetGroupRule | RemoveGroupRule => ("group_rules", &subject.row),
+        NameEmergency | UnnameEmergency => ("emergency_accounts", &subject.row),
+        LinkIdentity | UnlinkIdentity | ReadGroups => ("identities", &subject.row),
         SignIn | SignOut | EndSession => ("session_bindings", &subject.row),
         CreateAccessToken | EndAccessToken => ("access_tokens", &subject.row),
         CreateEnvironment => ("environments", &subject.environment),
@@ -116,6 +125,11 @@ pub async fn check(db: &Db, key: &Key) -> crate::db::Result<Checked> {
     table::<Link>(db, key, &mut writes, &times, &mut checked).await?;
     table::<Session>(db, key, &mut writes, &times, &mut checked).await?;
     table::<AccessToken>(db, key, &mut writes, &times, &mut checked).await?;
+    table::<Proposal>(db, key, &mut writes, &times, &mut checked).await?;
+    table::<Provider>(db, key, &mut writes, &times, &mut checked).await?;
+    table::<GroupRule>(db, key, &mut writes, &times, &mut checked).await?;
+    table::<Identity>(db, key, &mut writes, &times, &mut checked).await?;
+    table::<EmergencyAccount>(db, key, &mut writes, &times, &mut checked).await?;
     table::<Environment>(db, key, &mut writes, &times, &mut checked).await?;
     table::<Secret>(db, key, &mut writes, &times, &mut checked).await?;
     table::<Request>(db, key, &mut writes, &times, &mut checked).await?;

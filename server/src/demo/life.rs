@@ -204,7 +204,7 @@ impl Life {
             let index = project.and_then(|slug| PROJECTS.iter().position(|project| project.slug == slug));
             let project = index.map(|index| self.projects[index].clone());
             let person = self.people[person].clone();
-            people::assign_role(&console, &boss, &person, role, project.as_deref()).await?;
+            people::assign_role(&console, &boss, &person, role, project.as_deref(), None).await?;
         }
         for (index, project) in PROJECTS.iter().enumerate() {
             self.secrets(index, project, &teams[project.team]).await?;
@@ -608,6 +608,7 @@ impl Life {
             self.ask("lucia.ferraro", vec![place.id], Right::Read, 60, REASONS[3], None).await?;
         }
         self.fetch().await?;
+        self.change_controls().await?;
         self.keep_views().await?;
         self.make_reports().await?;
         signals::refresh(&self.console).await?;

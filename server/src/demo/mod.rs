@@ -3,6 +3,7 @@
 //! Deterministic in what happens (offset, actor, action, subject); key material and ids are random. Loopback only.
 pub mod certificate;
 pub mod dice;
+mod controls;
 mod evidence;
 mod life;
 pub mod organisation;
@@ -30,11 +31,12 @@ use receiver::Receiver;
 const DAYS: i64 = 180;
 
 /// Who one can sign in as, and what each is for.
-pub const PERSONAS: [(&str, &str); 4] = [
+pub const PERSONAS: [(&str, &str); 5] = [
     ("mara.lindqvist", "Security. Decides on a critical production request within a minute."),
     ("iris.okonkwo", "Lead of payments. Sees what waits for her team."),
     ("jonas.weidmann", "Engineer. Asks for access and uses it."),
     ("samir.haddad", "Auditor. Reads evidence, never a value."),
+    ("anneliese.hohenberg", "Administrator. Keeps people, roles and sign-in; what she loosens waits for security."),
 ];
 
 #[derive(Debug, thiserror::Error)]

@@ -6,13 +6,13 @@ use super::{
 use crate::{
     console::Console,
     db::Sql,
-    people::{self, store, tokens::store as token_store},
+    people::{self, providers::store, store as people_store, tokens::store as token_store},
 };
 use app::{
     audit::action::Action,
     error::Error,
     people::{
-        page::{self, SessionLine, TokenLine},
+        page::{self, IdentityLine, SessionLine, TokenLine, Way},
         tokens::Scope,
     },
     ui::Form,
@@ -28,13 +28,45 @@ pub async fn account(signed: Signed) -> Answer {
 async fn account_page(signed: &Signed, form: &Form) -> Result<String, Error> {
     let console = signed.console();
     let shell = signed.shell("/account").await?;
+    let me = signed.caller.id();
     let mut db = console.read().await?;
-    let current = signed.caller.session().map(|session| session.id.clone());
+    let current = signed.caller.session().map(|session| session.id.as_str());
+    let identities = identities(console, &mut db, me).await?;
+    let linked: Vec<&str> = identities.iter().map(|line| line.provider.as_str()).collect();
+    let ways = store::providers(&mut db, console.seal_key()).await?.into_iter();
+    let view = page::Account {
+        login: signed.caller.person.login.clone(),
+        sessions: sessions(console, &mut db, me, current).await?,
+        tokens: tokens(console, &mut db, me).await?,
+        linkable: ways
+            .filter(|row| !linked.contains(&row.name.as_str()))
+            .map(|row| Way { href: format!("/account/identities/link/{}", row.provider_id), name: row.name })
+            .collect(),
+        password: signed.caller.person.password_hash.is_some()
+            && people::providers::takes_password(console, &mut db, me).await?,
+        identities,
+    };
+    Ok(page::account(&shell, view, form))
+}
+
+/// The open sessions of a person.
+pub(super) async fn sessions(
+    console: &Console,
+    db: &mut impl Sql,
+    person: &str,
+    current: Option<&str>,
+) -> Result<Vec<SessionLine>, Error> {
     let mut lines = Vec::new();
-    for session in store::sessions_of(&mut db, signed.caller.id(), console.now(), console.seal_key()).await? {
+    for session in people_store::sessions_of(db, person, console.now(), console.seal_key()).await? {
         lines.push(SessionLine {
-            seen_at: store::seen_at(&mut db, &session.id).await?.unwrap_or(session.started_at),
-            this: current.as_ref() == Some(&session.id),
+            seen_at: people_store::seen_at(db, &session.id).await?.unwrap_or(session.started_at),
+            this: current == Some(session.id.as_str()),
+            method: match session.method.as_str() {
+                people::PASSWORD => "with a password".into(),
+                "provider" => "through an identity provider".into(),
+                "demo" => "as a persona of the demonstration".into(),
+                other => other.to_owned(),
+            },
             id: session.id,
             started_at: session.started_at,
             expires_at: session.expires_at,
@@ -42,8 +74,24 @@ async fn account_page(signed: &Signed, form: &Form) -> Result<String, Error> {
             address: session.address.unwrap_or_else(|| "unknown".into()),
         });
     }
-    let tokens = tokens(console, &mut db, signed.caller.id()).await?;
-    Ok(page::account(&shell, &signed.caller.person.login, lines, tokens, form))
+    Ok(lines)
+}
+
+/// The identities of providers that sign in as a person.
+pub(super) async fn identities(console: &Console, db: &mut impl Sql, person: &str) -> Result<Vec<IdentityLine>, Error> {
+    let providers = store::providers(db, console.seal_key()).await?;
+    let mut lines = Vec::new();
+    for row in store::identities_of(db, person, console.seal_key()).await? {
+        let provider = providers.iter().find(|provider| provider.issuer == row.issuer);
+        lines.push(IdentityLine {
+            groups: row.groups().into_iter().collect(),
+            provider: provider.map_or_else(|| row.issuer.clone(), |provider| provider.name.clone()),
+            id: row.id,
+            subject: row.subject,
+            since: row.valid_from,
+        });
+    }
+    Ok(lines)
 }
 
 /// The tokens of a person that work.
@@ -113,13 +161,37 @@ pub async fn create_token(signed: Signed, fields: Fields) -> Answer {
 /// One's own, or somebody else's from their page.
 pub async fn end_token(signed: Signed, Path(id): Path<String>) -> Answer {
     let (owner, receipt) = people::end_access_token(signed.console(), &signed.caller, &id).await?;
-    let back = if owner == signed.caller.id() { "/account".to_owned() } else { format!("/people/{owner}") };
-    Ok(done(&back, Action::EndAccessToken, receipt))
+    Ok(done(&page_of(&signed, &owner), Action::EndAccessToken, receipt))
+}
+
+/// The page that shows what is somebody's: one's own account, or their page.
+fn page_of(signed: &Signed, person: &str) -> String {
+    if person == signed.caller.id() { "/account".to_owned() } else { format!("/people/{person}") }
 }
 
 pub async fn end_session(signed: Signed, Path(id): Path<String>) -> Answer {
-    let receipt = people::end_session(signed.console(), &signed.caller, &id).await?;
+    let (owner, receipt) = people::end_session(signed.console(), &signed.caller, &id).await?;
+    Ok(done(&page_of(&signed, &owner), Action::EndSession, receipt))
+}
+
+/// All of one's own but this one.
+pub async fn end_own_sessions(signed: Signed) -> Answer {
+    let receipt = people::end_sessions(signed.console(), &signed.caller, signed.caller.id()).await?;
     Ok(done("/account", Action::EndSession, receipt))
+}
+
+/// All of somebody's.
+pub async fn end_sessions(signed: Signed, Path(id): Path<String>) -> Answer {
+    let receipt = people::end_sessions(signed.console(), &signed.caller, &id).await?;
+    Ok(done(&page_of(&signed, &id), Action::EndSession, receipt))
+}
+
+pub async fn unlink(signed: Signed, Path(id): Path<String>) -> Answer {
+    let console = signed.console();
+    let row =
+        store::find_identity(&mut console.read().await?, &id, console.seal_key()).await?.ok_or(Error::NotFound)?;
+    let receipt = people::providers::unlink_identity(console, &signed.caller, &id).await?;
+    Ok(done(&page_of(&signed, &row.person_id), Action::UnlinkIdentity, receipt))
 }
 
 pub async fn sign_out(signed: Signed) -> Answer {
@@ -127,5 +199,12 @@ pub async fn sign_out(signed: Signed) -> Answer {
     if let Err(error) = signed.visitor.browser.flush().await {
         tracing::warn!(%error, "a browser's record stayed; its session is revoked all the same");
     }
-    Ok(done("/sign-in", Action::SignOut, receipt))
+    // The provider's own session goes on: the next page says so, and where it ends.
+    let identity = signed.caller.session().and_then(|session| session.identity_id.clone());
+    let provider = match identity {
+        Some(identity) => people::providers::provider_of(signed.console(), &identity).await?,
+        None => None,
+    };
+    let to = provider.map_or_else(|| "/sign-in".to_owned(), |provider| format!("/sign-in?out={provider}"));
+    Ok(done(&to, Action::SignOut, receipt))
 }

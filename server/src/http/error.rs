@@ -25,6 +25,10 @@ impl From<crate::db::Error> for Problem {
 #[derive(Clone, Debug)]
 pub struct Unwritten(pub Error);
 
+/// Marks a response of ours that only looks like one of the framework's.
+#[derive(Clone, Copy, Debug)]
+pub struct Written;
+
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let mut response = status(&self.0).into_response();

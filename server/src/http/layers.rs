@@ -1,7 +1,7 @@
 //! Around every route: an id for the request, headers, the check that a form comes from here, errors as pages.
 use super::{
     Site,
-    error::{Unwritten, problem_json, status},
+    error::{Unwritten, Written, problem_json, status},
     visitor::{cookie, theme_of},
 };
 use app::{
@@ -46,7 +46,8 @@ pub async fn correlate(State(site): State<Site>, mut request: Request, next: Nex
         response = super::Problem(Error::TooLarge).into_response();
     }
     // What the framework refuses by itself (an address or a query that does not parse) gets our page, not its text.
-    if response.status() == StatusCode::BAD_REQUEST && response.extensions().get::<Unwritten>().is_none() {
+    let ours = response.extensions().get::<Unwritten>().is_some() || response.extensions().get::<Written>().is_some();
+    if response.status() == StatusCode::BAD_REQUEST && !ours {
         response = super::Problem(Error::invalid("address", "This address does not fit any page.")).into_response();
     }
     if let Some(Unwritten(error)) = response.extensions_mut().remove::<Unwritten>() {

@@ -1,12 +1,16 @@
 //! Sign-in, links, people and teams.
 use super::{
     Problem, Site,
+    controls::submitted,
+    provider_sign_in::{provider_sign_out, ways},
     visitor::{Fields, Names, Signed, Visitor, done, local, mistaken, shown},
 };
 use crate::{
     audit::ledger::Receipt,
-    catalog, grants,
-    people::{self, Caller, open_session, store},
+    catalog,
+    db::Sql,
+    grants,
+    people::{self, Caller, open_session, providers::store as provider_store, store},
     requests, vault,
 };
 use app::{
@@ -14,6 +18,7 @@ use app::{
     error::{Error, Refusal},
     people::page::{self, PersonLine, Persona, RoleLine, TeamLine},
     policies::model::{Role, Tier},
+    requests::model::{LINKED, NEW},
     ui::Form,
 };
 use axum::{
@@ -28,21 +33,33 @@ type Answer = Result<Response, Problem>;
 pub struct Next {
     #[serde(default)]
     next: String,
+    /// The provider whose session is still open after signing out here.
+    #[serde(default)]
+    out: String,
 }
 
 /// The personas of a demonstration: one for each way of working.
-async fn personas(site: &Site) -> Result<Vec<Persona>, Error> {
-    if !site.console.demo {
-        return Ok(Vec::new());
-    }
-    let mut db = site.console.read().await?;
+async fn personas(site: &Site, db: &mut impl Sql) -> Result<Vec<Persona>, Error> {
     let mut found = Vec::new();
-    for (login, words) in crate::demo::PERSONAS {
-        if let Some(person) = store::find_by_login(&mut db, login, site.console.seal_key()).await? {
+    for (login, words) in crate::demo::PERSONAS.iter().filter(|_| site.console.demo) {
+        if let Some(person) = store::find_by_login(db, login, site.console.seal_key()).await? {
             found.push(Persona { id: person.id, name: person.name, words });
         }
     }
     Ok(found)
+}
+
+/// What stands on the page of sign-in beside its form.
+async fn door(site: &Site, refused: Option<Refusal>, next: &str) -> Result<page::Door, Error> {
+    let mut db = site.console.read().await?;
+    let query: &[(&str, &str)] = if next.is_empty() || next == "/" { &[] } else { &[("next", next)] };
+    Ok(page::Door {
+        refused,
+        next: next.into(),
+        ways: ways(site, &mut db, query).await?,
+        personas: personas(site, &mut db).await?,
+        provider_sign_out: None,
+    })
 }
 
 pub async fn sign_in_page(visitor: Visitor, Query(query): Query<Next>) -> Answer {
@@ -53,8 +70,18 @@ pub async fn sign_in_page(visitor: Visitor, Query(query): Query<Next>) -> Answer
     if store::count(&mut site.console.read().await?).await? == 0 {
         return Ok(redirect("/set-up"));
     }
-    let personas = personas(site).await?;
-    Ok(shown(page::sign_in(&visitor.door(), &Form::default(), None, &query.next, personas)))
+    let door = door(site, None, &query.next).await?;
+    let provider_sign_out = if query.out.is_empty() { None } else { provider_sign_out(site, &query.out).await? };
+    let door = page::Door { provider_sign_out, ..door };
+    Ok(shown(page::sign_in(&visitor.door(), &Form::default(), door)))
+}
+
+/// Nobody was signed in, and why: the page of sign-in with the reason where it happened.
+pub(super) async fn sign_in_refused(visitor: &Visitor, why: Refusal) -> Answer {
+    let door = door(&visitor.site, Some(why), "").await?;
+    let mut response = mistaken(page::sign_in(&visitor.door(), &Form::default(), door));
+    *response.status_mut() = super::error::status(&Error::Refused(why));
+    Ok(response)
 }
 
 fn redirect(to: &str) -> Response {
@@ -68,14 +95,13 @@ pub async fn sign_in(visitor: Visitor, fields: Fields) -> Answer {
     let (login, password) = (fields.get("login").to_owned(), fields.secret("password"));
     match people::check_password(console, &visitor.who, &login, password).await {
         Ok(person) => {
-            let receipt = switch(&visitor, former, &person, "password").await?;
+            let receipt = switch(&visitor, former, &person, people::PASSWORD).await?;
             Ok(done(&next, Action::SignIn, receipt))
         }
         Err(Error::Refused(refusal)) => {
             let form = Form::default().with("login", login);
-            let personas = personas(&visitor.site).await?;
-            let page = page::sign_in(&visitor.door(), &form, Some(refusal), &next, personas);
-            let mut response = mistaken(page);
+            let door = door(&visitor.site, Some(refusal), &next).await?;
+            let mut response = mistaken(page::sign_in(&visitor.door(), &form, door));
             *response.status_mut() = super::error::status(&Error::Refused(refusal));
             if refusal == Refusal::WrongCredentials {
                 *response.status_mut() = axum::http::StatusCode::UNAUTHORIZED;
@@ -96,10 +122,16 @@ async fn switch(
     let console = &visitor.site.console;
     let browser = visitor.new_browser().await?;
     let (_, receipt) = open_session(console, &visitor.who, person, method, browser).await?;
-    if let Some(former) = former {
-        people::sign_out(console, &former).await?;
-    }
+    end_former(visitor, former).await?;
     Ok(receipt)
+}
+
+/// Ends the session that this browser had before it got another one.
+pub(super) async fn end_former(visitor: &Visitor, former: Option<Caller>) -> Result<(), Error> {
+    if let Some(former) = former {
+        people::sign_out(&visitor.site.console, &former).await?;
+    }
+    Ok(())
 }
 
 /// Signs in as a persona. Exists in demonstrations alone.
@@ -142,9 +174,23 @@ pub async fn set_up(visitor: Visitor, fields: Fields) -> Answer {
 }
 
 pub async fn link_page(visitor: Visitor, Path(token): Path<String>) -> Answer {
-    let (link, person) = people::find_link(&visitor.site.console, &token).await?;
-    let action = format!("/link/{token}");
-    Ok(shown(page::use_link(&visitor.door(), &Form::default(), &person.name, link.kind == "join", &action)))
+    Ok(shown(use_link_page(&visitor, &token, &Form::default()).await?))
+}
+
+async fn use_link_page(visitor: &Visitor, token: &str, form: &Form) -> Result<String, Error> {
+    let site = &visitor.site;
+    let (link, person) = people::find_link(&site.console, token).await?;
+    let mut db = site.console.read().await?;
+    let joins = link.kind == "join";
+    let query: &[(&str, &str)] = if joins { &[("link", token)] } else { &[] };
+    let view = page::LinkView {
+        password: people::providers::takes_password(&site.console, &mut db, &person.id).await?,
+        ways: ways(site, &mut db, query).await?,
+        name: person.name,
+        joins,
+        action: format!("/link/{token}"),
+    };
+    Ok(page::use_link(&visitor.door(), form, view))
 }
 
 pub async fn use_link(visitor: Visitor, Path(token): Path<String>, fields: Fields) -> Answer {
@@ -156,9 +202,7 @@ pub async fn use_link(visitor: Visitor, Path(token): Path<String>, fields: Field
         }
         Err(error) => {
             let form = fields.again(error, &["new_password"])?;
-            let (link, person) = people::find_link(console, &token).await?;
-            let action = format!("/link/{token}");
-            Ok(mistaken(page::use_link(&visitor.door(), &form, &person.name, link.kind == "join", &action)))
+            Ok(mistaken(use_link_page(&visitor, &token, &form).await?))
         }
     }
 }
@@ -271,13 +315,18 @@ pub async fn person(signed: Signed, Path(id): Path<String>, Query(query): Query<
             }),
             None => None,
         };
-        let given_by = match &row.given_by {
-            Some(by) => names.person(&mut db, signed.site(), by).await?,
-            None => "set-up".into(),
+        let rule = match &row.rule_id {
+            Some(rule) => provider_store::find_rule(&mut db, rule, key).await?,
+            None => None,
+        };
+        let given_by = match (rule, &row.given_by) {
+            (Some(rule), _) => format!("the group {}", rule.group_name),
+            (None, Some(by)) => names.person(&mut db, signed.site(), by).await?,
+            (None, None) => "set-up".into(),
         };
         let words =
             scope.map_or_else(|| format!("{role}, whole organisation"), |project| format!("{role} of {project}"));
-        roles.push(RoleLine { id: row.id, words, since: row.valid_from, given_by });
+        roles.push(RoleLine { id: row.id, words, since: row.valid_from, until: row.valid_to, given_by });
     }
     let mut teams = Vec::new();
     for row in store::memberships(&mut db, Some(&id), now, key).await? {
@@ -293,8 +342,12 @@ pub async fn person(signed: Signed, Path(id): Path<String>, Query(query): Query<
         }
     }
     let tokens = super::account::tokens(console, &mut db, &id).await?;
+    let current = signed.caller.session().map(|session| session.id.as_str());
+    let sessions = super::account::sessions(console, &mut db, &id, current).await?;
+    let bars = bars(&mut db, &mut names, &signed, &person).await?;
+    let identities = super::account::identities(console, &mut db, &id).await?;
     let cuts = vec![
-        ("Open sessions", store::sessions_of(&mut db, &id, now, key).await?.len()),
+        ("Open sessions", sessions.len()),
         ("Personal access tokens", tokens.len()),
         ("Access held", grants::store::active_of(&mut db, grants::Holder::Person(&id), now, key).await?.len()),
         ("Open requests", requests::store::open_of(&mut db, &id, now, key).await?.len()),
@@ -314,6 +367,10 @@ pub async fn person(signed: Signed, Path(id): Path<String>, Query(query): Query<
         teams,
         cuts,
         tokens: would(Action::EndAccessToken).is_none().then_some(tokens),
+        sessions: would(Action::EndSession).is_none().then_some(sessions),
+        identities: if would(Action::UnlinkIdentity).is_none() { identities } else { Vec::new() },
+        unlink: true,
+        bars,
         knows,
         manage: would(Action::AssignRole),
         disable: would(Action::DisablePerson),
@@ -322,6 +379,48 @@ pub async fn person(signed: Signed, Path(id): Path<String>, Query(query): Query<
         confirm_disable: query.disable == "ask",
     };
     Ok(shown(page::person(&shell, view)))
+}
+
+/// The rules of separation that bite this person now: what they see when an approval of theirs is refused, before it is.
+async fn bars(
+    db: &mut impl Sql,
+    names: &mut Names,
+    signed: &Signed,
+    person: &store::Person,
+) -> Result<Vec<String>, Error> {
+    let now = signed.console().now();
+    let mut bars = Vec::new();
+    let roles = store::roles_of(db, &person.id, now, signed.console().seal_key()).await?;
+    let deciding = |row: &&store::RoleRow| {
+        [Role::Lead.code(), Role::Security.code(), Role::Admin.code()].contains(&row.role.as_str())
+    };
+    let youngest = roles.iter().filter(deciding).map(|row| row.valid_from).max();
+    let since = youngest.map(|at| at.max(person.counts_since()));
+    if let Some(since) = since.filter(|since| now - *since < NEW) {
+        bars.push(format!(
+            "Account or role is younger than 24 hours: it decides nothing in production until {}.",
+            app::time::long(since + NEW)
+        ));
+    }
+    let set_up = person.set_up_by.as_ref().zip(person.set_up_at).filter(|(_, at)| now - *at < LINKED);
+    if let Some((by, at)) = set_up {
+        let by = names.person(db, signed.site(), by).await?;
+        let until = app::time::long(at + LINKED);
+        bars.push(format!("Counts as one person with {by}, who set up the account, until {until}: neither decides on what the other asks, and they never fill two seats."));
+    }
+    let mut given: Vec<(&String, app::time::Moment)> = roles
+        .iter()
+        .filter(|row| now - row.valid_from < LINKED)
+        .filter_map(|row| Some((row.given_by.as_ref()?, row.valid_from)))
+        .filter(|(by, _)| set_up.is_none_or(|(other, _)| other != *by))
+        .collect();
+    given.sort();
+    given.dedup_by(|a, b| a.0 == b.0);
+    for (by, at) in given {
+        let (by, until) = (names.person(db, signed.site(), by).await?, app::time::long(at + LINKED));
+        bars.push(format!("Counts as one person with {by}, who gave a role, until {until}."));
+    }
+    Ok(bars)
 }
 
 pub async fn reset(signed: Signed, Path(id): Path<String>) -> Answer {
@@ -343,25 +442,30 @@ pub async fn disable(signed: Signed, Path(id): Path<String>) -> Answer {
 }
 
 pub async fn enable(signed: Signed, Path(id): Path<String>) -> Answer {
-    let receipt = people::enable_person(signed.console(), &signed.caller, &id).await?;
-    Ok(done(&format!("/people/{id}"), Action::EnablePerson, receipt))
+    let outcome = people::enable_person(signed.console(), &signed.caller, &id).await?;
+    Ok(submitted(&format!("/people/{id}"), Action::EnablePerson, outcome))
 }
 
 pub async fn assign_role(signed: Signed, Path(id): Path<String>, fields: Fields) -> Answer {
     let role = Role::from_code(fields.get("role")).ok_or_else(|| Error::invalid("role", "Choose a role."))?;
     let project = Some(fields.get("project")).filter(|project| !project.is_empty());
-    if let Some(project) = project
-        && catalog::store::find_project(&mut signed.console().read().await?, project).await?.is_none()
-    {
-        return Err(Error::NotFound.into());
-    }
-    let receipt = people::assign_role(signed.console(), &signed.caller, &id, role, project).await?;
-    Ok(done(&format!("/people/{id}"), Action::AssignRole, receipt))
+    let until = match fields.get("until") {
+        "" => None,
+        day => Some(end_of(day).ok_or_else(|| Error::invalid("until", "A day, such as 2027-03-31."))?),
+    };
+    let outcome = people::assign_role(signed.console(), &signed.caller, &id, role, project, until).await?;
+    Ok(submitted(&format!("/people/{id}"), Action::AssignRole, outcome))
+}
+
+/// The end of a day, in UTC.
+fn end_of(day: &str) -> Option<app::time::Moment> {
+    let day = chrono::NaiveDate::parse_from_str(day, "%Y-%m-%d").ok()?;
+    Some(day.succ_opt()?.and_hms_opt(0, 0, 0)?.and_utc())
 }
 
 pub async fn add_member(signed: Signed, Path(id): Path<String>, fields: Fields) -> Answer {
-    let receipt = people::add_member(signed.console(), &signed.caller, fields.get("team"), &id).await?;
-    Ok(done(&format!("/people/{id}"), Action::AddMember, receipt))
+    let outcome = people::add_member(signed.console(), &signed.caller, fields.get("team"), &id).await?;
+    Ok(submitted(&format!("/people/{id}"), Action::AddMember, outcome))
 }
 
 pub async fn remove_role(signed: Signed, Path(id): Path<String>) -> Answer {

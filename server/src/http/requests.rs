@@ -73,7 +73,9 @@ pub async fn inbox(signed: Signed) -> Answer {
         let decisions = requests::store::decisions(&mut db, &request.id, console.seal_key()).await?;
         own.push(line(signed.site(), &mut db, &mut names, &request, &decisions).await?);
     }
-    Ok(shown(page::inbox(&shell, to_decide, own)))
+    drop(db);
+    let controls = super::controls::inbox(&signed).await?;
+    Ok(shown(page::inbox(&shell, to_decide, controls, own)))
 }
 
 pub async fn mine(signed: Signed) -> Answer {

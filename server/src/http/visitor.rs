@@ -2,7 +2,7 @@
 use super::{Problem, Site, layers::accepts_json, session};
 use crate::{
     audit::{event::Who, ledger::Receipt},
-    grants, notifications,
+    controls, grants, notifications,
     people::{self, Caller},
     requests,
 };
@@ -172,7 +172,8 @@ impl Signed {
     /// The frame of a page, with what waits for this person.
     pub async fn shell(&self, here: &'static str) -> Result<Shell, Error> {
         let console = self.console();
-        let inbox = requests::inbox(console, &self.caller).await?.len() as u64;
+        let waiting = requests::inbox(console, &self.caller).await?.len();
+        let inbox = (waiting + controls::inbox(console, &self.caller).await?.len()) as u64;
         let mut db = console.read().await?;
         let (now, key) = (console.now(), console.seal_key());
         let open = requests::store::open_of(&mut db, self.caller.id(), now, key).await?.len() as u64;

@@ -11,16 +11,19 @@ use crate::{
         ledger::{Receipt, Tx},
     },
     console::Console,
+    controls::{self, Submitted},
     grants, notifications,
     policies::Situation,
     requests,
 };
 use app::{
     audit::{action::Action, leaf::Subject},
+    controls::model::Change,
     error::{Conflict, Error, Refusal},
     id::{MembershipId, PersonId, RoleId, TeamId},
     people::model,
     policies::model::Role,
+    time::Moment,
 };
 use zeroize::Zeroizing;
 
@@ -98,22 +101,21 @@ pub async fn disable_person(console: &Console, caller: &Caller, id: &str) -> Res
     tx.commit(events).await
 }
 
-pub async fn enable_person(console: &Console, caller: &Caller, id: &str) -> Result<Receipt, Error> {
-    let subject = Subject { person: Some(id.into()), ..Subject::default() };
-    let (mut tx, event) = console.begin(caller, Action::EnablePerson, subject, Situation::default()).await?;
-    let person = store::lock(&mut tx, id, console.seal_key()).await?.ok_or(Error::NotFound)?;
-    if person.disabled_at.is_none() {
-        return Err(Error::Conflict(Conflict::AlreadyDone));
-    }
-    // Counts as set up anew: whoever opens an account again decides nothing together with it for a week.
-    let now = console.now();
-    let person = Person { disabled_at: None, set_up_by: Some(caller.id().into()), set_up_at: Some(now), ..person };
-    store::save(&mut tx, &person).await?;
-    tx.seal(&person)?;
-    tx.commit(vec![event]).await
+/// Opens an account again. With roles it loosens, and waits for somebody else.
+pub async fn enable_person(console: &Console, caller: &Caller, id: &str) -> Result<Submitted, Error> {
+    controls::submit(console, caller, Change::EnablePerson { person: id.into() }).await
 }
 
-async fn is_last_administrator(console: &Console, db: &mut Tx, id: &str) -> Result<bool, Error> {
+/// The same within a change. Counts as set up anew: whoever opens an account again decides nothing together with it for a week.
+pub async fn enable(console: &Console, tx: &mut Tx, by: &str, id: &str) -> Result<(), Error> {
+    let person = store::lock(tx, id, console.seal_key()).await?.ok_or(Error::NotFound)?;
+    let now = console.now();
+    let person = Person { disabled_at: None, set_up_by: Some(by.into()), set_up_at: Some(now), ..person };
+    store::save(tx, &person).await?;
+    tx.seal(&person)
+}
+
+pub(super) async fn is_last_administrator(console: &Console, db: &mut Tx, id: &str) -> Result<bool, Error> {
     store::lock_administrators(db).await?;
     let mut others = 0;
     let mut is_one = false;
@@ -148,44 +150,54 @@ pub async fn create_team(
     Ok((team.id, receipt))
 }
 
-pub async fn add_member(console: &Console, caller: &Caller, team: &str, person: &str) -> Result<Receipt, Error> {
-    let now = console.now();
+/// Adds somebody to a team. Where the team keeps workloads or secrets it loosens, and waits for somebody else.
+pub async fn add_member(console: &Console, caller: &Caller, team: &str, person: &str) -> Result<Submitted, Error> {
+    controls::submit(console, caller, Change::AddMember { person: person.into(), team: team.into() }).await
+}
+
+/// The same within a change, by hand or by a rule of a provider.
+pub async fn join_team(
+    console: &Console,
+    tx: &mut Tx,
+    team: &str,
+    person: &str,
+    rule: Option<&str>,
+) -> Result<Subject, Error> {
     let row = Membership {
         id: console.id::<MembershipId>()?.to_string(),
         team_id: team.into(),
         person_id: person.into(),
-        valid_from: now,
+        rule_id: rule.map(Into::into),
+        valid_from: console.now(),
         valid_to: None,
         event_seq: 0,
         row_mac: Vec::new(),
     };
-    let subject = about_membership(&row);
-    let (mut tx, event) = console.begin(caller, Action::AddMember, subject, Situation::default()).await?;
-    let known = store::lock(&mut tx, person, console.seal_key()).await?.is_some();
-    if !known || store::find_team(&mut tx, team).await?.is_none() {
-        return Err(Error::NotFound);
-    }
-    let held = store::memberships(&mut tx, Some(person), now, console.seal_key()).await?;
-    if held.iter().any(|row| row.team_id == team) {
-        return Err(Error::Conflict(Conflict::AlreadyDone));
-    }
-    store::insert_membership(&mut tx, &row).await?;
+    store::insert_membership(tx, &row).await?;
     tx.seal(&row)?;
-    tx.commit(vec![event]).await
+    Ok(about_membership(&row))
 }
 
 pub async fn remove_member(console: &Console, caller: &Caller, membership: &str) -> Result<Receipt, Error> {
     let row = store::find_membership(&mut console.read().await?, membership, console.seal_key()).await?;
-    let mut row = row.ok_or(Error::NotFound)?;
+    let row = row.ok_or(Error::NotFound)?;
     let subject = about_membership(&row);
     let (mut tx, event) = console.begin(caller, Action::RemoveMember, subject, Situation::default()).await?;
-    let now = console.now();
-    if store::close_membership(&mut tx, membership, now).await? == 0 {
+    if leave_team(console, &mut tx, row).await?.is_none() {
         return Err(Error::Conflict(Conflict::AlreadyDone));
     }
-    row.valid_to = Some(now);
-    tx.seal(&row)?;
     tx.commit(vec![event]).await
+}
+
+/// Ends a membership within a change; `None` where it had ended.
+pub async fn leave_team(console: &Console, tx: &mut Tx, row: Membership) -> Result<Option<Subject>, Error> {
+    let now = console.now();
+    if store::close_membership(tx, &row.id, now).await? == 0 {
+        return Ok(None);
+    }
+    let row = Membership { valid_to: Some(now), ..row };
+    tx.seal(&row)?;
+    Ok(Some(about_membership(&row)))
 }
 
 fn about_membership(row: &Membership) -> Subject {
@@ -197,56 +209,93 @@ fn about_membership(row: &Membership) -> Subject {
     }
 }
 
-/// Gives a role in the organisation, or in one project.
+/// Gives a role in the organisation, or in one project, for good or until a day. It loosens, and waits for somebody else.
 pub async fn assign_role(
     console: &Console,
     caller: &Caller,
     person: &str,
     role: Role,
     project: Option<&str>,
-) -> Result<Receipt, Error> {
+    until: Option<Moment>,
+) -> Result<Submitted, Error> {
+    let change = Change::GiveRole { person: person.into(), role, project: project.map(Into::into), until };
+    controls::submit(console, caller, change).await
+}
+
+/// Where a role comes from and how long it lasts.
+pub struct Term<'a> {
+    /// Who gave it, or made the rule that gives it.
+    pub by: &'a str,
+    pub rule: Option<&'a str>,
+    pub until: Option<Moment>,
+}
+
+/// Gives a role within a change. One that is held with another end is replaced by it.
+pub async fn give_role(
+    console: &Console,
+    tx: &mut Tx,
+    person: &str,
+    role: Role,
+    project: Option<&str>,
+    term: Term<'_>,
+) -> Result<Vec<Event>, Error> {
     let now = console.now();
+    let held = store::roles_of(tx, person, now, console.seal_key()).await?;
+    let former = held.into_iter().find(|row| row.role == role.code() && row.project_id.as_deref() == project);
+    let mut events = Vec::new();
+    if let Some(former) = former {
+        events.extend(take_role(console, tx, former).await?);
+    }
     let row = RoleRow {
         id: console.id::<RoleId>()?.to_string(),
         person_id: person.into(),
         project_id: project.map(Into::into),
         role: role.code().into(),
-        given_by: Some(caller.id().into()),
+        given_by: Some(term.by.into()),
+        rule_id: term.rule.map(Into::into),
         valid_from: now,
-        valid_to: None,
+        valid_to: term.until,
         event_seq: 0,
         row_mac: Vec::new(),
     };
-    let subject = Subject {
-        person: Some(person.into()),
-        project: row.project_id.clone(),
-        row: Some(row.id.clone()),
-        ..Subject::default()
-    };
-    let (mut tx, event) = console.begin(caller, Action::AssignRole, subject, Situation::default()).await?;
-    if store::lock(&mut tx, person, console.seal_key()).await?.is_none() {
-        return Err(Error::NotFound);
-    }
-    let held = store::roles_of(&mut tx, person, now, console.seal_key()).await?;
-    if held.iter().any(|known| known.role == row.role && known.project_id == row.project_id) {
-        return Err(Error::Conflict(Conflict::AlreadyDone));
-    }
-    store::insert_role(&mut tx, &row).await?;
+    store::insert_role(tx, &row).await?;
     tx.seal(&row)?;
-    notifications::tell(console, &mut tx, [person], "role.assigned", person).await?;
-    tx.commit(vec![event.detail("role", role.code())]).await
+    notifications::tell(console, tx, [person], "role.assigned", person).await?;
+    let mut event = Event::new(Action::AssignRole).on(about_role(&row)).detail("role", role.code());
+    if let Some(rule) = term.rule {
+        event = event.detail("rule", rule);
+    }
+    if let Some(until) = term.until {
+        event = event.detail("until", app::time::rfc3339(until));
+    }
+    events.insert(0, event);
+    Ok(events)
 }
 
-pub async fn remove_role(console: &Console, caller: &Caller, id: &str) -> Result<Receipt, Error> {
-    let row = store::find_role(&mut console.read().await?, id, console.seal_key()).await?;
-    let mut row = row.ok_or(Error::NotFound)?;
-    let subject = Subject {
+/// Takes a role away within a change; nothing where it had ended.
+pub async fn take_role(console: &Console, tx: &mut Tx, row: RoleRow) -> Result<Option<Event>, Error> {
+    let now = console.now();
+    if store::close_role(tx, &row.id, now).await? == 0 {
+        return Ok(None);
+    }
+    let row = RoleRow { valid_to: Some(now), ..row };
+    tx.seal(&row)?;
+    Ok(Some(Event::new(Action::RemoveRole).on(about_role(&row)).detail("role", row.role.clone())))
+}
+
+fn about_role(row: &RoleRow) -> Subject {
+    Subject {
         person: Some(row.person_id.clone()),
         project: row.project_id.clone(),
         row: Some(row.id.clone()),
         ..Subject::default()
-    };
-    let (mut tx, event) = console.begin(caller, Action::RemoveRole, subject, Situation::default()).await?;
+    }
+}
+
+pub async fn remove_role(console: &Console, caller: &Caller, id: &str) -> Result<Receipt, Error> {
+    let row = store::find_role(&mut console.read().await?, id, console.seal_key()).await?;
+    let row = row.ok_or(Error::NotFound)?;
+    let (mut tx, event) = console.begin(caller, Action::RemoveRole, about_role(&row), Situation::default()).await?;
     store::lock(&mut tx, &row.person_id, console.seal_key()).await?;
     if row.role == Role::Admin.code()
         && row.project_id.is_none()
@@ -254,14 +303,12 @@ pub async fn remove_role(console: &Console, caller: &Caller, id: &str) -> Result
     {
         return Err(tx.refuse(event, Refusal::LastAdministrator).await);
     }
-    let now = console.now();
-    if store::close_role(&mut tx, id, now).await? == 0 {
+    let (person, role) = (row.person_id.clone(), row.role.clone());
+    if take_role(console, &mut tx, row).await?.is_none() {
         return Err(Error::Conflict(Conflict::AlreadyDone));
     }
-    row.valid_to = Some(now);
-    tx.seal(&row)?;
-    notifications::tell(console, &mut tx, [row.person_id.as_str()], "role.removed", &row.person_id).await?;
-    tx.commit(vec![event.detail("role", row.role.clone())]).await
+    notifications::tell(console, &mut tx, [person.as_str()], "role.removed", &person).await?;
+    tx.commit(vec![event.detail("role", role)]).await
 }
 
 /// A link for a new password, made by whoever owns the host. It works for people who are not disabled.

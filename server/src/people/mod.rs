@@ -2,6 +2,7 @@
 pub mod attempts;
 mod careers;
 pub mod passwords;
+pub mod providers;
 mod sign_in;
 pub mod store;
 pub mod tokens;
@@ -136,6 +137,38 @@ pub fn roles_here(roles: &[RoleRow], project: Option<&str>) -> Vec<Role> {
         .collect()
 }
 
+/// When two people last became one for a week: one set up the other's account, a third set both anew, or one gave the other a
+/// role (by hand, or by a rule that they made).
+pub async fn linked_at(
+    console: &Console,
+    db: &mut impl Sql,
+    one: &Person,
+    roles: &[RoleRow],
+    other: &str,
+) -> Result<Option<Moment>, Error> {
+    let (now, key) = (console.now(), console.seal_key());
+    let theirs = store::roles_of(db, other, now, key).await?;
+    let given = |rows: &[RoleRow], by: &str| {
+        rows.iter().filter(|row| row.given_by.as_deref() == Some(by)).map(|row| row.valid_from).max()
+    };
+    let set_up = store::find(db, other, key).await?.and_then(|other| linked_by_set_up(one, &other));
+    Ok([set_up, given(roles, other), given(&theirs, &one.id)].into_iter().flatten().max())
+}
+
+/// When one of two people last set up the other's account, or a third one set both anew.
+fn linked_by_set_up(one: &Person, other: &Person) -> Option<Moment> {
+    if one.set_up_by.as_deref() == Some(&other.id) {
+        return one.set_up_at;
+    }
+    if other.set_up_by.as_deref() == Some(&one.id) {
+        return other.set_up_at;
+    }
+    // Set anew after having joined: whoever did it to both could be both.
+    let anew = |person: &Person| person.set_up_at.filter(|at| person.joined_at.is_some_and(|joined| *at > joined));
+    let same = one.set_up_by.is_some() && one.set_up_by == other.set_up_by;
+    anew(one).zip(anew(other)).filter(|_| same).map(|(a, b)| a.min(b))
+}
+
 /// Who holds a role in the whole organisation.
 pub async fn holders(console: &Console, db: &mut impl Sql, role: Role) -> Result<Vec<String>, Error> {
     let roles = store::roles(db, console.now(), console.seal_key()).await?;
@@ -159,6 +192,15 @@ pub async fn deciders(db: &mut impl Sql, now: Moment, key: &Secret) -> Result<u3
         }
     }
     Ok(count)
+}
+
+/// Everybody who oversees the organisation: administrators and security.
+pub async fn overseers(console: &Console, db: &mut impl Sql) -> Result<Vec<String>, Error> {
+    let mut people = holders(console, db, Role::Admin).await?;
+    people.extend(holders(console, db, Role::Security).await?);
+    people.sort();
+    people.dedup();
+    Ok(people)
 }
 
 /// Everybody of security now: who is told of leaks.

@@ -1,7 +1,8 @@
 //! Sign-in, sign-out, sessions, links, the first administrator.
 use super::{
-    Caller, Entry, about, own,
+    Caller, Entry, about, overseers, own,
     passwords::{bearer, bearer_hash, mistake},
+    providers::{self, takes_password},
     store::{self, Link, Person, RoleRow, Session},
     tokens::{end_access_tokens_from, end_access_tokens_of},
 };
@@ -12,6 +13,7 @@ use crate::{
     },
     console::Console,
     keys::Secret as Key,
+    notifications,
 };
 use app::{
     audit::{action::Action, leaf::Subject},
@@ -49,7 +51,11 @@ pub async fn check_password(
         return Err(console.ledger.refuse(origin, attempted, Refusal::TooManyAttempts).await);
     }
     let found = store::find_by_login(&mut console.read().await?, &account, console.seal_key()).await?;
-    let stored = found.as_ref().filter(|person| person.is_active()).and_then(|person| person.password_hash.clone());
+    let may = match &found {
+        Some(person) => person.is_active() && takes_password(console, &mut console.read().await?, &person.id).await?,
+        None => false,
+    };
+    let stored = found.as_ref().filter(|_| may).and_then(|person| person.password_hash.clone());
     // Counted before the slow check, so that many at once are not many free guesses; taken back when it fits.
     console.attempts.failed(&account, &source, now);
     let fits = console.hasher.verify(password, stored).await?;
@@ -74,12 +80,56 @@ pub async fn open_session(
     browser: Vec<u8>,
 ) -> Result<(Session, Receipt), Error> {
     console.has_room_for(Action::SignIn)?;
-    let now = console.now();
     let id: PersonId = person.id.parse().map_err(|_| Error::Unavailable)?;
     let session_id = console.id::<SessionId>()?;
     let who = Who::person(&id, method, Some(session_id.as_str())).from(origin);
+    let mut tx = console.ledger.begin(&who).await?;
+    // While the password was checked, the account may have ended or got another password.
+    let now_is = store::lock(&mut tx, &person.id, console.seal_key()).await?;
+    if !now_is.is_some_and(|now_is| now_is.is_active() && now_is.password_hash == person.password_hash) {
+        return Err(tx.refuse(Event::new(Action::SignIn).on(about(person)), Refusal::WrongCredentials).await);
+    }
+    if method == PASSWORD && providers::store::any(&mut tx, console.seal_key()).await? {
+        // An emergency account, while a provider is used: nobody does that unnoticed.
+        let told = overseers(console, &mut tx).await?;
+        let told: Vec<&str> = told.iter().map(String::as_str).filter(|id| *id != person.id).collect();
+        notifications::tell(console, &mut tx, told, "emergency.used", &person.id).await?;
+    }
+    let (session, event) = open_in(console, &mut tx, origin, person, session_id, method, None, browser).await?;
+    let receipt = tx.commit(vec![event]).await?;
+    Ok((session, receipt))
+}
+
+/// How somebody signs in who types a password.
+pub const PASSWORD: &str = "password";
+
+/// What a provider said of a sign-in.
+pub(super) struct Strength {
+    pub identity: String,
+    pub sid: Option<String>,
+    pub acr: Option<String>,
+    pub auth_time: Option<Moment>,
+}
+
+/// Opens a session within a change, with the event that says so.
+#[allow(clippy::too_many_arguments, reason = "everything that a session is made of, at the one place that makes it")]
+pub(super) async fn open_in(
+    console: &Console,
+    tx: &mut Tx,
+    origin: &Who,
+    person: &Person,
+    id: SessionId,
+    method: &str,
+    strength: Option<Strength>,
+    browser: Vec<u8>,
+) -> Result<(Session, Event), Error> {
+    let now = console.now();
+    let (identity_id, provider_sid, acr, auth_time) = match strength {
+        Some(strength) => (Some(strength.identity), strength.sid, strength.acr, strength.auth_time),
+        None => (None, None, None, None),
+    };
     let session = Session {
-        id: session_id.to_string(),
+        id: id.to_string(),
         hash: browser,
         person_id: person.id.clone(),
         method: method.into(),
@@ -88,20 +138,17 @@ pub async fn open_session(
         started_at: now,
         expires_at: now + LONGEST,
         revoked_at: None,
+        identity_id,
+        provider_sid,
+        acr,
+        auth_time,
         event_seq: 0,
         row_mac: Vec::new(),
     };
-    let mut tx = console.ledger.begin(&who).await?;
-    // While the password was checked, the account may have ended or got another password.
-    let now_is = store::lock(&mut tx, &person.id, console.seal_key()).await?;
-    if !now_is.is_some_and(|now_is| now_is.is_active() && now_is.password_hash == person.password_hash) {
-        return Err(tx.refuse(Event::new(Action::SignIn).on(about(person)), Refusal::WrongCredentials).await);
-    }
-    store::insert_session(&mut tx, &session).await?;
+    store::insert_session(tx, &session).await?;
     tx.seal(&session)?;
     let subject = Subject { row: Some(session.id.clone()), ..about(person) };
-    let receipt = tx.commit(vec![Event::new(Action::SignIn).on(subject)]).await?;
-    Ok((session, receipt))
+    Ok((session, Event::new(Action::SignIn).on(subject)))
 }
 
 /// Who a browser's session is, if it may still act. Revocation, disabling and timeouts act here, on the next request.
@@ -133,8 +180,8 @@ pub async fn sign_out(console: &Console, caller: &Caller) -> Result<Receipt, Err
     tx.commit(vec![event]).await
 }
 
-/// Ends one session: one's own, or as an administrator anybody's.
-pub async fn end_session(console: &Console, caller: &Caller, id: &str) -> Result<Receipt, Error> {
+/// Ends one session: one's own, or as an administrator anybody's. Says whose it was.
+pub async fn end_session(console: &Console, caller: &Caller, id: &str) -> Result<(String, Receipt), Error> {
     let session = store::find_session_by_id(&mut console.read().await?, id, console.seal_key()).await?;
     let session = session.ok_or(Error::NotFound)?;
     let subject =
@@ -147,10 +194,26 @@ pub async fn end_session(console: &Console, caller: &Caller, id: &str) -> Result
     }
     let mut events = vec![event];
     events.extend(end_access_tokens_from(console, &mut tx, &owner, &session_id).await?);
+    Ok((owner, tx.commit(events).await?))
+}
+
+/// Ends every open session of a person, and the tokens made in them; of one's own all but the one that asks.
+pub async fn end_sessions(console: &Console, caller: &Caller, person: &str) -> Result<Receipt, Error> {
+    let subject = Subject { person: Some(person.into()), ..Subject::default() };
+    let is_own = person == caller.id();
+    let (mut tx, event) = console.begin(caller, Action::EndSession, subject, own(is_own)).await?;
+    let current = caller.session().filter(|_| is_own).map(|session| session.id.as_str());
+    let open = store::sessions_of(&mut tx, person, console.now(), console.seal_key()).await?;
+    let others: Vec<Session> = open.into_iter().filter(|session| current != Some(session.id.as_str())).collect();
+    if others.is_empty() {
+        return Err(Error::Conflict(Conflict::AlreadyDone));
+    }
+    let mut events = vec![event.detail("sessions", others.len() as u64)];
+    events.extend(providers::end_each(console, &mut tx, others).await?);
     tx.commit(events).await
 }
 
-async fn close_session(tx: &mut Tx, mut session: Session, now: Moment) -> Result<u64, Error> {
+pub(super) async fn close_session(tx: &mut Tx, mut session: Session, now: Moment) -> Result<u64, Error> {
     let closed = store::revoke_session(tx, &session.id, now).await?;
     session.revoked_at = Some(now);
     if closed > 0 {
@@ -295,6 +358,10 @@ pub async fn use_link(
     password: Zeroizing<String>,
 ) -> Result<Receipt, Error> {
     let (link, person) = find_link(console, text).await?;
+    if !takes_password(console, &mut console.read().await?, &person.id).await? {
+        let event = Event::new(Action::ChangePassword).on(Subject { row: Some(link.id), ..about(&person) });
+        return Err(console.ledger.refuse(origin, event, Refusal::UseProvider).await);
+    }
     if let Some(mistake) = mistake(&password, &person.login) {
         return Err(Error::invalid("new_password", mistake));
     }
@@ -302,29 +369,47 @@ pub async fn use_link(
     finish_link(console, origin, link, Some(hash)).await
 }
 
-async fn finish_link(console: &Console, origin: &Who, mut link: Link, hash: Option<String>) -> Result<Receipt, Error> {
-    let now = console.now();
+async fn finish_link(console: &Console, origin: &Who, link: Link, hash: Option<String>) -> Result<Receipt, Error> {
     let id: PersonId = link.person_id.parse().map_err(|_| Error::Unavailable)?;
     let mut tx = console.ledger.begin(&Who::person(&id, "link", None).from(origin)).await?;
-    let locked = store::lock(&mut tx, &link.person_id, console.seal_key()).await?.ok_or(Error::NotFound)?;
+    let attempted = Event::new(Action::JoinOrganisation).on(Subject {
+        person: Some(link.person_id.clone()),
+        row: Some(link.id.clone()),
+        ..Subject::default()
+    });
+    match use_up_link(console, &mut tx, link, hash).await {
+        Ok((_, events)) => tx.commit(events).await,
+        Err(Error::Refused(why)) => Err(tx.refuse(attempted, why).await),
+        Err(error) => Err(error),
+    }
+}
+
+/// Takes a link within a change: its person joins, or gets in again with the new password, and what was open before ends.
+pub(super) async fn use_up_link(
+    console: &Console,
+    tx: &mut Tx,
+    mut link: Link,
+    hash: Option<String>,
+) -> Result<(Person, Vec<Event>), Error> {
+    let now = console.now();
+    let locked = store::lock(tx, &link.person_id, console.seal_key()).await?.ok_or(Error::NotFound)?;
     let joins = locked.joined_at.is_none();
     let subject = Subject { row: Some(link.id.clone()), ..about(&locked) };
     let event = Event::new(if joins { Action::JoinOrganisation } else { Action::ChangePassword }).on(subject);
-    let still_open = store::use_link(&mut tx, &link.id, now).await? > 0;
+    let still_open = store::use_link(tx, &link.id, now).await? > 0 && link.expires_at > now;
     let Some(person) = Some(locked).filter(|person| still_open && person.disabled_at.is_none()) else {
-        return Err(tx.refuse(event, Refusal::LinkUsed).await);
+        return Err(Error::Refused(Refusal::LinkUsed));
     };
     link.used_at = Some(now);
     tx.seal(&link)?;
-    let closed = close_links(console, &mut tx, &person.id, Some(&link.id)).await?;
-    let person = Person { password_hash: hash, joined_at: person.joined_at.or(Some(now)), ..person };
-    store::save(&mut tx, &person).await?;
-    tx.seal(&person)?;
     let mut events = vec![event];
-    events.extend(closed);
-    events.extend(close_sessions(console, &mut tx, &person.id, None).await?);
-    events.extend(end_access_tokens_of(console, &mut tx, &person.id).await?);
-    tx.commit(events).await
+    events.extend(close_links(console, tx, &person.id, Some(&link.id)).await?);
+    let person = Person { password_hash: hash, joined_at: person.joined_at.or(Some(now)), ..person };
+    store::save(tx, &person).await?;
+    tx.seal(&person)?;
+    events.extend(close_sessions(console, tx, &person.id, None).await?);
+    events.extend(end_access_tokens_of(console, tx, &person.id).await?);
+    Ok((person, events))
 }
 
 /// Makes the first administrator, with the code that the server printed. Works while there is nobody.
@@ -387,6 +472,7 @@ pub async fn make_administrator(
         project_id: None,
         role: Role::Admin.code().into(),
         given_by: None,
+        rule_id: None,
         valid_from: now,
         valid_to: None,
         event_seq: 0,

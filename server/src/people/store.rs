@@ -31,6 +31,11 @@ impl Person {
     pub fn is_active(&self) -> bool {
         self.joined_at.is_some() && self.disabled_at.is_none()
     }
+
+    /// Since when the account counts: a factor that somebody else made possible to set anew counts as a new account.
+    pub fn counts_since(&self) -> Moment {
+        self.joined_at.unwrap_or(self.created_at).max(self.set_up_at.unwrap_or(self.created_at))
+    }
 }
 
 #[derive(Clone, Debug, Serialize, sqlx::FromRow)]
@@ -40,6 +45,9 @@ pub struct RoleRow {
     pub project_id: Option<String>,
     pub role: String,
     pub given_by: Option<String>,
+    /// The rule of a provider that gave it; absent where somebody gave it by hand.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rule_id: Option<String>,
     pub valid_from: Moment,
     pub valid_to: Option<Moment>,
     #[serde(skip)]
@@ -54,6 +62,8 @@ pub struct Membership {
     pub id: String,
     pub team_id: String,
     pub person_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rule_id: Option<String>,
     pub valid_from: Moment,
     pub valid_to: Option<Moment>,
     #[serde(skip)]
@@ -99,6 +109,16 @@ pub struct Session {
     pub started_at: Moment,
     pub expires_at: Moment,
     pub revoked_at: Option<Moment>,
+    /// Where a provider vouched: which identity, in which session of the provider's, how strongly (`acr`), and when the person
+    /// authenticated there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub identity_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub provider_sid: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub acr: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub auth_time: Option<Moment>,
     #[serde(skip)]
     pub event_seq: i64,
     #[serde(skip)]
@@ -115,12 +135,13 @@ impl Session {
 const PERSON: &str = "SELECT id, login, name, password_hash, created_at, joined_at, disabled_at, set_up_by, set_up_at, \
                       event_seq, row_mac FROM people";
 const ROLE: &str =
-    "SELECT id, person_id, project_id, role, given_by, valid_from, valid_to, event_seq, row_mac FROM roles";
-const MEMBERSHIP: &str = "SELECT id, team_id, person_id, valid_from, valid_to, event_seq, row_mac FROM memberships";
+    "SELECT id, person_id, project_id, role, given_by, rule_id, valid_from, valid_to, event_seq, row_mac FROM roles";
+const MEMBERSHIP: &str =
+    "SELECT id, team_id, person_id, rule_id, valid_from, valid_to, event_seq, row_mac FROM memberships";
 const LINK: &str = "SELECT id, person_id, kind, token_hash, created_by, created_at, expires_at, used_at, event_seq, \
                     row_mac FROM links";
 const SESSION: &str = "SELECT id, hash, person_id, method, agent, address, started_at, expires_at, revoked_at, \
-                       event_seq, row_mac FROM session_bindings";
+                       identity_id, provider_sid, acr, auth_time, event_seq, row_mac FROM session_bindings";
 
 fn select(columns: &'static str, rest: &'static str) -> Statement {
     let mut statement = Statement::from(columns);
@@ -131,6 +152,13 @@ fn select(columns: &'static str, rest: &'static str) -> Statement {
 pub async fn count(db: &mut impl Sql) -> Result<i64> {
     let (count,): (i64,) = db.sql("SELECT COUNT(*) FROM people").one().await?;
     Ok(count)
+}
+
+/// When the first account was made; `None` before that.
+pub async fn founded_at(db: &mut impl Sql) -> Result<Option<Moment>> {
+    let row: Option<(Moment,)> =
+        db.sql("SELECT created_at FROM people ORDER BY created_at, id LIMIT 1").optional().await?;
+    Ok(row.map(|(at,)| at))
 }
 
 pub async fn find(db: &mut impl Sql, id: &str, key: &Secret) -> Result<Option<Person>> {
@@ -220,23 +248,22 @@ pub async fn find_role(db: &mut impl Sql, id: &str, key: &Secret) -> Result<Opti
 
 /// Keeps every administrator's role for this change, so that two cannot remove each other at once.
 pub async fn lock_administrators(tx: &mut Tx) -> Result<()> {
-    let _: Vec<(String,)> = tx
-        .lock("SELECT id FROM roles WHERE role = 'admin' AND project_id IS NULL AND valid_to IS NULL ORDER BY id")
-        .all()
-        .await?;
+    let _: Vec<(String,)> =
+        tx.lock("SELECT id FROM roles WHERE role = 'admin' AND project_id IS NULL ORDER BY id").all().await?;
     Ok(())
 }
 
 pub async fn insert_role(tx: &mut impl Sql, role: &RoleRow) -> Result<u64> {
     tx.sql(
-        "INSERT INTO roles (id, person_id, project_id, role, given_by, valid_from, valid_to, event_seq, row_mac) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        "INSERT INTO roles (id, person_id, project_id, role, given_by, rule_id, valid_from, valid_to, event_seq, row_mac) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
     )
     .bind(role.id.clone())
     .bind(role.person_id.clone())
     .bind(role.project_id.clone())
     .bind(role.role.clone())
     .bind(role.given_by.clone())
+    .bind(role.rule_id.clone())
     .bind(role.valid_from)
     .bind(role.valid_to)
     .bind(role.event_seq)
@@ -246,7 +273,7 @@ pub async fn insert_role(tx: &mut impl Sql, role: &RoleRow) -> Result<u64> {
 }
 
 pub async fn close_role(tx: &mut impl Sql, id: &str, at: Moment) -> Result<u64> {
-    tx.sql("UPDATE roles SET valid_to = $1 WHERE id = $2 AND valid_to IS NULL")
+    tx.sql("UPDATE roles SET valid_to = $1 WHERE id = $2 AND (valid_to IS NULL OR valid_to > $1)")
         .bind(at)
         .bind(id.to_owned())
         .execute()
@@ -280,12 +307,13 @@ pub async fn find_membership(db: &mut impl Sql, id: &str, key: &Secret) -> Resul
 
 pub async fn insert_membership(tx: &mut impl Sql, row: &Membership) -> Result<u64> {
     tx.sql(
-        "INSERT INTO memberships (id, team_id, person_id, valid_from, valid_to, event_seq, row_mac) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        "INSERT INTO memberships (id, team_id, person_id, rule_id, valid_from, valid_to, event_seq, row_mac) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
     )
     .bind(row.id.clone())
     .bind(row.team_id.clone())
     .bind(row.person_id.clone())
+    .bind(row.rule_id.clone())
     .bind(row.valid_from)
     .bind(row.valid_to)
     .bind(row.event_seq)
@@ -322,6 +350,11 @@ pub async fn insert_team(tx: &mut impl Sql, team: &Team) -> Result<u64> {
 
 pub async fn find_link(db: &mut impl Sql, hash: &[u8], key: &Secret) -> Result<Option<Link>> {
     let row = db.sql(select(LINK, " WHERE token_hash = $1")).bind(hash.to_vec()).optional().await?;
+    Ok(row.and_then(|row| check(row, key)))
+}
+
+pub async fn find_link_by_id(db: &mut impl Sql, id: &str, key: &Secret) -> Result<Option<Link>> {
+    let row = db.sql(select(LINK, " WHERE id = $1")).bind(id.to_owned()).optional().await?;
     Ok(row.and_then(|row| check(row, key)))
 }
 
@@ -394,7 +427,8 @@ pub async fn open_sessions(db: &mut impl Sql, now: Moment, key: &Secret) -> Resu
 pub async fn insert_session(tx: &mut impl Sql, session: &Session) -> Result<u64> {
     tx.sql(
         "INSERT INTO session_bindings (id, hash, person_id, method, agent, address, started_at, expires_at, revoked_at, \
-         event_seq, row_mac) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+         identity_id, provider_sid, acr, auth_time, event_seq, row_mac) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
     )
     .bind(session.id.clone())
     .bind(session.hash.clone())
@@ -405,6 +439,10 @@ pub async fn insert_session(tx: &mut impl Sql, session: &Session) -> Result<u64>
     .bind(session.started_at)
     .bind(session.expires_at)
     .bind(session.revoked_at)
+    .bind(session.identity_id.clone())
+    .bind(session.provider_sid.clone())
+    .bind(session.acr.clone())
+    .bind(session.auth_time)
     .bind(session.event_seq)
     .bind(session.row_mac.clone())
     .execute()

@@ -80,20 +80,11 @@ async fn may_take(
         })
         .filter_map(|row| Some((Role::from_code(&row.role)?, row.valid_from)))
         .collect();
-    let theirs = people::store::roles_of(db, &request.requester_id, now, key).await?;
-    let mut linked = Vec::new();
     let signers: Vec<&str> = request.standing(decisions).map(|decision| decision.person_id.as_str()).collect();
+    let mut linked = Vec::new();
     for other in signers.iter().copied().chain([request.requester_id.as_str()]).filter(|other| *other != person.id) {
-        if let Some(other) = people::store::find(db, other, key).await? {
-            linked.extend(linked_by_set_up(person, &other));
-        }
+        linked.extend(people::linked_at(console, db, person, &rows, other).await?);
     }
-    let given = |rows: &[people::store::RoleRow], by: &str| -> Vec<Moment> {
-        rows.iter().filter(|row| row.given_by.as_deref() == Some(by)).map(|row| row.valid_from).collect()
-    };
-    linked.extend(given(&rows, &request.requester_id));
-    linked.extend(signers.iter().flat_map(|signer| given(&rows, signer)));
-    linked.extend(given(&theirs, &person.id));
     let workload = match &request.workload_id {
         Some(workload) => workloads::store::find(db, workload, key).await?,
         None => None,
@@ -110,8 +101,7 @@ async fn may_take(
         requester: &request.requester_id,
         decider: &person.id,
         roles: &roles,
-        // A factor that somebody else made possible to set anew counts as a new account.
-        account_since: person.joined_at.unwrap_or(person.created_at).max(person.set_up_at.unwrap_or(person.created_at)),
+        account_since: person.counts_since(),
         signed: &signers,
         benefits,
         trust_changed_at,
@@ -119,20 +109,6 @@ async fn may_take(
         mutual_at: store::last_decision_between(db, &request.requester_id, &person.id).await?,
     };
     Ok(may_sit(&seat, now))
-}
-
-/// When one of two people last set up the other's account, or a third one set both anew.
-fn linked_by_set_up(one: &Person, other: &Person) -> Option<Moment> {
-    if one.set_up_by.as_deref() == Some(&other.id) {
-        return one.set_up_at;
-    }
-    if other.set_up_by.as_deref() == Some(&one.id) {
-        return other.set_up_at;
-    }
-    // Set anew after having joined: whoever did it to both could be both.
-    let anew = |person: &Person| person.set_up_at.filter(|at| person.joined_at.is_some_and(|joined| *at > joined));
-    let same = one.set_up_by.is_some() && one.set_up_by == other.set_up_by;
-    anew(one).zip(anew(other)).filter(|_| same).map(|(a, b)| a.min(b))
 }
 
 /// Everybody who holds the next seat's role, and whether they may take it now.

@@ -383,7 +383,7 @@ story!(lists_come_in_pages_of_what_one_may_see, |world| {
     // A private project beside it, with a rotation of its own.
     let new = NewProject { slug: "hidden", name: "hidden", description: "", open: false, team: &cast.team };
     let (hidden, _) = catalog::create_project(&cast.console, &anna, new).await.unwrap();
-    people::assign_role(&cast.console, &anna, cast.id("teodor"), app::policies::model::Role::Lead, Some(&hidden))
+    people::assign_role(&cast.console, &anna, cast.id("teodor"), app::policies::model::Role::Lead, Some(&hidden), None)
         .await
         .unwrap();
     let teodor = cast.caller("teodor").await;

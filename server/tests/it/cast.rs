@@ -100,7 +100,7 @@ impl Cast {
             ("teodor", Role::Lead, true),
         ] {
             let project = here.then_some(cast.project.as_str());
-            people::assign_role(&cast.console, &anna, cast.id(login), role, project).await.unwrap();
+            people::assign_role(&cast.console, &anna, cast.id(login), role, project, None).await.unwrap();
         }
         // Roles and accounts decide in production after a day.
         cast.world.clock.advance(TimeDelta::hours(25));

@@ -35,7 +35,7 @@ pub struct Answer {
 }
 
 impl Answer {
-    fn location(&self) -> &str {
+    pub fn location(&self) -> &str {
         self.headers.get(header::LOCATION).map_or("", |value| value.to_str().unwrap())
     }
 }
@@ -187,9 +187,35 @@ story!(every_change_refuses_the_wrong_role_and_says_so_in_the_trail, |world| {
         .clone();
     drop(db);
     let mut lucia = Browser::signed_in(&router, "lucia").await;
+    let anna = cast.caller("anna").await;
+    server::people::providers::name_emergency_account(&cast.console, &anna, cast.id("anna")).await.unwrap();
+    let settings = app::people::provider::Settings {
+        name: "Example ID".into(),
+        issuer: "https://id.example".into(),
+        client_id: "c".into(),
+        groups_claim: "groups".into(),
+        admits: false,
+        acr: None,
+        max_age: None,
+    };
+    let secret_of_client = zeroize::Zeroizing::new("s".to_owned());
+    server::people::providers::set_provider(&cast.console, &anna, None, settings, secret_of_client).await.unwrap();
+    let provider = {
+        let mut db = cast.console.read().await.unwrap();
+        let rows = server::people::providers::store::providers(&mut db, cast.console.seal_key()).await.unwrap();
+        rows[0].provider_id.clone()
+    };
+    let gives = app::people::provider::Gives::Team { team: cast.team.clone() };
+    server::people::providers::groups::set_group_rule(&cast.console, &anna, &provider, "g", gives).await.unwrap();
+    let rule = {
+        let mut db = cast.console.read().await.unwrap();
+        let rows = server::people::providers::store::rules(&mut db, &provider, cast.console.seal_key()).await.unwrap();
+        rows[0].id.clone()
+    };
     // What one member may do about themselves is no wrong role.
     let own = [
         "/account/password",
+        "/account/sessions/end",
         "/sessions/{id}/end",
         "/sign-out",
         "/requests",
@@ -203,7 +229,10 @@ story!(every_change_refuses_the_wrong_role_and_says_so_in_the_trail, |world| {
             continue;
         }
         let path = filled(route.path, &secret)
+            .replace("/people/req_01m846kxs0e8kbcf2tpy8vep2a/emergency", &format!("/people/{}/emergency", cast.id("anna")))
             .replace("/people/req_01m846kxs0e8kbcf2tpy8vep2a", &format!("/people/{}", cast.id("jonas")))
+            .replace("/providers/req_01m846kxs0e8kbcf2tpy8vep2a", &format!("/providers/{provider}"))
+            .replace("/group-rules/req_01m846kxs0e8kbcf2tpy8vep2a", &format!("/group-rules/{rule}"))
             .replace("/environments/req_01m846kxs0e8kbcf2tpy8vep2a", &format!("/environments/{}", environment.id))
             .replace("/workloads/req_01m846kxs0e8kbcf2tpy8vep2a", &format!("/workloads/{workload}"))
             .replace("/credentials/req_01m846kxs0e8kbcf2tpy8vep2a", &format!("/credentials/{credential}"))
@@ -233,6 +262,14 @@ story!(every_change_refuses_the_wrong_role_and_says_so_in_the_trail, |world| {
             ("text", "A=1"),
             ("stash", "none"),
             ("visibility", "open"),
+            ("person", cast.id("jonas")),
+            ("issuer", "https://other.example"),
+            ("client_id", "c"),
+            ("client_secret", "s"),
+            ("groups_claim", "groups"),
+            ("group", "admins"),
+            ("gives", "role:admin"),
+            ("do", "set"),
         ];
         // Repeats within a minute are only counted.
         cast.world.clock.advance(chrono::TimeDelta::seconds(61));
@@ -255,7 +292,7 @@ story!(every_change_refuses_the_wrong_role_and_says_so_in_the_trail, |world| {
             );
         }
     }
-    assert!(asked.len() >= 24, "{} actions were refused and recorded: {asked:?}", asked.len());
+    assert!(asked.len() >= 31, "{} actions were refused and recorded: {asked:?}", asked.len());
     assert_eq!(cast.request(&open).await.outcome, None);
 });
 

@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod cast;
+mod controls;
 mod crash;
+mod provider;
 mod steps;
 mod support;
 
@@ -20,6 +22,7 @@ mod metrics;
 mod parity;
 mod people;
 mod process;
+mod providers;
 mod reports;
 mod requests;
 mod rotations;

@@ -41,6 +41,11 @@ const SYSTEM: &[Action] = &[
     Action::OpenCase,
     Action::CloseCase,
     Action::ReopenCase,
+    Action::ProposeChange,
+    Action::ExpireChange,
+    Action::OvertakeChange,
+    Action::ReadGroups,
+    Action::SignOutAtProvider,
 ];
 
 fn situations() -> Vec<(String, Situation)> {

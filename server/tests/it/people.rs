@@ -146,9 +146,9 @@ story!(the_last_administrator_stays, |world| {
     let last = Some(Error::Refused(Refusal::LastAdministrator));
     assert_eq!(people::remove_role(&cast.console, &anna, &role).await.err(), last);
     assert_eq!(people::disable_person(&cast.console, &anna, cast.id("anna")).await.err(), last);
-    people::assign_role(&cast.console, &anna, cast.id("lucia"), Role::Admin, None).await.unwrap();
+    people::assign_role(&cast.console, &anna, cast.id("lucia"), Role::Admin, None, None).await.unwrap();
     people::remove_role(&cast.console, &anna, &role).await.unwrap();
-    let again = people::assign_role(&cast.console, &anna, cast.id("lucia"), Role::Admin, None).await;
+    let again = people::assign_role(&cast.console, &anna, cast.id("lucia"), Role::Admin, None, None).await;
     assert_eq!(
         again.err(),
         Some(Error::Conflict(Conflict::AlreadyDone)),

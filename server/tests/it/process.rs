@@ -377,7 +377,7 @@ async fn with_a_workload(settings: Settings) -> String {
         people::Caller::load(&console, person.unwrap(), people::Entry::Direct, Who::anonymous()).await.unwrap()
     };
     let caller = anna().await;
-    people::assign_role(&console, &caller, caller.id(), Role::Lead, None).await.unwrap();
+    people::assign_role(&console, &caller, caller.id(), Role::Lead, None, None).await.unwrap();
     let caller = anna().await;
     let (team, _) = people::create_team(&console, &caller, "t", "T").await.unwrap();
     let new = catalog::NewProject { slug: "p", name: "p", description: "", open: true, team: &team };

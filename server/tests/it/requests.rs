@@ -96,7 +96,7 @@ story!(new_roles_decide_nothing_in_production_for_a_day, |world| {
     let cast = Cast::new(world).await;
     let secret = cast.secret("a", Tier::Production, Class::Normal).await;
     let anna = cast.caller("anna").await;
-    people::assign_role(&cast.console, &anna, cast.id("lucia"), Role::Lead, Some(&cast.project)).await.unwrap();
+    people::assign_role(&cast.console, &anna, cast.id("lucia"), Role::Lead, Some(&cast.project), None).await.unwrap();
     let request = cast.ask("jonas", &secret, Right::Read, 60).await.unwrap();
     assert_eq!(cast.approve("lucia", &request).await.err(), Some(refused(Refusal::NewcomerDecides)));
     cast.world.clock.advance(TimeDelta::hours(24));
@@ -107,7 +107,7 @@ story!(whoever_made_an_account_counts_as_its_owner_for_a_week, |world| {
     let cast = Cast::new(world).await;
     let secret = cast.secret("a", Tier::Production, Class::Normal).await;
     let anna = cast.caller("anna").await;
-    people::assign_role(&cast.console, &anna, cast.id("anna"), Role::Lead, Some(&cast.project)).await.unwrap();
+    people::assign_role(&cast.console, &anna, cast.id("anna"), Role::Lead, Some(&cast.project), None).await.unwrap();
     people::reset_password(&cast.console, &anna, cast.id("jonas")).await.unwrap();
     cast.world.clock.advance(TimeDelta::hours(25));
     let request = cast.ask("jonas", &secret, Right::Read, 60).await.unwrap();

@@ -13,6 +13,8 @@ pub struct SessionLine {
     pub seen_at: Moment,
     pub expires_at: Moment,
     pub agent: String,
+    /// "with a password", "through Example ID".
+    pub method: String,
     pub address: String,
     pub this: bool,
 }
@@ -24,6 +26,39 @@ pub struct TokenLine {
     pub created_at: Moment,
     pub expires_at: Moment,
     pub used_at: Option<Moment>,
+}
+
+/// Sessions with a button that ends each, and one that ends all but the viewer's own.
+pub fn session_table(
+    caption: &'static str,
+    sessions: Vec<SessionLine>,
+    shell: &Shell,
+    (end_all, words): (String, &'static str),
+) -> AnyView {
+    let others = sessions.iter().filter(|line| !line.this).count();
+    let rows = sessions
+        .into_iter()
+        .map(|line| {
+            let end = if line.this {
+                ui::badge("good", "this one")
+            } else {
+                ui::act(format!("/sessions/{}/end", line.id), "End", vec![])
+            };
+            vec![
+                view! { {line.agent}<small class="muted block">{line.method}</small> }.into_any(),
+                ui::text(line.address),
+                ui::when(line.started_at),
+                ui::when_about(line.seen_at, shell.now),
+                ui::when(line.expires_at),
+                end,
+            ]
+        })
+        .collect();
+    view! {
+        {ui::table(caption, &["Browser", "Address", "Since", "Last seen", "Until", ""], rows)}
+        {(others > 1).then(|| view! { <div class="actions">{ui::act(end_all, words, vec![])}</div> })}
+    }
+    .into_any()
 }
 
 fn scope_words(scopes: &[Scope]) -> AnyView {
@@ -49,28 +84,47 @@ pub fn token_table(caption: &'static str, tokens: Vec<TokenLine>, shell: &Shell)
     ui::table(caption, &["Name", "For", "Made", "Last used", "Until", ""], rows)
 }
 
-pub fn account(shell: &Shell, login: &str, sessions: Vec<SessionLine>, tokens: Vec<TokenLine>, form: &Form) -> String {
-    let login = login.to_owned();
+/// An identity of a provider that signs in as this person.
+pub struct IdentityLine {
+    pub id: String,
+    pub provider: String,
+    pub subject: String,
+    pub since: Moment,
+    pub groups: Vec<String>,
+}
+
+/// Identities with a button that takes each away.
+pub fn identity_table(caption: &'static str, identities: Vec<IdentityLine>, may: bool) -> AnyView {
+    let rows = identities
+        .into_iter()
+        .map(|line| {
+            let groups = if line.groups.is_empty() { "none".to_owned() } else { line.groups.join(", ") };
+            vec![
+                ui::text(line.provider),
+                view! { <code>{line.subject}</code> }.into_any(),
+                ui::text(groups),
+                ui::when(line.since),
+                if may { ui::act(format!("/identities/{}/unlink", line.id), "Unlink", vec![]) } else { ui::text("") },
+            ]
+        })
+        .collect();
+    ui::table(caption, &["Provider", "Subject there", "Groups told", "Since", ""], rows)
+}
+
+pub struct Account {
+    pub login: String,
+    pub sessions: Vec<SessionLine>,
+    pub tokens: Vec<TokenLine>,
+    pub identities: Vec<IdentityLine>,
+    /// Providers whose identity could be linked.
+    pub linkable: Vec<super::Way>,
+    /// A password of one's own signs in.
+    pub password: bool,
+}
+
+pub fn account(shell: &Shell, view: Account, form: &Form) -> String {
+    let Account { login, sessions, tokens, identities, linkable, password } = view;
     ui::page(shell, "Your account", None, || {
-        let now = shell.now;
-        let rows = sessions
-            .into_iter()
-            .map(|line| {
-                let end = if line.this {
-                    ui::badge("good", "this one")
-                } else {
-                    ui::act(format!("/sessions/{}/end", line.id), "End", vec![])
-                };
-                vec![
-                    ui::text(line.agent),
-                    ui::text(line.address),
-                    ui::when(line.started_at),
-                    ui::when_about(line.seen_at, now),
-                    ui::when(line.expires_at),
-                    end,
-                ]
-            })
-            .collect();
         let none = tokens.is_empty();
         let table = if none {
             ui::text("None. A program that acts in your name needs one.")
@@ -88,7 +142,11 @@ pub fn account(shell: &Shell, login: &str, sessions: Vec<SessionLine>, tokens: V
         view! {
             {ui::head("Your account", format!("You sign in as {login}."), None)}
             {ui::clause("h-sessions", "Sessions", "Each ends by itself after eight hours, or one hour without use.",
-                ui::table("Your open sessions", &["Browser", "Address", "Since", "Last seen", "Until", ""], rows))}
+                session_table("Your open sessions", sessions, shell, ("/account/sessions/end".into(), "End all others")))}
+            {(!identities.is_empty() || !linkable.is_empty()).then(|| ui::clause("h-identities", "Identity providers", "Whoever signs in there as this subject is signed in here as you.", view! {
+                {if identities.is_empty() { ui::text("None is linked.") } else { identity_table("Your identities", identities, true) }}
+                <div class="actions">{linkable.into_iter().map(|way| view! { <a class="button" href=way.href>{format!("Link {}", way.name)}</a> }).collect_view()}</div>
+            }.into_any()))}
             {ui::clause("h-tokens", "Personal access tokens", "For programs that act in your name. None reads a value, approves, confirms or attests.", view! {
                 {table}
                 <form class="sheet" method="post" action="/account/tokens">
@@ -98,13 +156,13 @@ pub fn account(shell: &Shell, login: &str, sessions: Vec<SessionLine>, tokens: V
                     <div class="actions"><button class="button" type="submit">"Make a token"</button><a href="/api">"What it can be used for: the API"</a></div>
                 </form>
             }.into_any())}
-            {ui::clause("h-password", "Password", "Every other session and every token of yours ends.", view! {
+            {password.then(|| ui::clause("h-password", "Password", "Every other session and every token of yours ends.", view! {
                 <form class="sheet" method="post" action="/account/password">
                     {ui::input(form, "password", "Present password", "password", "")}
                     {ui::input(form, "new_password", "New password", "password", "At least 15 characters; a few words are easy to remember.")}
                     <div><button class="button" type="submit">"Change the password"</button></div>
                 </form>
-            }.into_any())}
+            }.into_any()))}
         }
         .into_any()
     })

@@ -1,7 +1,11 @@
-//! Sign-in, links, people and teams; one's own account is in `account`.
+//! People and teams. Sign-in and links are in `door`, one's own account in `account`, identity providers in `providers`.
 mod account;
+mod door;
+mod providers;
 
 pub use account::*;
+pub use door::*;
+pub use providers::*;
 
 use crate::{
     error::Refusal,
@@ -11,95 +15,6 @@ use crate::{
     ui::{self, Form},
 };
 use leptos::prelude::*;
-
-/// Somebody to sign in as in a demonstration.
-pub struct Persona {
-    pub id: String,
-    pub name: String,
-    pub words: &'static str,
-}
-
-pub fn sign_in(shell: &Shell, form: &Form, refused: Option<Refusal>, next: &str, personas: Vec<Persona>) -> String {
-    let next = next.to_owned();
-    ui::door(shell, "Sign in", || {
-        let refused = refused.map(|refused| view! { <p class="wrong" role="alert">{refused.to_string()}</p> });
-        let hidden = (!next.is_empty()).then(|| view! { <input type="hidden" name="next" value=next.clone() /> });
-        let personas = (!personas.is_empty()).then(|| {
-            let entries = personas
-                .into_iter()
-                .map(|persona| view! {
-                    <li><button type="submit" name="person" value=persona.id>
-                        <b>{persona.name}</b><span class="ic next" aria-hidden="true"></span><span>{persona.words}</span>
-                    </button></li>
-                })
-                .collect_view();
-            view! {
-                <section aria-labelledby="demo">
-                    <h2 id="demo">"This is a demonstration"</h2>
-                    <p class="soft demo-note">"Half a year of a company that does not exist. Sign in as:"</p>
-                    <form method="post" action="/demo/sign-in"><ul class="personas">{entries}</ul></form>
-                </section>
-            }
-        });
-        view! {
-            <div class="stack">
-                <div><h1>{format!("Sign in to {}", shell.organisation)}</h1><p class="purpose">"Nobody opens a secret alone."</p></div>
-                <form method="post" action="/sign-in">
-                    {hidden}
-                    {ui::input(form, "login", "Sign-in name", "text", "")}
-                    {ui::input(form, "password", "Password", "password", "")}
-                    {refused}
-                    <button class="button primary wide" type="submit">"Sign in"</button>
-                </form>
-                <p class="small muted">"Forgotten your password? An administrator gives you a link; nobody can see or set it for you."</p>
-            </div>
-            {personas}
-        }
-        .into_any()
-    })
-}
-
-/// The first administrator, on an installation that has nobody yet.
-pub fn set_up(shell: &Shell, form: &Form) -> String {
-    ui::door(shell, "Make the first administrator", || {
-        view! {
-            <div class="stack">
-                <div><h1>"Make the first administrator"</h1>
-                    <p class="purpose">"The server printed a code when it started. It works for half an hour, once."</p></div>
-                <form method="post" action="/set-up">
-                    {ui::input(form, "code", "Code", "text", "Begins with set_")}
-                    {ui::input(form, "login", "Sign-in name", "text", "")}
-                    {ui::input(form, "name", "Your name", "text", "")}
-                    {ui::input(form, "new_password", "Password", "password", "At least 15 characters; a few words are easy to remember.")}
-                    <button class="button primary wide" type="submit">"Make the account"</button>
-                </form>
-            </div>
-        }
-        .into_any()
-    })
-}
-
-/// Setting a password by a link.
-pub fn use_link(shell: &Shell, form: &Form, name: &str, joins: bool, action: &str) -> String {
-    let title = if joins { "Join" } else { "Set a new password" };
-    ui::door(shell, title, || {
-        let words = if joins {
-            "Choose a password. Only you know it; the link works once."
-        } else {
-            "Choose a new password. Every open session and every token of yours ends."
-        };
-        view! {
-            <div class="stack">
-                <div><h1>{format!("{title}: {name}")}</h1><p class="purpose">{words}</p></div>
-                <form method="post" action=action.to_owned()>
-                    {ui::input(form, "new_password", "Password", "password", "At least 15 characters; a few words are easy to remember.")}
-                    <button class="button primary wide" type="submit">"Set the password"</button>
-                </form>
-            </div>
-        }
-        .into_any()
-    })
-}
 
 pub struct PersonLine {
     pub id: PersonId,
@@ -205,24 +120,13 @@ pub fn people(shell: &Shell, view: People, form: &Form) -> String {
     })
 }
 
-/// A link, shown once.
-pub fn link_made(shell: &Shell, name: &str, link: &str, joins: bool, back: &str) -> String {
-    let (name, link, back) = (name.to_owned(), link.to_owned(), back.to_owned());
-    ui::page(shell, "Link made", None, move || {
-        let title = if joins { format!("{name} is invited") } else { format!("A new password for {name}") };
-        view! {
-            {ui::head(title, "Give this link to them over a way that only they read. It works once, for 72 hours, and is not shown again.", None)}
-            <div class="taken"><div><span class="label">"Link"</span><output>{link.clone()}</output></div></div>
-            <p class="pad">"Select the link above to copy it. "<a href=back>"Back"</a></p>
-        }
-        .into_any()
-    })
-}
-
 pub struct RoleLine {
     pub id: String,
     pub words: String,
     pub since: Moment,
+    /// When it ends by itself.
+    pub until: Option<Moment>,
+    /// Who gave it by hand, or the group that gives it.
     pub given_by: String,
 }
 
@@ -239,6 +143,13 @@ pub struct Person {
     pub cuts: Vec<(&'static str, usize)>,
     /// Personal access tokens that work, for those who may end them.
     pub tokens: Option<Vec<TokenLine>>,
+    /// Open sessions, for those who may end them.
+    pub sessions: Option<Vec<SessionLine>>,
+    /// Identities of providers, and whether the viewer may unlink them.
+    pub identities: Vec<IdentityLine>,
+    pub unlink: bool,
+    /// Rules of separation that bite now, as sentences.
+    pub bars: Vec<String>,
     /// Production values that this person knows, as `(secret id, path and place)`.
     pub knows: Vec<(String, String)>,
     pub manage: Option<Refusal>,
@@ -261,6 +172,7 @@ pub fn person(shell: &Shell, view: Person) -> String {
                 vec![
                     ui::text(role.words.clone()),
                     ui::when(role.since),
+                    role.until.map_or_else(|| ui::text("for good"), |until| ui::when_about(until, shell.now)),
                     ui::text(role.given_by.clone()),
                     remove(&role.id, "roles").into_any(),
                 ]
@@ -293,6 +205,7 @@ pub fn person(shell: &Shell, view: Person) -> String {
                     <form class="row" method="post" action=format!("{base}/roles")>
                         {ui::pick(&none, "role", "Role", "", roles)}
                         {ui::pick(&none, "project", "In", "", scopes)}
+                        {ui::input(&none, "until", "Until the end of (optional)", "date", "")}
                         <button class="button" type="submit">"Give the role"</button>
                     </form>
                     <form class="row" method="post" action=format!("{base}/teams")>
@@ -313,6 +226,21 @@ pub fn person(shell: &Shell, view: Person) -> String {
                 table,
             )
         });
+        let sessions = view.sessions.filter(|sessions| !sessions.is_empty()).map(|sessions| {
+            let all = (format!("{base}/sessions/end"), "End all");
+            let table = session_table("Open sessions, newest first", sessions, shell, all);
+            ui::clause("h-sessions", "Sessions", "Ended on the next request, everywhere.", table)
+        });
+        let identities = (!view.identities.is_empty()).then(|| {
+            let table = identity_table("Identities of providers", view.identities, view.unlink);
+            ui::clause(
+                "h-identities",
+                "Identity providers",
+                "Who signs in there as this subject is this person here.",
+                table,
+            )
+        });
+        let bars = view.bars.into_iter().map(|bar| ui::callout("note", "Decides less for now", bar)).collect_view();
         let cuts = view
             .cuts
             .iter()
@@ -342,14 +270,17 @@ pub fn person(shell: &Shell, view: Person) -> String {
                 ("Account made", ui::when(view.created_at)),
                 ("Id", ui::id(view.id.as_str())),
             ])}
+            {bars}
             {ui::clause("h-roles", "Roles", "No role reads a value; only a grant does.", view! {
-                {if no_roles { ui::text("Member: asks, and uses what it was granted.") } else { ui::table("Roles", &["Role", "Since", "Given by", ""], roles) }}
+                {if no_roles { ui::text("Member: asks, and uses what it was granted.") } else { ui::table("Roles", &["Role", "Since", "Until", "Given by", ""], roles) }}
             }.into_any())}
             {ui::clause("h-teams", "Teams", "", view! { {no_teams.then_some("In no team.")}<ul class="plain">{teams}</ul> }.into_any())}
             {ui::clause("h-knows", "Knows", "Production values seen, typed or imported that still work.", view! {
                 {(knows_count == 0).then_some("No production value.")}<ul class="plain">{knows}</ul>
                 <p><a href=format!("/rotations/select?person={}", view.id.as_str())>"Everything known to them that still works, at every level"</a></p>
             }.into_any())}
+            {identities}
+            {sessions}
             {tokens}
             {ui::clause("h-manage", "Change", "", manage)}
             {ui::clause("h-disable", "Disable", "", disable)}

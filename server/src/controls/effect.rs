@@ -1,0 +1,207 @@
+//! What each change does: how the thing stands before and after, and the step itself.
+use crate::{
+    audit::{event::Event, ledger::Tx},
+    catalog,
+    console::Console,
+    people::{self, Term, providers, providers::store as provider_store, store},
+    workloads,
+};
+use app::{
+    audit::{action::Action, leaf::Subject},
+    controls::model::{Change, Control},
+    error::{Conflict, Error},
+    policies::model::Role,
+};
+
+/// What policy is asked about, and what the trail says once it acts.
+pub(super) fn action(change: &Change) -> Action {
+    match change {
+        Change::GiveRole { .. } => Action::AssignRole,
+        Change::AddMember { .. } => Action::AddMember,
+        Change::EnablePerson { .. } => Action::EnablePerson,
+        Change::NameEmergency { .. } => Action::NameEmergency,
+        Change::SetProvider { .. } => Action::SetProvider,
+        Change::RemoveProvider { .. } => Action::RemoveProvider,
+        Change::SetGroupRule { .. } => Action::SetGroupRule,
+    }
+}
+
+pub(super) fn subject(change: &Change) -> Subject {
+    let row = |id: &String| Subject { row: Some(id.clone()), ..Subject::default() };
+    match change {
+        Change::GiveRole { person, project, .. } => {
+            Subject { person: Some(person.clone()), project: project.clone(), ..Subject::default() }
+        }
+        Change::AddMember { person, team } => {
+            Subject { person: Some(person.clone()), team: Some(team.clone()), ..Subject::default() }
+        }
+        Change::EnablePerson { person } | Change::NameEmergency { person } => {
+            Subject { person: Some(person.clone()), ..Subject::default() }
+        }
+        Change::SetProvider { provider, .. } | Change::RemoveProvider { provider } => row(provider),
+        Change::SetGroupRule { rule, .. } => row(rule),
+    }
+}
+
+/// How the control stands now, and how it would stand; an error where the change is not possible.
+pub async fn outlook(
+    console: &Console,
+    tx: &mut Tx,
+    change: &Change,
+) -> Result<(Option<Control>, Option<Control>), Error> {
+    let (now, key) = (console.now(), console.seal_key());
+    if let Some(person) = change.person() {
+        let person = store::lock(tx, person, key).await?.ok_or(Error::NotFound)?;
+        let disabled = person.disabled_at.is_some();
+        if disabled != matches!(change, Change::EnablePerson { .. }) {
+            return Err(Error::Conflict(if disabled { Conflict::EditedMeanwhile } else { Conflict::AlreadyDone }));
+        }
+    }
+    match change {
+        Change::GiveRole { person, role, project, until } => {
+            if let Some(project) = project {
+                catalog::store::find_project(tx, project).await?.ok_or(Error::NotFound)?;
+            }
+            if until.is_some_and(|until| until <= now) {
+                return Err(Error::invalid("until", "This day is over."));
+            }
+            let held = store::roles_of(tx, person, now, key).await?;
+            let held = held.iter().find(|row| row.role == role.code() && row.project_id == *project);
+            let control = |until| Control::Role { role: *role, project: project.clone(), until };
+            match held {
+                Some(held) if held.valid_to == *until => Err(Error::Conflict(Conflict::AlreadyDone)),
+                held => Ok((held.map(|row| control(row.valid_to)), Some(control(*until)))),
+            }
+        }
+        Change::AddMember { person, team } => {
+            store::find_team(tx, team).await?.ok_or(Error::NotFound)?;
+            let held = store::memberships(tx, Some(person), now, key).await?;
+            if held.iter().any(|row| row.team_id == *team) {
+                return Err(Error::Conflict(Conflict::AlreadyDone));
+            }
+            let kept = workloads::store::list(tx, key).await?;
+            let acts = kept.iter().any(|row| row.team_id == *team && row.disabled_at.is_none());
+            Ok((None, Some(Control::Member { acts })))
+        }
+        Change::EnablePerson { person } => {
+            let roles = store::roles_of(tx, person, now, key).await?.len();
+            Ok((None, Some(Control::Account { roles })))
+        }
+        Change::NameEmergency { person } => {
+            let named = provider_store::emergency_accounts(tx, key).await?;
+            if named.iter().any(|row| row.person_id == *person) {
+                return Err(Error::Conflict(Conflict::AlreadyDone));
+            }
+            Ok((None, Some(Control::EmergencyAccount)))
+        }
+        Change::SetProvider { provider, settings, sealed_secret } => {
+            let all = provider_store::providers(tx, key).await?;
+            let others = all.iter().filter(|row| row.provider_id != *provider);
+            if others.clone().any(|row| row.issuer == settings.issuer) {
+                return Err(Error::invalid("issuer", "Another provider here has this issuer."));
+            }
+            let others = others.count();
+            let present = all.iter().find(|row| row.provider_id == *provider);
+            let secret = match (sealed_secret, present) {
+                (Some(sealed), _) => sealed.clone(),
+                (None, Some(row)) => row.sealed_secret.clone(),
+                (None, None) => return Err(Error::invalid("client_secret", "This is needed.")),
+            };
+            let before = present.map(|row| Control::Provider {
+                settings: row.settings(),
+                secret: row.sealed_secret.clone(),
+                others,
+            });
+            let after = Control::Provider { settings: settings.clone(), secret, others };
+            if before.as_ref() == Some(&after) {
+                return Err(Error::Conflict(Conflict::AlreadyDone));
+            }
+            if before.is_none() && others == 0 {
+                providers::emergency_first(console, tx).await?;
+            }
+            Ok((before, Some(after)))
+        }
+        Change::RemoveProvider { provider } => {
+            let all = provider_store::providers(tx, key).await?;
+            let row = all.iter().find(|row| row.provider_id == *provider).ok_or(Error::NotFound)?;
+            let before = Control::Provider {
+                settings: row.settings(),
+                secret: row.sealed_secret.clone(),
+                others: all.len() - 1,
+            };
+            Ok((Some(before), None))
+        }
+        Change::SetGroupRule { provider, group, gives, .. } => {
+            provider_store::find(tx, provider, key).await?.ok_or(Error::NotFound)?;
+            providers::groups::check_gives(tx, gives).await?;
+            let rules = provider_store::rules(tx, provider, key).await?;
+            let same = |rule: app::people::provider::Rule| rule.group == *group && rule.gives == *gives;
+            if rules.iter().filter_map(|row| row.rule()).any(same) {
+                return Err(Error::Conflict(Conflict::AlreadyDone));
+            }
+            Ok((None, Some(Control::GroupRule { group: group.clone(), gives: gives.clone() })))
+        }
+    }
+}
+
+/// Does it, in somebody's name, within a change. `event` becomes the first of the events.
+pub async fn apply(
+    console: &Console,
+    tx: &mut Tx,
+    by: &str,
+    change: &Change,
+    event: Event,
+) -> Result<Vec<Event>, Error> {
+    match change {
+        Change::GiveRole { person, role, project, until } => {
+            let term = Term { by, rule: None, until: *until };
+            let events = people::give_role(console, tx, person, *role, project.as_deref(), term).await?;
+            Ok(joined(event, events))
+        }
+        Change::AddMember { person, team } => {
+            let subject = people::join_team(console, tx, team, person, None).await?;
+            Ok(vec![event.on(subject)])
+        }
+        Change::EnablePerson { person } => {
+            people::enable(console, tx, by, person).await?;
+            Ok(vec![event])
+        }
+        Change::NameEmergency { person } => {
+            let subject = providers::name_emergency(console, tx, by, person).await?;
+            Ok(vec![event.on(subject)])
+        }
+        Change::SetProvider { provider, settings, sealed_secret } => {
+            providers::set(console, tx, by, provider, settings, sealed_secret.as_deref(), event).await
+        }
+        Change::RemoveProvider { provider } => providers::remove(console, tx, provider, event).await,
+        Change::SetGroupRule { rule, provider, group, gives } => {
+            providers::groups::set(console, tx, by, rule, provider, group, gives).await?;
+            let event = event.private("group", group.clone());
+            Ok(vec![match gives {
+                app::people::provider::Gives::Role { role, project } => {
+                    let project = project.clone();
+                    let subject = Subject { project, ..event.subject.clone() };
+                    event.on(subject).detail("role", Role::code(*role))
+                }
+                app::people::provider::Gives::Team { team } => {
+                    let subject = Subject { team: Some(team.clone()), ..event.subject.clone() };
+                    event.on(subject)
+                }
+            }])
+        }
+    }
+}
+
+/// The operation's event with what its first effect says, then the other effects.
+fn joined(event: Event, effects: Vec<Event>) -> Vec<Event> {
+    let mut effects = effects.into_iter();
+    let first = effects.next();
+    let event = match first {
+        Some(mut first) => {
+            first.detail.extend(event.detail);
+            Event { subject: first.subject, detail: first.detail, private: first.private, ..event }
+        }
+        None => event,
+    };
+    std::iter::once(event).chain(effects).collect()
+}

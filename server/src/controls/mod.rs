@@ -1,0 +1,275 @@
+//! Changes of control: what tightens acts at once, what loosens waits for somebody else. States and invariants are in
+//! `app/src/controls`.
+//!
+//! [`submit`] is the one way to give a role, a membership, an account back, an emergency account, a provider or a rule of one.
+mod effect;
+pub mod store;
+
+pub use effect::{apply, outlook};
+
+use crate::{
+    audit::{
+        event::{Event, Who},
+        ledger::{Receipt, Tx},
+    },
+    console::Console,
+    db::Sql,
+    notifications,
+    people::{self, Caller, store::Person},
+    policies::Situation,
+};
+use app::{
+    audit::{action::Action, leaf::Subject},
+    controls::model::{self, Change, Direction, Outcome, Second, Terms, WAITS, acts_alone, may_confirm},
+    error::{Error, Refusal},
+    id::ChangeId,
+    people::model::prose,
+    policies::model::Role,
+};
+use store::Proposal;
+
+/// What became of a change.
+#[derive(Clone, Debug)]
+pub enum Submitted {
+    /// It acts.
+    Done(Receipt),
+    /// It loosens, and waits for somebody else.
+    Waits { id: String, receipt: Receipt },
+}
+
+/// Does a change if it tightens; proposes it if it loosens.
+pub async fn submit(console: &Console, caller: &Caller, change: Change) -> Result<Submitted, Error> {
+    let action = effect::action(&change);
+    let (mut tx, event) = console.begin(caller, action, effect::subject(&change), Situation::default()).await?;
+    let (before, after) = outlook(console, &mut tx, &change).await?;
+    if model::direction(before.as_ref(), after.as_ref()) == Direction::Tightening {
+        let events = apply(console, &mut tx, caller.id(), &change, event).await?;
+        return Ok(Submitted::Done(tx.commit(events).await?));
+    }
+    let seconds = candidates(console, &mut tx, caller.id(), change.person()).await?;
+    let able: Vec<&str> = seconds.iter().filter(|(_, may)| may.is_ok()).map(|(who, _)| who.id.as_str()).collect();
+    let others: Vec<&str> = seconds.iter().map(|(who, _)| who.id.as_str()).filter(|id| *id != caller.id()).collect();
+    let founded = people::store::founded_at(&mut tx).await?.unwrap_or_else(|| console.now());
+    if acts_alone(able.len(), others.len(), founded, console.now()) {
+        let mut events = apply(console, &mut tx, caller.id(), &change, event).await?;
+        if let Some(first) = events.first_mut() {
+            *first = first.clone().detail("alone", true);
+        }
+        if let Some(seq) = events.first().and_then(|event| event.subject.row.clone().or(event.subject.person.clone())) {
+            notifications::tell(console, &mut tx, others, "control.alone", &seq).await?;
+        }
+        return Ok(Submitted::Done(tx.commit(events).await?));
+    }
+    let id = console.id::<ChangeId>()?.to_string();
+    let now = console.now();
+    let text = |value| serde_json_canonicalizer::to_string(value).map_err(|_| Error::Unavailable);
+    let row = Proposal {
+        kind: change.code().into(),
+        change: text(&change)?,
+        former: before
+            .as_ref()
+            .map(|before| serde_json::to_string(before).map_err(|_| Error::Unavailable))
+            .transpose()?,
+        person_id: change.person().map(Into::into),
+        digest: Terms { id: &id, change: &change, before: before.as_ref(), proposed_by: caller.id() }.digest(),
+        id: id.clone(),
+        proposed_by: caller.id().into(),
+        proposed_at: now,
+        expires_at: now + WAITS,
+        ended_at: None,
+        outcome: None,
+        decided_by: None,
+        comment: String::new(),
+        event_seq: 0,
+        row_mac: Vec::new(),
+    };
+    store::insert(&mut tx, &row).await?;
+    tx.seal(&row)?;
+    // Everybody who could ever confirm hears of it, also those whose day has not come yet.
+    notifications::tell(console, &mut tx, others, "control.proposed", &id).await?;
+    let event = Event { action: Action::ProposeChange, ..event }
+        .on(about(&row))
+        .detail("change", change.code())
+        .detail("digest", row.digest.clone());
+    let receipt = tx.commit(vec![event]).await?;
+    Ok(Submitted::Waits { id, receipt })
+}
+
+fn about(row: &Proposal) -> Subject {
+    Subject { row: Some(row.id.clone()), person: row.person_id.clone(), ..Subject::default() }
+}
+
+/// Everybody with a role that confirms, and whether they may confirm what this person proposes for that one.
+pub async fn candidates(
+    console: &Console,
+    db: &mut impl Sql,
+    proposer: &str,
+    gains: Option<&str>,
+) -> Result<Vec<(Person, Result<(), Refusal>)>, Error> {
+    let (now, key) = (console.now(), console.seal_key());
+    let roles = people::store::roles(db, now, key).await?;
+    let confirms = [Role::Admin.code(), Role::Security.code()];
+    let mut ids: Vec<&str> = roles
+        .iter()
+        .filter(|row| row.project_id.is_none() && confirms.contains(&row.role.as_str()))
+        .map(|row| row.person_id.as_str())
+        .collect();
+    ids.sort_unstable();
+    ids.dedup();
+    let mut found = Vec::new();
+    for id in ids {
+        let Some(person) = people::store::find(db, id, key).await?.filter(Person::is_active) else { continue };
+        let rows: Vec<_> = roles.iter().filter(|row| row.person_id == id).cloned().collect();
+        let held = rows.iter().filter(|row| row.project_id.is_none() && confirms.contains(&row.role.as_str()));
+        let second = Second {
+            proposer,
+            gains,
+            decider: id,
+            role_since: held.map(|row| row.valid_from).min(),
+            account_since: person.counts_since(),
+            linked_at: people::linked_at(console, db, &person, &rows, proposer).await?,
+        };
+        let may = may_confirm(&second, now);
+        found.push((person, may));
+    }
+    Ok(found)
+}
+
+/// What this caller can confirm now, the first to expire first.
+pub async fn inbox(console: &Console, caller: &Caller) -> Result<Vec<Proposal>, Error> {
+    let mut found = Vec::new();
+    if !caller.is(Role::Admin) && !caller.is(Role::Security) {
+        return Ok(found);
+    }
+    let mut db = console.read().await?;
+    for row in store::open(&mut db, console.now(), console.seal_key()).await? {
+        let seconds = candidates(console, &mut db, &row.proposed_by, row.person_id.as_deref()).await?;
+        if seconds.iter().any(|(person, may)| person.id == caller.id() && may.is_ok()) {
+            found.push(row);
+        }
+    }
+    Ok(found)
+}
+
+/// Somebody else's yes: the change acts, in the same step.
+pub async fn confirm_change(console: &Console, caller: &Caller, id: &str, digest: &str) -> Result<Receipt, Error> {
+    let (mut tx, event, row) = take_up(console, caller, id, digest, Action::ConfirmChange).await?;
+    let change = row.change().ok_or(Error::Unavailable)?;
+    // Whatever makes the change impossible by now (a person or a project that is gone, done already) overtakes it too.
+    let stands = match outlook(console, &mut tx, &change).await {
+        Ok((before, _)) => before == row.former(),
+        Err(Error::NotFound | Error::Conflict(_) | Error::Invalid(_)) => false,
+        Err(error) => return Err(error),
+    };
+    let proposer = people::store::find(&mut tx, &row.proposed_by, console.seal_key()).await?;
+    if !stands || !proposer.is_some_and(|person| person.is_active()) {
+        end(console, &mut tx, row.clone(), Outcome::Overtaken, None, "").await?;
+        tx.commit(vec![Event::new(Action::OvertakeChange).on(about(&row))]).await?;
+        return Err(Error::Refused(Refusal::WorldChanged));
+    }
+    let applied = Event::new(effect::action(&change)).on(effect::subject(&change)).detail("change", id);
+    let effects = apply(console, &mut tx, &row.proposed_by, &change, applied).await?;
+    end(console, &mut tx, row, Outcome::Confirmed, Some(caller.id()), "").await?;
+    let mut events = vec![event];
+    events.extend(effects);
+    tx.commit(events).await
+}
+
+/// Somebody else's no, which says why.
+pub async fn decline_change(
+    console: &Console,
+    caller: &Caller,
+    id: &str,
+    digest: &str,
+    comment: &str,
+) -> Result<Receipt, Error> {
+    let comment = prose(comment, 1000).map_err(|why| Error::invalid("comment", why))?;
+    if comment.is_empty() {
+        return Err(Error::invalid("comment", "Say why: the proposer reads it."));
+    }
+    if crate::requests::looks_secret(&comment) {
+        return Err(Error::invalid("comment", "This looks like it holds a secret. It is read by many: take it out."));
+    }
+    let (mut tx, event, row) = take_up(console, caller, id, digest, Action::DeclineChange).await?;
+    end(console, &mut tx, row, Outcome::Declined, Some(caller.id()), &comment).await?;
+    tx.commit(vec![event.private("comment", comment)]).await
+}
+
+/// The proposal under its lock, with policy, digest and the rules of confirming asked.
+async fn take_up(
+    console: &Console,
+    caller: &Caller,
+    id: &str,
+    digest: &str,
+    action: Action,
+) -> Result<(Tx, Event, Proposal), Error> {
+    let seen = store::find(&mut console.read().await?, id, console.seal_key()).await?.ok_or(Error::NotFound)?;
+    let (mut tx, event) = console.begin(caller, action, about(&seen), Situation::default()).await?;
+    let row = store::lock(&mut tx, id, console.seal_key()).await?.ok_or(Error::NotFound)?;
+    let event = event.detail("change", row.kind.clone()).detail("digest", row.digest.clone());
+    if row.outcome(console.now()).is_some() {
+        return Err(tx.refuse(event, Refusal::NotOpen).await);
+    }
+    if row.digest != digest || row.compute_digest().as_ref() != Some(&row.digest) {
+        return Err(tx.refuse(event, Refusal::WorldChanged).await);
+    }
+    let seconds = candidates(console, &mut tx, &row.proposed_by, row.person_id.as_deref()).await?;
+    let mine = seconds.into_iter().find(|(person, _)| person.id == caller.id()).map(|(_, may)| may);
+    match mine.unwrap_or(Err(Refusal::NotAnApprover)) {
+        Ok(()) => Ok((tx, event, row)),
+        Err(why) => Err(tx.refuse(event, why).await),
+    }
+}
+
+async fn end(
+    console: &Console,
+    tx: &mut Tx,
+    row: Proposal,
+    outcome: Outcome,
+    by: Option<&str>,
+    comment: &str,
+) -> Result<(), Error> {
+    let row = Proposal {
+        ended_at: Some(console.now()),
+        outcome: Some(outcome.code().into()),
+        decided_by: by.map(Into::into),
+        comment: comment.into(),
+        ..row
+    };
+    store::save_end(tx, &row).await?;
+    tx.seal(&row)?;
+    if outcome != Outcome::Withdrawn {
+        notifications::tell(console, tx, [row.proposed_by.as_str()], "control.ended", &row.id).await?;
+    }
+    Ok(())
+}
+
+/// The proposer takes it back.
+pub async fn withdraw_change(console: &Console, caller: &Caller, id: &str) -> Result<Receipt, Error> {
+    let seen = store::find(&mut console.read().await?, id, console.seal_key()).await?.ok_or(Error::NotFound)?;
+    let situation = Situation { own: seen.proposed_by == caller.id(), ..Situation::default() };
+    let (mut tx, event) = console.begin(caller, Action::WithdrawChange, about(&seen), situation).await?;
+    let row = store::lock(&mut tx, id, console.seal_key()).await?.ok_or(Error::NotFound)?;
+    if row.outcome(console.now()).is_some() {
+        return Err(tx.refuse(event, Refusal::NotOpen).await);
+    }
+    end(console, &mut tx, row, Outcome::Withdrawn, None, "").await?;
+    tx.commit(vec![event]).await
+}
+
+/// Records that proposals expired which nobody answered in time.
+pub async fn expire_changes(console: &Console) -> Result<usize, Error> {
+    let due = store::overdue(&mut console.read().await?, console.now()).await?;
+    let mut ended = 0;
+    for id in due {
+        let mut tx = console.ledger.begin(&Who::system("expire-changes")).await?;
+        let Some(row) = store::lock(&mut tx, &id, console.seal_key()).await? else { continue };
+        if row.ended_at.is_some() {
+            continue;
+        }
+        end(console, &mut tx, row.clone(), Outcome::Expired, None, "").await?;
+        tx.commit(vec![Event::new(Action::ExpireChange).on(about(&row))]).await?;
+        ended += 1;
+    }
+    Ok(ended)
+}

@@ -1,0 +1,143 @@
+//! SQL of proposed changes of control.
+use crate::{
+    audit::{ledger::Tx, row_seal::check},
+    db::{Result, Sql, Statement},
+    keys::Secret,
+    sealed_row,
+};
+use app::{
+    controls::model::{self, Change, Control, Outcome, Terms},
+    time::Moment,
+};
+use serde::Serialize;
+
+#[derive(Clone, Debug, Serialize, sqlx::FromRow)]
+pub struct Proposal {
+    pub id: String,
+    pub kind: String,
+    pub change: String,
+    pub former: Option<String>,
+    pub person_id: Option<String>,
+    pub digest: String,
+    pub proposed_by: String,
+    pub proposed_at: Moment,
+    pub expires_at: Moment,
+    pub ended_at: Option<Moment>,
+    pub outcome: Option<String>,
+    pub decided_by: Option<String>,
+    pub comment: String,
+    #[serde(skip)]
+    pub event_seq: i64,
+    #[serde(skip)]
+    pub row_mac: Vec<u8>,
+}
+sealed_row!(Proposal, "control_changes", CHANGE);
+
+impl Proposal {
+    /// What it would do. A change that this version does not know does nothing.
+    pub fn change(&self) -> Option<Change> {
+        serde_json::from_str(&self.change).ok()
+    }
+
+    pub fn former(&self) -> Option<Control> {
+        self.former.as_deref().and_then(|former| serde_json::from_str(former).ok())
+    }
+
+    /// The digest of what is stored now: the same as `digest`, or something was changed.
+    pub fn compute_digest(&self) -> Option<String> {
+        let (change, former) = (self.change()?, self.former());
+        let terms = Terms { id: &self.id, change: &change, before: former.as_ref(), proposed_by: &self.proposed_by };
+        Some(terms.digest())
+    }
+
+    /// How it ended; `None` while it waits.
+    pub fn outcome(&self, now: Moment) -> Option<Outcome> {
+        model::state(self.outcome.as_deref().and_then(Outcome::from_code), self.expires_at, now)
+    }
+}
+
+const CHANGE: &str = "SELECT id, kind, change, former, person_id, digest, proposed_by, proposed_at, expires_at, ended_at, \
+                      outcome, decided_by, comment, event_seq, row_mac FROM control_changes";
+
+fn select(rest: &'static str) -> Statement {
+    let mut statement = Statement::from(CHANGE);
+    statement.push(rest);
+    statement
+}
+
+pub async fn find(db: &mut impl Sql, id: &str, key: &Secret) -> Result<Option<Proposal>> {
+    let row = db.sql(select(" WHERE id = $1")).bind(id.to_owned()).optional().await?;
+    Ok(row.and_then(|row| check(row, key)))
+}
+
+/// The proposal, kept for this change.
+pub async fn lock(tx: &mut Tx, id: &str, key: &Secret) -> Result<Option<Proposal>> {
+    let row = tx.lock(select(" WHERE id = $1")).bind(id.to_owned()).optional().await?;
+    Ok(row.and_then(|row| check(row, key)))
+}
+
+/// Those that wait, the first to expire first.
+pub async fn open(db: &mut impl Sql, now: Moment, key: &Secret) -> Result<Vec<Proposal>> {
+    let rows: Vec<Proposal> = db
+        .sql(select(" WHERE ended_at IS NULL AND expires_at > $1 ORDER BY expires_at, id LIMIT 200"))
+        .bind(now)
+        .all()
+        .await?;
+    Ok(rows.into_iter().filter_map(|row| check(row, key)).collect())
+}
+
+/// Those that nobody answered in time and whose end is not recorded.
+pub async fn overdue(db: &mut impl Sql, now: Moment) -> Result<Vec<String>> {
+    let rows: Vec<(String,)> = db
+        .sql("SELECT id FROM control_changes WHERE ended_at IS NULL AND expires_at <= $1 ORDER BY id LIMIT 100")
+        .bind(now)
+        .all()
+        .await?;
+    Ok(rows.into_iter().map(|(id,)| id).collect())
+}
+
+/// Those that ended, newest first.
+pub async fn ended(db: &mut impl Sql, limit: u32, key: &Secret) -> Result<Vec<Proposal>> {
+    let rows: Vec<Proposal> = db
+        .sql(select(" WHERE ended_at IS NOT NULL ORDER BY ended_at DESC, id DESC LIMIT $1"))
+        .bind(i64::from(limit))
+        .all()
+        .await?;
+    Ok(rows.into_iter().filter_map(|row| check(row, key)).collect())
+}
+
+pub async fn insert(tx: &mut Tx, row: &Proposal) -> Result<u64> {
+    tx.sql(
+        "INSERT INTO control_changes (id, kind, change, former, person_id, digest, proposed_by, proposed_at, expires_at, \
+         ended_at, outcome, decided_by, comment, event_seq, row_mac) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
+    )
+    .bind(row.id.clone())
+    .bind(row.kind.clone())
+    .bind(row.change.clone())
+    .bind(row.former.clone())
+    .bind(row.person_id.clone())
+    .bind(row.digest.clone())
+    .bind(row.proposed_by.clone())
+    .bind(row.proposed_at)
+    .bind(row.expires_at)
+    .bind(row.ended_at)
+    .bind(row.outcome.clone())
+    .bind(row.decided_by.clone())
+    .bind(row.comment.clone())
+    .bind(row.event_seq)
+    .bind(row.row_mac.clone())
+    .execute()
+    .await
+}
+
+pub async fn save_end(tx: &mut Tx, row: &Proposal) -> Result<u64> {
+    tx.sql("UPDATE control_changes SET ended_at = $1, outcome = $2, decided_by = $3, comment = $4 WHERE id = $5")
+        .bind(row.ended_at)
+        .bind(row.outcome.clone())
+        .bind(row.decided_by.clone())
+        .bind(row.comment.clone())
+        .bind(row.id.clone())
+        .execute()
+        .await
+}
