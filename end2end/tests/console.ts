@@ -13,11 +13,15 @@ export const test = base.extend<{ complaints: string[] }>({
   },
 });
 
-/** Statuses that a test brings about on purpose are said by the browser too; they are no complaint. */
-export function watch(page: Page, complaints: string[]) {
+/**
+ * Statuses that a test brings about on purpose are said by the browser too; they are no complaint. With an origin, nor is what
+ * pages of another site say.
+ */
+export function watch(page: Page, complaints: string[], origin = "") {
   page.on("console", (message) => {
     const expected = /Failed to load resource: the server responded with a status of (401|403|404|409|422)/;
-    if (message.type() === "error" && !expected.test(message.text())) complaints.push(message.text());
+    const ours = message.location().url.startsWith(origin);
+    if (message.type() === "error" && ours && !expected.test(message.text())) complaints.push(message.text());
   });
   page.on("pageerror", (error) => complaints.push(error.message));
 }

@@ -111,6 +111,9 @@ impl Life {
             if working {
                 self.strange(left).await?;
             }
+            if left == 3 {
+                self.change_controls().await?;
+            }
         }
         self.to((self.end - TimeDelta::hours(3)).max(self.clock.now())).await?;
         self.today().await?;
@@ -608,7 +611,6 @@ impl Life {
             self.ask("lucia.ferraro", vec![place.id], Right::Read, 60, REASONS[3], None).await?;
         }
         self.fetch().await?;
-        self.change_controls().await?;
         self.keep_views().await?;
         self.make_reports().await?;
         signals::refresh(&self.console).await?;

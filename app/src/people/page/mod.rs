@@ -199,6 +199,7 @@ pub fn person(shell: &Shell, view: Person) -> String {
                 scopes.extend(view.projects.clone());
                 let roles = crate::policies::model::Role::ALL
                     .iter()
+                    .filter(|role| **role != crate::policies::model::Role::Member)
                     .map(|role| (role.code().to_owned(), role.words().to_owned()))
                     .collect();
                 view! {
@@ -240,7 +241,10 @@ pub fn person(shell: &Shell, view: Person) -> String {
                 table,
             )
         });
-        let bars = view.bars.into_iter().map(|bar| ui::callout("note", "Decides less for now", bar)).collect_view();
+        let bars = (!view.bars.is_empty()).then(|| {
+            let bars = view.bars.into_iter().map(|bar| view! { <li>{bar}</li> }).collect_view();
+            view! { <div class="callout note"><div><b>"Decides less for now"</b><ul class="plain">{bars}</ul></div></div> }
+        });
         let cuts = view
             .cuts
             .iter()
@@ -282,7 +286,7 @@ pub fn person(shell: &Shell, view: Person) -> String {
             {identities}
             {sessions}
             {tokens}
-            {ui::clause("h-manage", "Change", "", manage)}
+            {ui::clause("h-manage", "Change", "A role, and a team that keeps workloads, wait for a second person.", manage)}
             {ui::clause("h-disable", "Disable", "", disable)}
         }
         .into_any()
