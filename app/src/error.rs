@@ -105,7 +105,6 @@ sentences! {
         WorldChanged = "world_changed", "The request changed since you opened it. Look at it again, then decide.";
         NotYours = "not_yours", "This belongs to somebody else.";
         LastAdministrator = "last_administrator", "This is the last administrator. Give somebody else the role first.";
-        Loosening = "loosening", "Lowering the class of a production secret is done by security, not by a lead alone.";
         SecondPerson = "second_person", "Destroying a production value needs another person than the one who asked for it.";
         TooEarly = "too_early", "It can be destroyed only after the waiting time.";
         SetUpCode = "set_up_code", "That code is not the one that the server printed, or its half hour is over.";

@@ -56,6 +56,8 @@ pub struct Viewer {
     pub roles: String,
     pub organisation: Vec<Role>,
     pub leads: bool,
+    /// Audits a project.
+    pub audits: bool,
     /// What waits for this person: the badges of the rail.
     pub inbox: u64,
     pub requests: u64,
@@ -68,7 +70,12 @@ impl Viewer {
         self.organisation.contains(&role)
     }
 
-    /// May this person read the trail, people and workloads? The same rule as the built-in policies'.
+    /// May this person read any part of the trail?
+    pub fn reads_trail(&self) -> bool {
+        self.reads_evidence() || self.leads || self.audits
+    }
+
+    /// May this person read the whole trail? The same rule as the built-in policies'.
     pub fn reads_evidence(&self) -> bool {
         self.is(Role::Security) || self.is(Role::Auditor) || self.is(Role::Admin)
     }

@@ -2,7 +2,7 @@
 use crate::{
     error::Refusal,
     people::provider::{Gives, Settings},
-    policies::model::{Role, words},
+    policies::model::{Class, Role, words},
     requests::model::{LINKED, NEW},
     time::Moment,
 };
@@ -46,6 +46,11 @@ pub enum Change {
     RemoveProvider {
         provider: String,
     },
+    /// Another class of a production secret.
+    SetClass {
+        secret: String,
+        class: Class,
+    },
     SetGroupRule {
         rule: String,
         provider: String,
@@ -82,6 +87,10 @@ pub enum Control {
         group: String,
         gives: Gives,
     },
+    /// How much harm a secret could do: what its class asks for is asked of whoever wants it.
+    Class {
+        class: Class,
+    },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,7 +109,8 @@ pub fn direction(before: Option<&Control>, after: Option<&Control>) -> Direction
         (None, None) => Tightening,
         (Some(before), Some(after)) if before == after => Tightening,
         (None, Some(Member { acts: false })) => Tightening,
-        (Some(Provider { others: 0, .. }), None) => Loosening,
+        (Some(Class { class }), Some(Class { class: higher })) if higher > class => Tightening,
+        (Some(Class { .. }), None) | (Some(Provider { others: 0, .. }), None) => Loosening,
         (Some(_), None) => Tightening,
         (
             Some(Role { role, project, until }),
@@ -122,7 +132,10 @@ impl Change {
             | Self::AddMember { person, .. }
             | Self::EnablePerson { person }
             | Self::NameEmergency { person } => Some(person),
-            Self::SetProvider { .. } | Self::RemoveProvider { .. } | Self::SetGroupRule { .. } => None,
+            Self::SetProvider { .. }
+            | Self::RemoveProvider { .. }
+            | Self::SetGroupRule { .. }
+            | Self::SetClass { .. } => None,
         }
     }
 
@@ -135,6 +148,7 @@ impl Change {
             Self::SetProvider { .. } => "set-provider",
             Self::RemoveProvider { .. } => "remove-provider",
             Self::SetGroupRule { .. } => "set-group-rule",
+            Self::SetClass { .. } => "set-class",
         }
     }
 }
@@ -255,6 +269,7 @@ mod tests {
             Control::GroupRule { group: "a".into(), gives: Gives::Team { team: "t".into() } },
             Control::GroupRule { group: "b".into(), gives: Gives::Role { role: Role::Admin, project: None } },
         ];
+        all.extend(Class::ALL.iter().map(|class| Control::Class { class: *class }));
         for role in Role::ALL {
             for until in [None, Some(at), Some(at + TimeDelta::days(1))] {
                 for project in [None, Some("p".to_owned())] {

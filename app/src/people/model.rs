@@ -1,4 +1,24 @@
-//! Names and logins in their one canonical form.
+//! Names and logins in their one canonical form; how long somebody stays signed in.
+use crate::policies::model::Role;
+use chrono::TimeDelta;
+
+/// How long a session lasts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// However busy it is.
+    pub longest: TimeDelta,
+    /// Without a request.
+    pub idle: TimeDelta,
+}
+
+/// The more somebody could do, the shorter: half of everybody’s time for whoever administers or is of security.
+pub fn session_limits(organisation: &[Role]) -> Limits {
+    if organisation.contains(&Role::Admin) || organisation.contains(&Role::Security) {
+        Limits { longest: TimeDelta::hours(4), idle: TimeDelta::minutes(30) }
+    } else {
+        Limits { longest: TimeDelta::hours(8), idle: TimeDelta::hours(1) }
+    }
+}
 
 /// A sign-in name: lower-case ASCII letters, digits, `.`, `_` and `-`, 1 to 63 characters, beginning with a letter.
 /// There is one spelling, so there are no look-alikes.

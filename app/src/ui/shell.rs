@@ -96,7 +96,7 @@ fn rail(shell: &Shell, viewer: &Viewer) -> AnyView {
         }
         .into_any()
     };
-    let evidence = viewer.reads_evidence() || viewer.leads;
+    let evidence = viewer.reads_trail();
     view! {
         <nav class="rail" id="rail" popover aria-label="Main">
             {mark("/")}

@@ -4,8 +4,9 @@ use super::{
     store::{self, Environment, Project, Secret},
 };
 use crate::{
-    audit::ledger::Receipt,
+    audit::ledger::{Receipt, Tx},
     console::Console,
+    controls::{self, Submitted},
     grants,
     people::Caller,
     policies::Situation,
@@ -13,12 +14,13 @@ use crate::{
     vault::{self, envelope::rewrap, key_of, place},
 };
 use app::{
-    audit::action::Action,
+    audit::{action::Action, leaf::Subject},
     catalog::model::{self, Kind},
-    error::{Conflict, Error, Refusal},
+    controls::model::Change,
+    error::{Conflict, Error},
     id::SecretId,
     people::model as text,
-    policies::model::{Class, Role, Tier},
+    policies::model::{Class, Tier},
 };
 
 /// What a new secret is.
@@ -81,16 +83,15 @@ pub async fn edit_secret(
     seen: i64,
     description: &str,
     class: Class,
-) -> Result<Receipt, Error> {
+) -> Result<Submitted, Error> {
     let description = text::line(description, 500).map_err(|why| Error::invalid("description", why))?;
     let located = Located::visible(console, &mut console.read().await?, caller, id).await?;
+    if class < located.secret.class() && located.environment.tier() == Tier::Production {
+        return lower_class(console, caller, &located, seen, &description, class).await;
+    }
     let situation = super::secret_situation(&located);
     let (mut tx, event) = console.begin(caller, Action::EditSecret, located.subject(), situation).await?;
     let secret = store::lock(&mut tx, id, console.seal_key()).await?.ok_or(Error::NotFound)?;
-    let loosens = class < secret.class() && located.environment.tier() == Tier::Production;
-    if loosens && !caller.is(Role::Security) {
-        return Err(tx.refuse(event, Refusal::Loosening).await);
-    }
     if secret.event_seq != seen {
         return Err(Error::Conflict(Conflict::EditedMeanwhile));
     }
@@ -99,7 +100,43 @@ pub async fn edit_secret(
     let secret = Secret { description, class: class.code().into(), ..secret };
     store::save(&mut tx, &secret).await?;
     tx.seal(&secret)?;
-    tx.commit(vec![event]).await
+    Ok(Submitted::Done(tx.commit(vec![event]).await?))
+}
+
+/// It loosens what is asked of whoever wants the secret: somebody else confirms it, and it alone.
+async fn lower_class(
+    console: &Console,
+    caller: &Caller,
+    located: &Located,
+    seen: i64,
+    description: &str,
+    class: Class,
+) -> Result<Submitted, Error> {
+    // Whether they may at all comes before what is wrong with how they ask.
+    let (principal, situation) = (caller.principal(Some(&located.project.id)), super::secret_situation(located));
+    console.permit(&caller.who, &principal, Action::EditSecret, located.subject(), situation).await?;
+    if located.secret.event_seq != seen {
+        return Err(Error::Conflict(Conflict::EditedMeanwhile));
+    }
+    if located.secret.description != description {
+        return Err(Error::invalid("description", "Change this by itself: the lower class waits for somebody else."));
+    }
+    controls::submit(console, caller, Change::SetClass { secret: located.secret.id.clone(), class }).await
+}
+
+/// Another class within a change: what the event is about, and the class before.
+pub(crate) async fn set_class(
+    console: &Console,
+    tx: &mut Tx,
+    id: &str,
+    class: Class,
+) -> Result<(Subject, Class), Error> {
+    let located = Located::find(tx, id, console.seal_key()).await?.ok_or(Error::NotFound)?;
+    let (subject, before) = (located.subject(), located.secret.class());
+    let secret = Secret { class: class.code().into(), ..located.secret };
+    store::save(tx, &secret).await?;
+    tx.seal(&secret)?;
+    Ok((subject, before))
 }
 
 /// Moves a secret to another path of its environment: every data key is wrapped anew, a sign stays at the old place.

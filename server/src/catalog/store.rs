@@ -294,3 +294,14 @@ pub async fn find_move(db: &mut impl Sql, environment: &str, folded: &str) -> Re
         .await?;
     Ok(row.map(|(id,)| id))
 }
+
+/// How many secrets of a project a team owns.
+pub async fn count_of_team(db: &mut impl Sql, project: &str, team: &str) -> Result<usize> {
+    let (count,): (i64,) = db
+        .sql("SELECT COUNT(*) FROM secrets WHERE project_id = $1 AND team_id = $2 AND archived_at IS NULL")
+        .bind(project.to_owned())
+        .bind(team.to_owned())
+        .one()
+        .await?;
+    Ok(count.max(0) as usize)
+}

@@ -23,12 +23,14 @@ pub(super) fn action(change: &Change) -> Action {
         Change::SetProvider { .. } => Action::SetProvider,
         Change::RemoveProvider { .. } => Action::RemoveProvider,
         Change::SetGroupRule { .. } => Action::SetGroupRule,
+        Change::SetClass { .. } => Action::EditSecret,
     }
 }
 
-pub(super) fn subject(change: &Change) -> Subject {
+/// What it is about: the project too, so that its leads may propose what is theirs.
+pub(super) async fn subject(console: &Console, change: &Change) -> Result<Subject, Error> {
     let row = |id: &String| Subject { row: Some(id.clone()), ..Subject::default() };
-    match change {
+    Ok(match change {
         Change::GiveRole { person, project, .. } => {
             Subject { person: Some(person.clone()), project: project.clone(), ..Subject::default() }
         }
@@ -40,7 +42,12 @@ pub(super) fn subject(change: &Change) -> Subject {
         }
         Change::SetProvider { provider, .. } | Change::RemoveProvider { provider } => row(provider),
         Change::SetGroupRule { rule, .. } => row(rule),
-    }
+        Change::SetClass { secret, .. } => {
+            let mut db = console.read().await?;
+            let located = catalog::Located::find(&mut db, secret, console.seal_key()).await?;
+            located.ok_or(Error::NotFound)?.subject()
+        }
+    })
 }
 
 /// How the control stands now, and how it would stand; an error where the change is not possible.
@@ -141,6 +148,16 @@ pub async fn outlook(
             }
             Ok((None, Some(Control::GroupRule { group: group.clone(), gives: gives.clone() })))
         }
+        Change::SetClass { secret, class } => {
+            let secret = catalog::store::lock(tx, secret, key).await?.ok_or(Error::NotFound)?;
+            if secret.archived_at.is_some() {
+                return Err(Error::Conflict(Conflict::Archived));
+            }
+            if secret.class() == *class {
+                return Err(Error::Conflict(Conflict::AlreadyDone));
+            }
+            Ok((Some(Control::Class { class: secret.class() }), Some(Control::Class { class: *class })))
+        }
     }
 }
 
@@ -172,6 +189,11 @@ pub async fn apply(
         }
         Change::SetProvider { provider, settings, sealed_secret } => {
             providers::set(console, tx, by, provider, settings, sealed_secret.as_deref(), event).await
+        }
+        Change::SetClass { secret, class } => {
+            let (subject, before) = catalog::set_class(console, tx, secret, *class).await?;
+            let event = event.on(subject);
+            Ok(vec![event.detail("class_before", before.code()).detail("class", class.code())])
         }
         Change::RemoveProvider { provider } => providers::remove(console, tx, provider, event).await,
         Change::SetGroupRule { rule, provider, group, gives } => {

@@ -40,7 +40,8 @@ pub enum Submitted {
 /// Does a change if it tightens; proposes it if it loosens.
 pub async fn submit(console: &Console, caller: &Caller, change: Change) -> Result<Submitted, Error> {
     let action = effect::action(&change);
-    let (mut tx, event) = console.begin(caller, action, effect::subject(&change), Situation::default()).await?;
+    let subject = effect::subject(console, &change).await?;
+    let (mut tx, event) = console.begin(caller, action, subject, Situation::default()).await?;
     let (before, after) = outlook(console, &mut tx, &change).await?;
     if model::direction(before.as_ref(), after.as_ref()) == Direction::Tightening {
         let events = apply(console, &mut tx, caller.id(), &change, event).await?;
@@ -153,8 +154,10 @@ pub async fn inbox(console: &Console, caller: &Caller) -> Result<Vec<Proposal>, 
 
 /// Somebody else's yes: the change acts, in the same step.
 pub async fn confirm_change(console: &Console, caller: &Caller, id: &str, digest: &str) -> Result<Receipt, Error> {
+    let seen = store::find(&mut console.read().await?, id, console.seal_key()).await?.ok_or(Error::NotFound)?;
+    let change = seen.change().ok_or(Error::Unavailable)?;
+    let subject = effect::subject(console, &change).await?;
     let (mut tx, event, row) = take_up(console, caller, id, digest, Action::ConfirmChange).await?;
-    let change = row.change().ok_or(Error::Unavailable)?;
     // Whatever makes the change impossible by now (a person or a project that is gone, done already) overtakes it too.
     let stands = match outlook(console, &mut tx, &change).await {
         Ok((before, _)) => before == row.former(),
@@ -167,7 +170,7 @@ pub async fn confirm_change(console: &Console, caller: &Caller, id: &str, digest
         tx.commit(vec![Event::new(Action::OvertakeChange).on(about(&row))]).await?;
         return Err(Error::Refused(Refusal::WorldChanged));
     }
-    let applied = Event::new(effect::action(&change)).on(effect::subject(&change)).detail("change", id);
+    let applied = Event::new(effect::action(&change)).on(subject).detail("change", id);
     let effects = apply(console, &mut tx, &row.proposed_by, &change, applied).await?;
     end(console, &mut tx, row, Outcome::Confirmed, Some(caller.id()), "").await?;
     let mut events = vec![event];

@@ -2,8 +2,8 @@
 //!
 //! Deterministic in what happens (offset, actor, action, subject); key material and ids are random. Loopback only.
 pub mod certificate;
-pub mod dice;
 mod controls;
+pub mod dice;
 mod evidence;
 mod life;
 pub mod organisation;

@@ -18,7 +18,7 @@ use app::{
     },
     error::{Error, Refusal},
     people::provider::{Gives, Settings},
-    policies::model::Role,
+    policies::model::{Role, Tier, copy_only, seats},
     ui::Form,
 };
 use axum::{extract::Path, response::Response};
@@ -49,6 +49,16 @@ impl Words<'_> {
 
     async fn person(&mut self, db: &mut impl Sql, id: &str) -> Result<String, Error> {
         self.names.person(db, self.signed.site(), id).await
+    }
+
+    async fn secret(&mut self, db: &mut impl Sql, id: &str) -> Result<String, Error> {
+        let console = self.signed.console();
+        let located = catalog::Located::find(db, id, console.seal_key()).await?;
+        let seen = located.filter(|located| catalog::sees(console, &self.signed.caller, &located.project));
+        Ok(seen.map_or_else(
+            || "a secret of a private project".into(),
+            |located| format!("{} in {} / {}", located.secret.path, located.project.slug, located.environment.slug),
+        ))
     }
 
     async fn gives(&mut self, db: &mut impl Sql, gives: &Gives) -> Result<String, Error> {
@@ -82,6 +92,9 @@ impl Words<'_> {
             Change::SetProvider { settings, .. } => format!("Sign in through {}", settings.name),
             Change::RemoveProvider { provider } => {
                 format!("Stop signing in through {}", self.provider(db, provider).await?)
+            }
+            Change::SetClass { secret, class } => {
+                format!("Lower the class of {} to {class}", self.secret(db, secret).await?)
             }
             Change::SetGroupRule { provider, group, gives, .. } => format!(
                 "Make everybody in the group {group} of {} {}",
@@ -133,6 +146,13 @@ impl Words<'_> {
             }
             Change::RemoveProvider { provider } => {
                 vec![shift("Provider", Some(self.provider(db, provider).await?), None)]
+            }
+            Change::SetClass { class, .. } => {
+                let former = match before {
+                    Some(Control::Class { class }) => Some(class.to_string()),
+                    _ => None,
+                };
+                vec![shift("Class", former, Some(class.to_string()))]
             }
             Change::SetGroupRule { group, gives, .. } => {
                 vec![shift("Rule", None, Some(format!("{group} gives {}", self.gives(db, gives).await?)))]
@@ -204,6 +224,17 @@ fn means(change: &Change, others: usize) -> Vec<String> {
             "Sessions that it vouched for end, and so does what its groups gave.".into(),
             "If no other provider is left, everybody’s own password works again.".into(),
         ],
+        Change::SetClass { class, .. } => {
+            let needs = match seats(Tier::Production, *class) {
+                [] => "nobody".to_owned(),
+                seats => seats.iter().map(|role| format!("one {}", role.words().to_lowercase())).collect::<Vec<_>>().join(" and "),
+            };
+            let shown = if copy_only(Tier::Production, *class) { "copied without being shown" } else { "shown to whoever is granted it" };
+            vec![
+                format!("Access to it takes {needs} from then on, and it is {shown}."),
+                "Requests that wait for it lose their effect: their terms name the class.".into(),
+            ]
+        }
         Change::SetGroupRule { gives, .. } => {
             let mut means = vec!["It holds from each person’s next sign-in, for as long as the provider says that they belong to the group.".into()];
             if let Gives::Role { role: given, .. } = gives {

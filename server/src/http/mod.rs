@@ -26,6 +26,7 @@ pub mod routes;
 mod secrets;
 mod session;
 mod signals;
+mod teams;
 mod visitor;
 mod workloads;
 

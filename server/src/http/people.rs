@@ -207,7 +207,7 @@ pub async fn use_link(visitor: Visitor, Path(token): Path<String>, fields: Field
     }
 }
 
-fn state(person: &store::Person) -> &'static str {
+pub(super) fn state(person: &store::Person) -> &'static str {
     if person.disabled_at.is_some() {
         "disabled"
     } else if person.joined_at.is_none() {
@@ -217,11 +217,23 @@ fn state(person: &store::Person) -> &'static str {
     }
 }
 
-pub async fn people(signed: Signed) -> Answer {
-    Ok(shown(people_page(&signed, &Form::default()).await?))
+/// People on one page.
+const PAGE: usize = 100;
+
+#[derive(Default, Deserialize)]
+pub struct PeopleQuery {
+    #[serde(default)]
+    q: String,
+    /// The name and id of the last one on the page before.
+    #[serde(default)]
+    after: String,
 }
 
-async fn people_page(signed: &Signed, form: &Form) -> Result<String, Error> {
+pub async fn people(signed: Signed, Query(query): Query<PeopleQuery>) -> Answer {
+    Ok(shown(people_page(&signed, &Form::default(), query).await?))
+}
+
+async fn people_page(signed: &Signed, form: &Form, query: PeopleQuery) -> Result<String, Error> {
     let console = signed.console();
     let shell = signed.shell("/people").await?;
     let mut db = console.read().await?;
@@ -258,9 +270,29 @@ async fn people_page(signed: &Signed, form: &Form) -> Result<String, Error> {
         });
     }
     let count = |id: &str| memberships.iter().filter(|row| row.team_id == id).count();
-    let teams =
-        teams.iter().map(|team| TeamLine { slug: team.slug.clone(), name: team.name.clone(), people: count(&team.id) });
+    let teams = teams.iter().map(|team| TeamLine {
+        id: team.id.clone(),
+        slug: team.slug.clone(),
+        name: team.name.clone(),
+        people: count(&team.id),
+    });
+    // Each word stands somewhere in the line, in any case.
+    let words: Vec<String> = query.q.split_whitespace().map(str::to_lowercase).collect();
+    lines.retain(|line| {
+        let all =
+            [&line.name, &line.login, &line.roles, &line.teams].map(|text| text.to_lowercase()).join("\n") + line.state;
+        words.iter().all(|word| all.contains(word.as_str()))
+    });
+    let fitting = lines.len();
+    lines.sort_by(|a, b| (&a.name, a.id.as_str()).cmp(&(&b.name, b.id.as_str())));
+    let place = |line: &PersonLine| format!("{}\n{}", line.name, line.id);
+    lines.retain(|line| query.after.is_empty() || place(line) > query.after);
+    let next = (lines.len() > PAGE).then(|| place(&lines[PAGE - 1]));
+    lines.truncate(PAGE);
     let view = page::People {
+        query: query.q.chars().take(200).collect(),
+        fitting,
+        next,
         people: lines,
         teams: teams.collect(),
         invite: console.would(&signed.caller, Action::InvitePerson, None, Default::default()),
@@ -277,7 +309,7 @@ pub async fn invite(signed: Signed, fields: Fields) -> Answer {
             let shell = signed.shell("/people").await?;
             Ok(shown(page::link_made(&shell, fields.get("name"), &address, true, &format!("/people/{id}"))))
         }
-        Err(error) => Ok(mistaken(people_page(&signed, &fields.again(error, &[])?).await?)),
+        Err(error) => Ok(mistaken(people_page(&signed, &fields.again(error, &[])?, PeopleQuery::default()).await?)),
     }
 }
 
@@ -288,7 +320,7 @@ pub async fn create_team(signed: Signed, fields: Fields) -> Answer {
         Err(error) => {
             let mut form = fields.again(error, &[])?;
             form.errors.iter_mut().filter(|error| error.field == "name").for_each(|error| error.field = "team_name");
-            Ok(mistaken(people_page(&signed, &form).await?))
+            Ok(mistaken(people_page(&signed, &form, PeopleQuery::default()).await?))
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Every route, once: method, path, who may come, and what answers.
 use super::{
     Site, account, api, assets, audit, catalog, controls, grants, home, integrity, log, metrics, people,
-    provider_sign_in, providers, reports, requests, rotations, secrets, signals, workloads,
+    provider_sign_in, providers, reports, requests, rotations, secrets, signals, teams, workloads,
 };
 use app::{audit::action::Action, people::tokens::Scope};
 use axum::{
@@ -165,6 +165,8 @@ pub fn table() -> Vec<Route> {
         post("/roles/{id}/remove", Person(RemoveRole), people::remove_role),
         post("/memberships/{id}/remove", Person(RemoveMember), people::remove_member),
         post("/teams", Person(CreateTeam), people::create_team),
+        get("/teams/{id}", Person(ViewPeople), teams::team),
+        post("/teams/{id}/members", Person(AddMember), teams::add_member),
         get("/providers", Person(CheckProvider), providers::list),
         post("/providers", Person(SetProvider), providers::add),
         post("/providers/emergency", Person(NameEmergency), providers::name_emergency),

@@ -1,6 +1,7 @@
 //! One secret: its page, taking its value, writing a new one, editing, moving, archiving, versions.
 use super::{
     Problem,
+    controls::submitted,
     visitor::{Fields, Names, Signed, done, mistaken, shown},
 };
 use crate::{
@@ -312,7 +313,7 @@ pub async fn edit(signed: Signed, Path(id): Path<String>, fields: Fields) -> Ans
         catalog::edit_secret(signed.console(), &signed.caller, &id, seen, fields.get("description"), class).await
     };
     match edited.await {
-        Ok(receipt) => Ok(done(&format!("/secrets/{id}"), Action::EditSecret, receipt)),
+        Ok(outcome) => Ok(submitted(&format!("/secrets/{id}"), Action::EditSecret, outcome)),
         Err(error) => Ok(mistaken(secret_page(&signed, &id, &fields.again(error, &[])?).await?)),
     }
 }

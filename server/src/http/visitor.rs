@@ -186,6 +186,7 @@ impl Signed {
             roles,
             organisation: self.caller.organisation_roles(),
             leads: self.caller.roles.iter().any(|row| row.role == Role::Lead.code()),
+            audits: self.caller.roles.iter().any(|row| row.role == Role::Auditor.code()),
             inbox,
             requests: open,
             grants: held,

@@ -88,12 +88,7 @@ impl Caller {
 
     /// Roles in the whole organisation. Everybody is a member.
     pub fn organisation_roles(&self) -> Vec<Role> {
-        let held = self.roles.iter().filter(|row| row.project_id.is_none());
-        let mut roles: Vec<Role> = held.filter_map(|row| Role::from_code(&row.role)).collect();
-        if !roles.contains(&Role::Member) {
-            roles.push(Role::Member);
-        }
-        roles
+        organisation_roles(&self.roles)
     }
 
     /// Roles that count in one project: its own, and lead of the organisation.
@@ -122,6 +117,16 @@ impl Caller {
             here: codes(self.roles_here(project)),
         }
     }
+}
+
+/// Roles in the whole organisation among somebody's roles. Everybody is a member.
+pub fn organisation_roles(roles: &[RoleRow]) -> Vec<Role> {
+    let held = roles.iter().filter(|row| row.project_id.is_none());
+    let mut roles: Vec<Role> = held.filter_map(|row| Role::from_code(&row.role)).collect();
+    if !roles.contains(&Role::Member) {
+        roles.push(Role::Member);
+    }
+    roles
 }
 
 /// What counts in a project among somebody's roles.

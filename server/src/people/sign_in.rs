@@ -26,10 +26,6 @@ use app::{
 use chrono::TimeDelta;
 use zeroize::Zeroizing;
 
-/// No session is longer, however busy.
-pub const LONGEST: TimeDelta = TimeDelta::hours(8);
-/// Nor does one survive this long without a request.
-pub const IDLE: TimeDelta = TimeDelta::hours(1);
 /// How long a link to join or to set a password works.
 const LINK_LIFE: TimeDelta = TimeDelta::hours(72);
 
@@ -124,6 +120,7 @@ pub(super) async fn open_in(
     browser: Vec<u8>,
 ) -> Result<(Session, Event), Error> {
     let now = console.now();
+    let roles = super::organisation_roles(&store::roles_of(tx, &person.id, now, console.seal_key()).await?);
     let (identity_id, provider_sid, acr, auth_time) = match strength {
         Some(strength) => (Some(strength.identity), strength.sid, strength.acr, strength.auth_time),
         None => (None, None, None, None),
@@ -136,7 +133,7 @@ pub(super) async fn open_in(
         agent: origin.agent.clone(),
         address: origin.address.clone(),
         started_at: now,
-        expires_at: now + LONGEST,
+        expires_at: now + model::session_limits(&roles).longest,
         revoked_at: None,
         identity_id,
         provider_sid,
@@ -157,19 +154,26 @@ pub async fn recognise(console: &Console, origin: Who, browser: &[u8]) -> Result
     let mut db = console.read().await?;
     let Some(session) = store::find_session(&mut db, browser, key).await? else { return Ok(None) };
     let seen = store::seen_at(&mut db, &session.id).await?.unwrap_or(session.started_at);
-    if session.revoked_at.is_some() || session.expires_at <= now || now - seen >= IDLE {
+    if !session.is_open(now) {
         return Ok(None);
     }
     let Some(person) = store::find(&mut db, &session.person_id, key).await?.filter(Person::is_active) else {
         return Ok(None);
     };
     drop(db);
+    let (id, started_at) = (session.id.clone(), session.started_at);
+    let caller = Caller::load(console, person, Entry::Browser(session), origin).await?;
+    // Roles of now: whoever was made an administrator in the middle of a session has an administrator's limits.
+    let limits = model::session_limits(&caller.organisation_roles());
+    if now - started_at >= limits.longest || now - seen >= limits.idle {
+        return Ok(None);
+    }
     if now - seen >= TimeDelta::minutes(1) {
         let mut tx = console.ledger.housekeeping().await?;
-        store::touch(&mut tx, &session.id, now).await?;
+        store::touch(&mut tx, &id, now).await?;
         tx.finish().await?;
     }
-    Ok(Some(Caller::load(console, person, Entry::Browser(session), origin).await?))
+    Ok(Some(caller))
 }
 
 pub async fn sign_out(console: &Console, caller: &Caller) -> Result<Receipt, Error> {

@@ -229,7 +229,10 @@ story!(every_change_refuses_the_wrong_role_and_says_so_in_the_trail, |world| {
             continue;
         }
         let path = filled(route.path, &secret)
-            .replace("/people/req_01m846kxs0e8kbcf2tpy8vep2a/emergency", &format!("/people/{}/emergency", cast.id("anna")))
+            .replace(
+                "/people/req_01m846kxs0e8kbcf2tpy8vep2a/emergency",
+                &format!("/people/{}/emergency", cast.id("anna")),
+            )
             .replace("/people/req_01m846kxs0e8kbcf2tpy8vep2a", &format!("/people/{}", cast.id("jonas")))
             .replace("/providers/req_01m846kxs0e8kbcf2tpy8vep2a", &format!("/providers/{provider}"))
             .replace("/group-rules/req_01m846kxs0e8kbcf2tpy8vep2a", &format!("/group-rules/{rule}"))

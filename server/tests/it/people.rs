@@ -1,16 +1,19 @@
 //! Sign-in, sessions, links, roles: who gets in, and how that ends.
 use crate::{
     cast::{Cast, PASSWORD},
+    http::{Browser, site},
     story,
 };
 use app::{
     error::{Conflict, Error, Refusal},
+    people::model::session_limits,
     policies::model::Role,
 };
+use axum::http::StatusCode;
 use chrono::TimeDelta;
 use server::{
-    audit::event::Who,
-    people::{self, IDLE, LONGEST, store},
+    audit::{event::Who, search::Reading},
+    people::{self, store},
 };
 use zeroize::Zeroizing;
 
@@ -56,19 +59,36 @@ story!(guessing_is_slowed_for_a_minute, |world| {
     assert!(sign_in(&cast, "mara", PASSWORD, 1).await.is_ok(), "nobody is locked out for ever");
 });
 
-story!(sessions_end_by_themselves, |world| {
+story!(sessions_end_by_themselves_sooner_for_those_who_could_do_more, |world| {
     let cast = Cast::new(world).await;
-    sign_in(&cast, "mara", PASSWORD, 1).await.unwrap();
-    cast.world.clock.advance(IDLE);
-    assert!(!is_in(&cast, 1).await, "idle for an hour");
-    sign_in(&cast, "mara", PASSWORD, 2).await.unwrap();
-    for _ in 0..9 {
-        cast.world.clock.advance(TimeDelta::minutes(50));
-        is_in(&cast, 2).await;
+    let mut browser = 0;
+    for (login, deciding) in [("jonas", false), ("iris", false), ("mara", true), ("anna", true)] {
+        let limits = session_limits(if deciding { &[Role::Admin] } else { &[Role::Member] });
+        browser += 2;
+        sign_in(&cast, login, PASSWORD, browser).await.unwrap();
+        cast.world.clock.advance(limits.idle);
+        assert!(!is_in(&cast, browser).await, "{login}: idle");
+        sign_in(&cast, login, PASSWORD, browser + 1).await.unwrap();
+        let step = limits.idle - TimeDelta::minutes(5);
+        let steps = (limits.longest - TimeDelta::minutes(1)).num_minutes() / step.num_minutes();
+        for _ in 0..steps {
+            cast.world.clock.advance(step);
+            assert!(is_in(&cast, browser + 1).await, "{login}: busy");
+        }
+        cast.world.clock.advance(limits.longest - step * i32::try_from(steps).unwrap());
+        assert!(!is_in(&cast, browser + 1).await, "{login}: busy, and its longest time is over");
     }
-    assert!(is_in(&cast, 2).await);
-    cast.world.clock.advance(LONGEST - TimeDelta::minutes(450));
-    assert!(!is_in(&cast, 2).await, "busy, and eight hours are over");
+});
+
+story!(a_new_role_shortens_the_session_that_is_open, |world| {
+    let cast = Cast::new(world).await;
+    sign_in(&cast, "jonas", PASSWORD, 1).await.unwrap();
+    cast.world.clock.advance(TimeDelta::minutes(40));
+    assert!(is_in(&cast, 1).await);
+    let anna = cast.caller("anna").await;
+    people::assign_role(&cast.console, &anna, cast.id("jonas"), Role::Admin, None, None).await.unwrap();
+    cast.world.clock.advance(TimeDelta::minutes(40));
+    assert!(!is_in(&cast, 1).await);
 });
 
 story!(signing_out_and_ending_a_session_work_on_the_next_request, |world| {
@@ -186,3 +206,58 @@ async fn the_first_administrator_needs_the_printed_code() {
     set_up(&code).await.unwrap();
     assert_eq!(set_up(&code).await.err(), Some(Error::NotFound), "there is somebody now");
 }
+
+story!(an_auditor_of_a_project_reads_its_trail_alone_and_until_the_day, |world| {
+    let (cast, router) = site(world).await;
+    let anna = cast.caller("anna").await;
+    assert_eq!(Reading::of(&cast.console, &cast.caller("lucia").await).await, Ok(None));
+    let until = Some(cast.console.now() + TimeDelta::days(14));
+    people::assign_role(&cast.console, &anna, cast.id("lucia"), Role::Auditor, Some(&cast.project), until)
+        .await
+        .unwrap();
+    let lucia = cast.caller("lucia").await;
+    let reading = Reading::of(&cast.console, &lucia).await.unwrap();
+    assert_eq!(reading, Some(Reading::Projects(vec![cast.project.clone()])));
+    let mut browser = Browser::signed_in(&router, "lucia").await;
+    let trail = browser.get("/audit").await;
+    assert_eq!(trail.status, StatusCode::OK);
+    assert!(browser.get("/").await.text.contains("Audit trail"), "it is in her rail");
+    let elsewhere = browser.get("/audit?q=action%3Asession.started").await;
+    assert!(!elsewhere.text.contains("Signed in"), "what belongs to no project is not hers to read");
+    // She asks for no value while she audits.
+    let secret = cast.secret("a", app::policies::model::Tier::Test, app::policies::model::Class::Low).await;
+    let asked = cast.ask("lucia", &secret, app::policies::model::Right::Read, 60).await;
+    assert_eq!(asked.err(), Some(Error::Refused(Refusal::NoRule)));
+    cast.world.clock.advance(TimeDelta::days(14));
+    assert_eq!(Reading::of(&cast.console, &cast.caller("lucia").await).await, Ok(None), "the day is over");
+});
+
+story!(people_are_filtered_and_paged_and_a_team_says_who_belongs_and_why, |world| {
+    let (cast, router) = site(world).await;
+    let anna = cast.caller("anna").await;
+    for n in 0..120 {
+        let (login, name) = (format!("z{n:03}"), format!("Zed {n:03}"));
+        people::invite_person(&cast.console, &anna, &login, &name).await.unwrap();
+    }
+    let mut browser = Browser::signed_in(&router, "anna").await;
+    let first = browser.get("/people").await.text;
+    assert!(first.contains("Anna Admin") && first.contains("Zed 091") && !first.contains("Zed 092"), "a hundred");
+    let next = first.split("href=\"/people?after=").nth(1).unwrap().split('"').next().unwrap().replace("&amp;", "&");
+    let second = browser.get(&format!("/people?after={next}")).await.text;
+    assert!(second.contains("Zed 092") && second.contains("Zed 119") && !second.contains("Zed 091"));
+    assert!(!second.contains("Next people"));
+    let found = browser.get("/people?q=SECURITY+ewa").await.text;
+    assert!(found.contains("Ewa Security") && !found.contains("Mara Security"));
+    assert!(browser.get("/people?q=nobody-at-all").await.text.contains("Nobody fits"));
+    let team = format!("/teams/{}", cast.team);
+    let page = browser.get(&team).await.text;
+    for part in ["Iris Lead", "by hand", "It keeps no workload", "payments"] {
+        assert!(page.contains(part), "{part} in {page}");
+    }
+    let added = browser.post(&format!("{team}/members"), &[("person", cast.id("lucia"))]).await;
+    assert_eq!((added.status, added.location()), (StatusCode::SEE_OTHER, team.as_str()));
+    let mut jonas = Browser::signed_in(&router, "jonas").await;
+    let read = jonas.get(&team).await;
+    assert!(read.status == StatusCode::OK && !read.text.contains("Add to the team"));
+    assert_eq!(jonas.get("/teams/tea_01m846kxs0e8kbcf2tpy8vep2a").await.status, StatusCode::NOT_FOUND);
+});

@@ -293,8 +293,27 @@ story!(a_lead_alone_does_not_lower_the_class_in_production, |world| {
     };
     let iris = cast.caller("iris").await;
     let lowered = catalog::edit_secret(&cast.console, &iris, &secret, seen().await, "", Class::Normal).await;
-    assert_eq!(lowered.err(), Some(refused(Refusal::Loosening)));
+    let server::controls::Submitted::Waits { id: proposal, .. } = lowered.unwrap() else { panic!("it loosens") };
+    let class = async || {
+        let mut db = cast.console.read().await.unwrap();
+        catalog::store::find(&mut db, &secret, cast.console.seal_key()).await.unwrap().unwrap().class()
+    };
+    let digest = {
+        let mut db = cast.console.read().await.unwrap();
+        server::controls::store::find(&mut db, &proposal, cast.console.seal_key()).await.unwrap().unwrap().digest
+    };
+    let confirm = async |login: &str| {
+        server::controls::confirm_change(&cast.console, &cast.caller(login).await, &proposal, &digest).await
+    };
+    assert_eq!(class().await, Class::Critical, "nothing acts yet");
+    let both = catalog::edit_secret(&cast.console, &iris, &secret, seen().await, "described", Class::Low).await;
+    assert!(matches!(both, Err(Error::Invalid(_))), "one at a time, so that nothing waits unnoticed");
     catalog::edit_secret(&cast.console, &iris, &secret, seen().await, "described", Class::Critical).await.unwrap();
+    assert_eq!(confirm("iris").await.err(), Some(refused(Refusal::NoRule)));
+    confirm("ewa").await.unwrap();
+    assert_eq!(class().await, Class::Normal);
+    let higher = catalog::edit_secret(&cast.console, &iris, &secret, seen().await, "described", Class::High).await;
+    assert!(matches!(higher, Ok(server::controls::Submitted::Done(_))), "what tightens acts at once");
 });
 
 story!(a_double_click_is_one_request_and_no_error, |world| {

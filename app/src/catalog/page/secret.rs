@@ -143,7 +143,7 @@ pub fn secret(shell: &Shell, mut view: SecretView, form: &Form) -> String {
                 vec![ui::link(format!("/requests/{id}"), words.clone()), crate::requests::page::state_badge(*state)]
             })
             .collect::<Vec<_>>();
-        let reads = shell.viewer.as_ref().is_some_and(|viewer| viewer.reads_evidence() || viewer.leads);
+        let reads = shell.viewer.as_ref().is_some_and(|viewer| viewer.reads_trail());
         let activity = view.activity.iter().map(|(seq, at, words)| view! {
             <li>{ui::when_short(*at)}<div><p>{words.clone()}</p><small>{if reads { ui::link(format!("/audit/{seq}"), format!("event {seq}")) } else { ui::text(format!("event {seq}")) }}</small></div></li>
         }).collect_view();

@@ -141,7 +141,7 @@ pub fn account(shell: &Shell, view: Account, form: &Form) -> String {
         let wrong = form.error("scope").map(|error| view! { <p class="wrong" role="alert">{error}</p> });
         view! {
             {ui::head("Your account", format!("You sign in as {login}."), None)}
-            {ui::clause("h-sessions", "Sessions", "Each ends by itself after eight hours, or one hour without use.",
+            {ui::clause("h-sessions", "Sessions", "Each ends by itself after eight hours, or one hour without use; for administrators and security after half of that.",
                 session_table("Your open sessions", sessions, shell, ("/account/sessions/end".into(), "End all others")))}
             {(!identities.is_empty() || !linkable.is_empty()).then(|| ui::clause("h-identities", "Identity providers", "Whoever signs in there as this subject is signed in here as you.", view! {
                 {if identities.is_empty() { ui::text("None is linked.") } else { identity_table("Your identities", identities, true) }}

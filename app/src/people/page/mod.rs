@@ -1,11 +1,14 @@
-//! People and teams. Sign-in and links are in `door`, one's own account in `account`, identity providers in `providers`.
+//! People and teams. Sign-in and links are in `door`, one's own account in `account`, identity providers in `providers`,
+//! a team in `team`.
 mod account;
 mod door;
 mod providers;
+mod team;
 
 pub use account::*;
 pub use door::*;
 pub use providers::*;
+pub use team::*;
 
 use crate::{
     error::Refusal,
@@ -26,6 +29,7 @@ pub struct PersonLine {
 }
 
 pub struct TeamLine {
+    pub id: String,
     pub slug: String,
     pub name: String,
     pub people: usize,
@@ -37,6 +41,12 @@ pub struct People {
     /// Why this viewer may not invite, if so.
     pub invite: Option<Refusal>,
     pub deciders: u32,
+    /// The words that people are filtered by.
+    pub query: String,
+    /// How many fit.
+    pub fitting: usize,
+    /// Where the next people begin; absent on the last page.
+    pub next: Option<String>,
 }
 
 fn state_badge(state: &'static str) -> AnyView {
@@ -57,8 +67,12 @@ pub fn people(shell: &Shell, view: People, form: &Form) -> String {
                 "Fewer than two people can decide. Production values can be stored but not revealed until a second person has the lead or security role.",
             )
         });
-        let count = view.people.len();
-        let rows = view
+        let query = view.query;
+        let next = view.next.map(|after| {
+            let address = crate::nav::address("/people", &[("q", &query), ("after", &after)]);
+            view! { <div class="pages"><span></span><span><a href=address>"Next people"</a></span></div> }
+        });
+        let rows: Vec<_> = view
             .people
             .into_iter()
             .map(|line| {
@@ -76,7 +90,7 @@ pub fn people(shell: &Shell, view: People, form: &Form) -> String {
             .into_iter()
             .map(|team| {
                 vec![
-                    ui::text(team.name),
+                    ui::link(format!("/teams/{}", team.id), team.name),
                     view! { <code>{team.slug}</code> }.into_any(),
                     ui::text(team.people.to_string()),
                 ]
@@ -106,8 +120,16 @@ pub fn people(shell: &Shell, view: People, form: &Form) -> String {
         view! {
             {ui::head("People and teams", "Who can act here, as what, and who owns what.", None)}
             {alone}
-            {ui::group("People", count, "by name")}
-            {ui::table("People by name", &["Name", "Sign-in name", "Roles", "Teams", "State"], rows)}
+            {ui::group("People", view.fitting, "by name")}
+            <form class="filter" role="search" method="get" action="/people">
+                <div class="query"><div><span class="ic find" aria-hidden="true"></span><input class="input" type="text" name="q" value=query.clone() aria-label="Filter people by name, sign-in name, role, team or state" /><kbd>"/"</kbd></div><button class="button" type="submit">"Filter"</button></div>
+            </form>
+            {if rows.is_empty() {
+                ui::empty("Nobody fits", format!("No name, role, team or state has the words “{query}”."), Some(("/people".into(), "Show everybody")))
+            } else {
+                ui::table("People by name", &["Name", "Sign-in name", "Roles", "Teams", "State"], rows)
+            }}
+            {next}
             {ui::group("Teams", team_count, "own projects' secrets and workloads")}
             {if team_count == 0 {
                 ui::empty("No teams yet", "A team owns projects, secrets and workloads. Make one before the first project.", None)

@@ -284,7 +284,7 @@ pub fn provider(shell: &Shell, view: ProviderView, form: &Form) -> String {
                 {if none {
                     ui::text("No rule yet: everybody who comes through it is a member.")
                 } else {
-                    ui::table("What groups give", &["Group", "Gives", "Who has it by this rule", "Since", ""], rows)
+                    ui::table("What groups give", &["Group", "Gives", "Holders", "Since", ""], rows)
                 }}
                 {dry_run}
                 {managed.then(|| view! {
