@@ -2,7 +2,12 @@
 import AxeBuilder from "@axe-core/playwright";
 import { type Browser, type BrowserContextOptions, type Page, expect, test as base } from "@playwright/test";
 
-export type Persona = "Mara Lindqvist" | "Iris Okonkwo" | "Jonas Weidmann" | "Samir Haddad";
+export type Persona =
+  | "Mara Lindqvist"
+  | "Iris Okonkwo"
+  | "Jonas Weidmann"
+  | "Samir Haddad"
+  | "Anneliese von Hohenberg-Castellanos";
 
 /** A page on which every console error and policy violation fails the test. */
 export const test = base.extend<{ complaints: string[] }>({

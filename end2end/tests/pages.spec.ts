@@ -3,9 +3,10 @@
 import { type Persona, accessible, expect, signIn, test } from "./console";
 
 const pages: Record<Persona, string[]> = {
-  "Mara Lindqvist": ["/", "/inbox", "/projects", "/projects/payments", "/projects/payments?q=zzz", "/people", "/workloads", "/dashboard", "/dashboard?range=7d&level=production", "/signals", "/signals?show=all", "/signals?show=mine", "/audit", "/audit/5", "/log", "/reports", "/evidence", "/account", "/api", "/notices", "/rotations", "/rotations/calendar", "/rotations/calendar?view=agenda", "/cases", "/rotations/known", "/rotations/select?older=30"],
+  "Mara Lindqvist": ["/", "/inbox", "/projects", "/projects/payments", "/projects/payments?q=zzz", "/people", "/people?q=zzz", "/controls", "/workloads", "/dashboard", "/dashboard?range=7d&level=production", "/signals", "/signals?show=all", "/signals?show=mine", "/audit", "/audit/5", "/log", "/reports", "/evidence", "/account", "/api", "/notices", "/rotations", "/rotations/calendar", "/rotations/calendar?view=agenda", "/cases", "/rotations/known", "/rotations/select?older=30"],
   "Iris Okonkwo": ["/", "/inbox", "/requests", "/access", "/projects/payments", "/projects/payments/secrets/new", "/projects/payments/import", "/workloads/new", "/rotations", "/cases?project=payments", "/rotations/calendar?month=2030-02"],
   "Jonas Weidmann": ["/", "/requests", "/access", "/inbox"],
+  "Anneliese von Hohenberg-Castellanos": ["/", "/inbox", "/people?q=lead", "/providers", "/controls", "/account"],
   "Samir Haddad": ["/", "/audit?q=outcome%3Arefused", "/audit?q=acter%3Ax", "/audit?q=action%3Arevealed&event=900", "/people"],
 };
 
@@ -13,6 +14,8 @@ for (const width of [1280, 390]) {
   for (const colorScheme of ["light", "dark"] as const) {
     for (const who of Object.keys(pages) as Persona[]) {
       test(`${who}, ${width} wide, ${colorScheme}`, async ({ browser, complaints }) => {
+        // Some forty pages, each looked at by axe.
+        test.setTimeout(180_000);
         const page = await signIn(browser, who, complaints, { viewport: { width, height: 900 }, colorScheme });
         const addresses = [...pages[who]];
         if (who === "Mara Lindqvist" || who === "Iris Okonkwo") {
@@ -38,7 +41,14 @@ for (const width of [1280, 390]) {
           addresses.push((await page.getByRole("table", { name: "Open cases" }).locator("tbody th a").first().getAttribute("href"))!);
           await page.goto("/people");
           addresses.push((await page.locator("tbody th a").first().getAttribute("href"))!);
+          addresses.push((await page.getByRole("table", { name: "Teams by name" }).locator("tbody th a").first().getAttribute("href"))!);
           await page.goto("/workloads");
+          addresses.push((await page.locator("tbody th a").first().getAttribute("href"))!);
+        }
+        if (who === "Mara Lindqvist" || who === "Anneliese von Hohenberg-Castellanos") {
+          await page.goto("/controls");
+          addresses.push(...(await page.locator("tbody th a").evaluateAll((links) => links.map((link) => link.getAttribute("href")!))));
+          await page.goto("/people?q=ingrid");
           addresses.push((await page.locator("tbody th a").first().getAttribute("href"))!);
         }
         for (const address of addresses) {

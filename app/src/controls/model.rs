@@ -139,6 +139,17 @@ impl Change {
         }
     }
 
+    /// Would both come to the same? The id that a new row would get makes no difference.
+    pub fn is_same(&self, other: &Change) -> bool {
+        match (self, other) {
+            (
+                Self::SetGroupRule { provider, group, gives, .. },
+                Self::SetGroupRule { provider: theirs, group: their_group, gives: their_gives, .. },
+            ) => (provider, group, gives) == (theirs, their_group, their_gives),
+            (one, other) => one == other,
+        }
+    }
+
     pub fn code(&self) -> &'static str {
         match self {
             Self::GiveRole { .. } => "give-role",

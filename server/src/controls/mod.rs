@@ -61,8 +61,15 @@ pub async fn submit(console: &Console, caller: &Caller, change: Change) -> Resul
         }
         return Ok(Submitted::Done(tx.commit(events).await?));
     }
-    let id = console.id::<ChangeId>()?.to_string();
     let now = console.now();
+    // Asked twice is proposed once.
+    for row in store::open(&mut tx, now, console.seal_key()).await? {
+        if row.proposed_by == caller.id() && row.change().is_some_and(|known| known.is_same(&change)) {
+            let receipt = Receipt { seq: row.event_seq.max(0) as u64, at: row.proposed_at };
+            return Ok(Submitted::Waits { id: row.id, receipt });
+        }
+    }
+    let id = console.id::<ChangeId>()?.to_string();
     let text = |value| serde_json_canonicalizer::to_string(value).map_err(|_| Error::Unavailable);
     let row = Proposal {
         kind: change.code().into(),

@@ -130,7 +130,10 @@ story!(a_proposal_for_a_world_that_moved_on_does_nothing, |world| {
     grown(&cast).await;
     let anna = cast.caller("anna").await;
     let first = proposed(&cast, "jonas", Role::Lead).await;
-    let second = proposed(&cast, "jonas", Role::Lead).await;
+    assert_eq!(proposed(&cast, "jonas", Role::Lead).await, first, "asked twice is proposed once");
+    let until = Some(cast.console.now() + TimeDelta::days(9));
+    let shorter = people::assign_role(&cast.console, &anna, cast.id("jonas"), Role::Lead, None, until).await.unwrap();
+    let Submitted::Waits { id: second, .. } = shorter else { panic!("it loosens") };
     confirm(&cast, "mara", &first).await.unwrap();
     assert_eq!(confirm(&cast, "mara", &second).await, refused(Refusal::WorldChanged));
     assert_eq!(row(&cast, &second).await.outcome(cast.console.now()), Some(Outcome::Overtaken));

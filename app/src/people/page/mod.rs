@@ -216,6 +216,7 @@ pub fn person(shell: &Shell, view: Person) -> String {
         let none = Form::default();
         let manage = match view.manage {
             Some(refusal) => view! { <p class="muted small">{refusal.to_string()}</p> }.into_any(),
+            None if view.state == "disabled" => ui::text("The account is disabled. Enable it first."),
             None => {
                 let mut scopes = vec![(String::new(), "the whole organisation".to_owned())];
                 scopes.extend(view.projects.clone());
