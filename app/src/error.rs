@@ -114,6 +114,7 @@ sentences! {
         OwnSignal = "own_signal", "This signal is about you. Somebody else answers it.";
         UsedBefore = "used_before", "This value was used before. A secret that rotates does not take one of its last five again.";
         OwnChange = "own_change", "You proposed this, or it is about you. Somebody else confirms it.";
+        ManyProposals = "many_proposals", "Twenty proposals of yours wait already. Withdraw some, or let them be answered first.";
         ProviderAnswer = "provider_answer", "The identity provider’s answer could not be trusted, so nobody was signed in. Start again; if it happens again, tell an administrator.";
         ProviderSilent = "provider_silent", "The identity provider did not answer. Whoever is signed in stays so; try again in a while.";
         ProviderDeclined = "provider_declined", "The identity provider did not sign you in.";

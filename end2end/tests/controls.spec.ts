@@ -48,7 +48,7 @@ test("a team says who belongs to it and what it keeps, and a new member of it wa
   await admin.goto("/people");
   await admin.getByRole("link", { name: "Payments", exact: true }).click();
   await expect(admin.getByRole("table", { name: "Members by name" })).toContainText("Iris Okonkwo");
-  await expect(admin.getByText("It keeps workloads")).toBeVisible();
+  await expect(admin.getByText("Members issue client secrets for its workloads")).toBeVisible();
   await admin.getByLabel("Person").selectOption({ label: "Lucia Ferraro" });
   await admin.getByRole("button", { name: "Add to the team" }).click();
   await expect(admin.getByRole("heading", { level: 1 })).toContainText("Add Lucia Ferraro to the team Payments");

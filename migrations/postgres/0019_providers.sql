@@ -70,6 +70,8 @@ CREATE TABLE used_logouts (
     expires_at TIMESTAMPTZ NOT NULL
 );
 
+-- When a way to sign in was added last: for a day it decides nothing in production.
+ALTER TABLE people ADD COLUMN factor_at TIMESTAMPTZ;
 ALTER TABLE roles ADD COLUMN rule_id TEXT COLLATE "C";
 ALTER TABLE memberships ADD COLUMN rule_id TEXT COLLATE "C";
 ALTER TABLE session_bindings ADD COLUMN identity_id TEXT COLLATE "C";

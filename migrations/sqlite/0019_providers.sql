@@ -70,6 +70,8 @@ CREATE TABLE used_logouts (
     expires_at TEXT NOT NULL
 );
 
+-- When a way to sign in was added last: for a day it decides nothing in production.
+ALTER TABLE people ADD COLUMN factor_at TEXT;
 ALTER TABLE roles ADD COLUMN rule_id TEXT;
 ALTER TABLE memberships ADD COLUMN rule_id TEXT;
 ALTER TABLE session_bindings ADD COLUMN identity_id TEXT;

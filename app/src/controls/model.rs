@@ -68,10 +68,8 @@ pub enum Control {
         project: Option<String>,
         until: Option<Moment>,
     },
-    /// Membership of a team; `acts` if the team keeps workloads or secrets, so that belonging to it opens something.
-    Member {
-        acts: bool,
-    },
+    /// Membership of a team: its members issue client secrets for the workloads that it keeps or will keep.
+    Member,
     /// An account that works, with so many roles.
     Account {
         roles: usize,
@@ -108,7 +106,6 @@ pub fn direction(before: Option<&Control>, after: Option<&Control>) -> Direction
     match (before, after) {
         (None, None) => Tightening,
         (Some(before), Some(after)) if before == after => Tightening,
-        (None, Some(Member { acts: false })) => Tightening,
         (Some(Class { class }), Some(Class { class: higher })) if higher > class => Tightening,
         (Some(Class { .. }), None) | (Some(Provider { others: 0, .. }), None) => Loosening,
         (Some(_), None) => Tightening,
@@ -230,7 +227,7 @@ pub fn may_confirm(second: &Second<'_>, now: Moment) -> Result<(), Refusal> {
 pub const FOUNDING: TimeDelta = LINKED;
 
 /// May a loosening act without a second person? Only where nobody could be one: while the installation is founded, when
-/// everybody was let in by somebody who is there; and where one person alone is left.
+/// everybody was let in by somebody who is there; and where nobody else (`others`) held a role that confirms for a week.
 pub fn acts_alone(able: usize, others: usize, founded_at: Moment, now: Moment) -> bool {
     able == 0 && (others == 0 || now - founded_at < FOUNDING)
 }
@@ -265,8 +262,7 @@ mod tests {
     fn everything() -> Vec<Control> {
         let at = Moment::default();
         let mut all = vec![
-            Control::Member { acts: false },
-            Control::Member { acts: true },
+            Control::Member,
             Control::Account { roles: 0 },
             Control::Account { roles: 2 },
             Control::EmergencyAccount,
@@ -298,8 +294,7 @@ mod tests {
         let each = || std::iter::once(None).chain(all.iter().map(Some));
         for before in each() {
             for after in each() {
-                let harmless = [before, after].contains(&Some(&Control::Member { acts: false }));
-                if before == after || harmless {
+                if before == after {
                     continue;
                 }
                 let ways = [direction(before, after), direction(after, before)];
@@ -318,8 +313,8 @@ mod tests {
             (Some(role(None)), None, Tightening),
             (Some(role(None)), Some(role(Some(at))), Tightening),
             (Some(role(Some(at))), Some(role(None)), Loosening),
-            (None, Some(Control::Member { acts: true }), Loosening),
-            (None, Some(Control::Member { acts: false }), Tightening),
+            (None, Some(Control::Member), Loosening),
+            (Some(Control::Member), None, Tightening),
             (None, Some(Control::Account { roles: 0 }), Loosening),
             (None, Some(provider()), Loosening),
             (Some(provider()), None, Loosening),

@@ -42,9 +42,8 @@ fn words(kind: &str, subject: &str) -> (&'static str, String) {
         "grant.ended" => ("Access of yours ended", request),
         "control.proposed" => ("A change of control waits for a second person", format!("/controls/{subject}")),
         "control.ended" => ("What you proposed was answered, or ended", format!("/controls/{subject}")),
-        "control.alone" => {
-            ("Access was loosened by one person alone: nobody could second it", "/audit?q=action%3Arole.*".into())
-        }
+        "control.alone" => ("Access was loosened by one person alone: nobody could second it", "/audit".into()),
+        "identity.linked" => ("Another way to sign in was added to your account", "/account".into()),
         "emergency.used" => ("An emergency account signed in with a password", format!("/people/{subject}")),
         "role.assigned" => ("You were given a role", format!("/people/{subject}")),
         "role.removed" => ("A role of yours was taken away", format!("/people/{subject}")),

@@ -99,6 +99,44 @@ mod tests {
         }
     }
 
+    proptest::proptest! {
+        /// Whatever is typed: one canonical form, which is its own, and which no other visible spelling shares.
+        #[test]
+        fn a_canonical_login_is_ascii_and_canonical(text in "\\PC{0,70}", around in "[ \\t]{0,3}") {
+            if let Ok(canonical) = login(&text) {
+                proptest::prop_assert!(canonical.is_ascii() && canonical == canonical.to_ascii_lowercase());
+                proptest::prop_assert_eq!(login(&canonical), Ok(canonical.clone()));
+                proptest::prop_assert_eq!(login(&format!("{around}{}{around}", text.to_ascii_uppercase())), Ok(canonical));
+            }
+        }
+
+        /// A letter that is not plain ASCII, wherever it stands, never becomes somebody's name.
+        #[test]
+        fn no_look_alike_is_a_login(base in "[a-z][a-z0-9._-]{0,20}", at in 0_usize..20, odd in "[^\\x00-\\x7f]") {
+            let at = at.min(base.len());
+            let mixed = format!("{}{odd}{}", &base[..at], &base[at..]);
+            // White space of any script around a name is no part of it.
+            proptest::prop_assert!(login(&mixed).is_err() || mixed.trim() == base, "{:?}", mixed);
+        }
+
+        /// A group is compared as the provider writes it: what is kept differs from what came by nothing but space around.
+        #[test]
+        fn a_group_is_never_another_one(text in "\\PC{0,40}") {
+            if let Ok(kept) = crate::people::provider::group(&text) {
+                proptest::prop_assert_eq!(kept.as_str(), text.trim());
+                proptest::prop_assert_eq!(crate::people::provider::group(&kept), Ok(kept.clone()));
+            }
+        }
+
+        /// Whatever a provider calls somebody: a login in its one form, and never one that is taken.
+        #[test]
+        fn a_wished_name_never_takes_anothers(wished in "\\PC{0,80}", taken in proptest::collection::btree_set("[a-z][a-z0-9-]{0,8}", 0..6)) {
+            let free = crate::people::provider::free_login(&wished, |name| taken.contains(name)).unwrap();
+            proptest::prop_assert!(!taken.contains(&free));
+            proptest::prop_assert_eq!(login(&free), Ok(free.clone()));
+        }
+    }
+
     #[test]
     fn slugs_and_names() {
         assert_eq!(slug("payments-2"), Ok("payments-2".into()));

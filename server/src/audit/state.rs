@@ -64,7 +64,11 @@ fn written<'a>(action: Action, subject: &'a Subject) -> Vec<(&'static str, &'a S
         SetProvider | RemoveProvider => ("identity_providers", &subject.row),
         SetGroupRule | RemoveGroupRule => ("group_rules", &subject.row),
         NameEmergency | UnnameEmergency => ("emergency_accounts", &subject.row),
-        LinkIdentity | UnlinkIdentity | ReadGroups => ("identities", &subject.row),
+        LinkIdentity | UnlinkIdentity | ReadGroups => {
+            // Linking marks the person too; the other two leave them as they are.
+            let person = if action == LinkIdentity { &subject.person } else { &None };
+            return both(("identities", &subject.row), ("people", person));
+        }
         SignIn | SignOut | EndSession => ("session_bindings", &subject.row),
         CreateAccessToken | EndAccessToken => ("access_tokens", &subject.row),
         CreateEnvironment => ("environments", &subject.environment),

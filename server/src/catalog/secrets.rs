@@ -92,7 +92,8 @@ pub async fn edit_secret(
     let situation = super::secret_situation(&located);
     let (mut tx, event) = console.begin(caller, Action::EditSecret, located.subject(), situation).await?;
     let secret = store::lock(&mut tx, id, console.seal_key()).await?.ok_or(Error::NotFound)?;
-    if secret.event_seq != seen {
+    let lowers = class < secret.class() && located.environment.tier() == Tier::Production;
+    if secret.event_seq != seen || lowers {
         return Err(Error::Conflict(Conflict::EditedMeanwhile));
     }
     let event = event.detail("class_before", secret.class.clone()).detail("class", class.code());

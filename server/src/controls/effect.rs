@@ -4,12 +4,11 @@ use crate::{
     catalog,
     console::Console,
     people::{self, Term, providers, providers::store as provider_store, store},
-    workloads,
 };
 use app::{
     audit::{action::Action, leaf::Subject},
     controls::model::{Change, Control},
-    error::{Conflict, Error},
+    error::{Conflict, Error, Refusal},
     policies::model::Role,
 };
 
@@ -72,6 +71,13 @@ pub async fn outlook(
             if until.is_some_and(|until| until <= now) {
                 return Err(Error::invalid("until", "This day is over."));
             }
+            if *role == Role::Admin
+                && project.is_none()
+                && until.is_some()
+                && people::is_last_administrator(console, tx, person).await?
+            {
+                return Err(Error::invalid("until", Refusal::LastAdministrator.to_string()));
+            }
             let held = store::roles_of(tx, person, now, key).await?;
             let held = held.iter().find(|row| row.role == role.code() && row.project_id == *project);
             let control = |until| Control::Role { role: *role, project: project.clone(), until };
@@ -86,9 +92,7 @@ pub async fn outlook(
             if held.iter().any(|row| row.team_id == *team) {
                 return Err(Error::Conflict(Conflict::AlreadyDone));
             }
-            let kept = workloads::store::list(tx, key).await?;
-            let acts = kept.iter().any(|row| row.team_id == *team && row.disabled_at.is_none());
-            Ok((None, Some(Control::Member { acts })))
+            Ok((None, Some(Control::Member)))
         }
         Change::EnablePerson { person } => {
             let roles = store::roles_of(tx, person, now, key).await?.len();

@@ -15,7 +15,10 @@ use crate::{
     console::Console,
     db::Sql,
     notifications,
-    people::{self, Caller, store::Person},
+    people::{
+        self, Caller,
+        store::{Person, RoleRow},
+    },
     policies::Situation,
 };
 use app::{
@@ -25,8 +28,12 @@ use app::{
     id::ChangeId,
     people::model::prose,
     policies::model::Role,
+    requests::model::LINKED,
 };
 use store::Proposal;
+
+/// How many proposals of one person may wait: what others confirm stays within what others can read.
+const MOST: usize = 20;
 
 /// What became of a change.
 #[derive(Clone, Debug)]
@@ -51,23 +58,26 @@ pub async fn submit(console: &Console, caller: &Caller, change: Change) -> Resul
     let able: Vec<&str> = seconds.iter().filter(|(_, may)| may.is_ok()).map(|(who, _)| who.id.as_str()).collect();
     let others: Vec<&str> = seconds.iter().map(|(who, _)| who.id.as_str()).filter(|id| *id != caller.id()).collect();
     let founded = people::store::founded_at(&mut tx).await?.unwrap_or_else(|| console.now());
-    if acts_alone(able.len(), others.len(), founded, console.now()) {
+    let lately = lately_confirming(console, &mut tx, caller.id()).await?;
+    if acts_alone(able.len(), lately.len(), founded, console.now()) {
         let mut events = apply(console, &mut tx, caller.id(), &change, event).await?;
         if let Some(first) = events.first_mut() {
             *first = first.clone().detail("alone", true);
         }
-        if let Some(seq) = events.first().and_then(|event| event.subject.row.clone().or(event.subject.person.clone())) {
-            notifications::tell(console, &mut tx, others, "control.alone", &seq).await?;
-        }
+        // Also those who are disabled: they read it when they are back.
+        let told = lately.iter().map(String::as_str).collect::<Vec<_>>();
+        notifications::tell(console, &mut tx, told, "control.alone", change.code()).await?;
         return Ok(Submitted::Done(tx.commit(events).await?));
     }
     let now = console.now();
+    let own = store::open_of(&mut tx, caller.id(), now, console.seal_key()).await?;
     // Asked twice is proposed once.
-    for row in store::open(&mut tx, now, console.seal_key()).await? {
-        if row.proposed_by == caller.id() && row.change().is_some_and(|known| known.is_same(&change)) {
-            let receipt = Receipt { seq: row.event_seq.max(0) as u64, at: row.proposed_at };
-            return Ok(Submitted::Waits { id: row.id, receipt });
-        }
+    if let Some(row) = own.iter().find(|row| row.change().is_some_and(|known| known.is_same(&change))) {
+        let receipt = Receipt { seq: row.event_seq.max(0) as u64, at: row.proposed_at };
+        return Ok(Submitted::Waits { id: row.id.clone(), receipt });
+    }
+    if own.len() >= MOST {
+        return Err(tx.refuse(event, Refusal::ManyProposals).await);
     }
     let id = console.id::<ChangeId>()?.to_string();
     let text = |value| serde_json_canonicalizer::to_string(value).map_err(|_| Error::Unavailable);
@@ -107,6 +117,54 @@ fn about(row: &Proposal) -> Subject {
     Subject { row: Some(row.id.clone()), person: row.person_id.clone(), ..Subject::default() }
 }
 
+/// Who else held a role that confirms within the last week, whatever became of role or account: whoever took it from them is not
+/// alone by that.
+async fn lately_confirming(console: &Console, db: &mut impl Sql, caller: &str) -> Result<Vec<String>, Error> {
+    let since = console.now() - LINKED;
+    let key = console.seal_key();
+    let rows = people::store::roles_since(db, since, key).await?;
+    let mut ids: Vec<String> =
+        rows.into_iter().filter(|row| confirms(row) && row.person_id != caller).map(|row| row.person_id).collect();
+    ids.sort();
+    ids.dedup();
+    let mut found = Vec::new();
+    for id in ids {
+        let person = people::store::find(db, &id, key).await?;
+        if person.is_some_and(|person| person.joined_at.is_some() && person.disabled_at.is_none_or(|at| at > since)) {
+            found.push(id);
+        }
+    }
+    Ok(found)
+}
+
+fn confirms(row: &RoleRow) -> bool {
+    row.project_id.is_none() && [Role::Admin.code(), Role::Security.code()].contains(&row.role.as_str())
+}
+
+/// May this person, with these roles, confirm what another proposes for a third?
+async fn may(
+    console: &Console,
+    db: &mut impl Sql,
+    person: &Person,
+    roles: &[RoleRow],
+    proposer: &str,
+    gains: Option<&str>,
+) -> Result<Result<(), Refusal>, Error> {
+    let mut linked = people::linked_at(console, db, person, proposer).await?;
+    if let Some(gains) = gains.filter(|gains| *gains != person.id) {
+        linked = linked.max(people::linked_at(console, db, person, gains).await?);
+    }
+    let second = Second {
+        proposer,
+        gains,
+        decider: &person.id,
+        role_since: roles.iter().filter(|row| confirms(row)).map(|row| row.valid_from).min(),
+        account_since: person.counts_since(),
+        linked_at: linked,
+    };
+    Ok(may_confirm(&second, console.now()))
+}
+
 /// Everybody with a role that confirms, and whether they may confirm what this person proposes for that one.
 pub async fn candidates(
     console: &Console,
@@ -116,28 +174,14 @@ pub async fn candidates(
 ) -> Result<Vec<(Person, Result<(), Refusal>)>, Error> {
     let (now, key) = (console.now(), console.seal_key());
     let roles = people::store::roles(db, now, key).await?;
-    let confirms = [Role::Admin.code(), Role::Security.code()];
-    let mut ids: Vec<&str> = roles
-        .iter()
-        .filter(|row| row.project_id.is_none() && confirms.contains(&row.role.as_str()))
-        .map(|row| row.person_id.as_str())
-        .collect();
+    let mut ids: Vec<&str> = roles.iter().filter(|row| confirms(row)).map(|row| row.person_id.as_str()).collect();
     ids.sort_unstable();
     ids.dedup();
     let mut found = Vec::new();
     for id in ids {
         let Some(person) = people::store::find(db, id, key).await?.filter(Person::is_active) else { continue };
-        let rows: Vec<_> = roles.iter().filter(|row| row.person_id == id).cloned().collect();
-        let held = rows.iter().filter(|row| row.project_id.is_none() && confirms.contains(&row.role.as_str()));
-        let second = Second {
-            proposer,
-            gains,
-            decider: id,
-            role_since: held.map(|row| row.valid_from).min(),
-            account_since: person.counts_since(),
-            linked_at: people::linked_at(console, db, &person, &rows, proposer).await?,
-        };
-        let may = may_confirm(&second, now);
+        let theirs: Vec<RoleRow> = roles.iter().filter(|row| row.person_id == id).cloned().collect();
+        let may = may(console, db, &person, &theirs, proposer, gains).await?;
         found.push((person, may));
     }
     Ok(found)
@@ -146,13 +190,13 @@ pub async fn candidates(
 /// What this caller can confirm now, the first to expire first.
 pub async fn inbox(console: &Console, caller: &Caller) -> Result<Vec<Proposal>, Error> {
     let mut found = Vec::new();
-    if !caller.is(Role::Admin) && !caller.is(Role::Security) {
+    if !caller.roles.iter().any(confirms) {
         return Ok(found);
     }
     let mut db = console.read().await?;
     for row in store::open(&mut db, console.now(), console.seal_key()).await? {
-        let seconds = candidates(console, &mut db, &row.proposed_by, row.person_id.as_deref()).await?;
-        if seconds.iter().any(|(person, may)| person.id == caller.id() && may.is_ok()) {
+        let gains = row.person_id.as_deref();
+        if may(console, &mut db, &caller.person, &caller.roles, &row.proposed_by, gains).await?.is_ok() {
             found.push(row);
         }
     }
@@ -171,8 +215,12 @@ pub async fn confirm_change(console: &Console, caller: &Caller, id: &str, digest
         Err(Error::NotFound | Error::Conflict(_) | Error::Invalid(_)) => false,
         Err(error) => return Err(error),
     };
+    // It acts in the proposer's name: they still have to be somebody who may.
     let proposer = people::store::find(&mut tx, &row.proposed_by, console.seal_key()).await?;
-    if !stands || !proposer.is_some_and(|person| person.is_active()) {
+    let roles = people::store::roles_of(&mut tx, &row.proposed_by, console.now(), console.seal_key()).await?;
+    let principal = people::principal(&row.proposed_by, &roles, subject.project.as_deref());
+    let still = console.engine.decide(&principal, effect::action(&change), "", Situation::default()).refusal.is_none();
+    if !stands || !still || !proposer.is_some_and(|person| person.is_active()) {
         end(console, &mut tx, row.clone(), Outcome::Overtaken, None, "").await?;
         tx.commit(vec![Event::new(Action::OvertakeChange).on(about(&row))]).await?;
         return Err(Error::Refused(Refusal::WorldChanged));

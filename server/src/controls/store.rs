@@ -86,6 +86,17 @@ pub async fn open(db: &mut impl Sql, now: Moment, key: &Secret) -> Result<Vec<Pr
     Ok(rows.into_iter().filter_map(|row| check(row, key)).collect())
 }
 
+/// Those of one person that wait.
+pub async fn open_of(db: &mut impl Sql, person: &str, now: Moment, key: &Secret) -> Result<Vec<Proposal>> {
+    let rows: Vec<Proposal> = db
+        .sql(select(" WHERE ended_at IS NULL AND expires_at > $1 AND proposed_by = $2 ORDER BY id"))
+        .bind(now)
+        .bind(person.to_owned())
+        .all()
+        .await?;
+    Ok(rows.into_iter().filter_map(|row| check(row, key)).collect())
+}
+
 /// Those that nobody answered in time and whose end is not recorded.
 pub async fn overdue(db: &mut impl Sql, now: Moment) -> Result<Vec<String>> {
     let rows: Vec<(String,)> = db

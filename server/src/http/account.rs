@@ -57,7 +57,7 @@ pub(super) async fn sessions(
     current: Option<&str>,
 ) -> Result<Vec<SessionLine>, Error> {
     let mut lines = Vec::new();
-    for session in people_store::sessions_of(db, person, console.now(), console.seal_key()).await? {
+    for session in people_store::sessions_of(db, person, console.now(), console.seal_key()).await?.into_iter().rev() {
         lines.push(SessionLine {
             seen_at: people_store::seen_at(db, &session.id).await?.unwrap_or(session.started_at),
             this: current == Some(session.id.as_str()),

@@ -200,7 +200,8 @@ fn means(change: &Change, others: usize) -> Vec<String> {
             vec![role(*given).into(), "It decides nothing in production for its first 24 hours.".into()]
         }
         Change::AddMember { .. } => vec![
-            "The team keeps workloads: its members issue client secrets for them, and what a workload may fetch they may come to hold.".into(),
+            "Members issue client secrets for the team’s workloads: what a workload may fetch they may come to hold."
+                .into(),
         ],
         Change::EnablePerson { .. } => vec![
             "Roles and teams that the account had hold again; sessions, tokens and access do not come back.".into(),
@@ -227,9 +228,17 @@ fn means(change: &Change, others: usize) -> Vec<String> {
         Change::SetClass { class, .. } => {
             let needs = match seats(Tier::Production, *class) {
                 [] => "nobody".to_owned(),
-                seats => seats.iter().map(|role| format!("one {}", role.words().to_lowercase())).collect::<Vec<_>>().join(" and "),
+                seats => seats
+                    .iter()
+                    .map(|role| format!("one {}", role.words().to_lowercase()))
+                    .collect::<Vec<_>>()
+                    .join(" and "),
             };
-            let shown = if copy_only(Tier::Production, *class) { "copied without being shown" } else { "shown to whoever is granted it" };
+            let shown = if copy_only(Tier::Production, *class) {
+                "copied without being shown"
+            } else {
+                "shown to whoever is granted it"
+            };
             vec![
                 format!("Access to it takes {needs} from then on, and it is {shown}."),
                 "Requests that wait for it lose their effect: their terms name the class.".into(),

@@ -352,7 +352,9 @@ pub async fn person(signed: Signed, Path(id): Path<String>, Query(query): Query<
             None => None,
         };
         let given_by = match (rule, &row.given_by) {
-            (Some(rule), _) => format!("the group {}", rule.group_name),
+            (Some(rule), _) => {
+                format!("the group {}: given again at the next sign-in while rule and group stand", rule.group_name)
+            }
             (None, Some(by)) => names.person(&mut db, signed.site(), by).await?,
             (None, None) => "set-up".into(),
         };

@@ -62,31 +62,43 @@ pub async fn leave(visitor: Visitor, Path(provider): Path<String>, Query(query):
     let purpose = if query.link.is_empty() {
         Purpose::SignIn
     } else {
-        Purpose::Join { link: people::find_link(&visitor.site.console, &query.link).await?.0.id }
+        from_here(&visitor)?;
+        let (link, person) = people::find_link(&visitor.site.console, &query.link).await?;
+        if person.joined_at.is_some() {
+            return Err(Error::Refused(Refusal::LinkUsed).into());
+        }
+        Purpose::Join { link: link.id }
     };
     go(&visitor, &provider, purpose, local(&query.next)).await
 }
 
 /// The same for somebody signed in who adds an identity to their account.
 pub async fn leave_to_link(signed: Signed, Path(provider): Path<String>) -> Answer {
+    from_here(&signed.visitor)?;
     let purpose = Purpose::Link { person: signed.caller.id().to_owned() };
     go(&signed.visitor, &provider, purpose, "/account").await
+}
+
+/// What binds an identity to an account begins on a page of ours: another site that sends somebody here could have signed them in
+/// at the provider as somebody else before.
+fn from_here(visitor: &Visitor) -> Result<(), Error> {
+    if visitor.from_elsewhere { Err(Error::Refused(Refusal::OtherOrigin)) } else { Ok(()) }
 }
 
 async fn go(visitor: &Visitor, provider: &str, purpose: Purpose, next: &str) -> Answer {
     let console = &visitor.site.console;
     let source = visitor.who.address.clone().unwrap_or_default();
     // Each beginning leaves a record: no source begins without end. A sign-in that is finished is taken back.
-    if !console.attempts.may_try(provider, &source, console.now()) {
+    if !console.attempts.may_begin(&source, console.now()) {
         return Err(Error::Refused(Refusal::TooManyAttempts).into());
     }
+    console.attempts.began(&source, console.now());
     let begun = flow::begin(console, &visitor.who, &visitor.site.base_url, provider, purpose, next).await;
     let (flow, url) = match begun {
         Ok(begun) => begun,
         Err(Error::Refused(why)) => return sign_in_refused(visitor, why).await,
         Err(error) => return Err(error.into()),
     };
-    console.attempts.began(&source, console.now());
     let mut flows: Vec<Flow> = visitor.browser.get(FLOWS).await.map_err(failed)?.unwrap_or_default();
     flows.push(flow);
     let surplus = flows.len().saturating_sub(MOST);

@@ -136,8 +136,7 @@ pub async fn add(signed: Signed, fields: Fields) -> Answer {
         return Ok(shown(list_page(&signed, &form, Some(checked)).await?));
     }
     let made = async {
-        providers::set_provider(signed.console(), &signed.caller, None, typed(&fields)?, fields.secret("client_secret"))
-            .await
+        providers::add_provider(signed.console(), &signed.caller, typed(&fields)?, fields.secret("client_secret")).await
     };
     match made.await {
         Ok(outcome) => Ok(submitted("/providers", Action::SetProvider, outcome)),
@@ -223,6 +222,7 @@ async fn one_page(signed: &Signed, id: &str, beside: Beside) -> Result<String, E
     let present = || Form { values: settings_values(&row.settings()), errors: Vec::new() };
     let form = beside.form.unwrap_or_else(present);
     let view = page::ProviderView {
+        seen: row.id.clone(),
         id: id.into(),
         set_by: names.person(&mut db, signed.site(), &row.set_by).await?,
         name: row.name,
@@ -249,8 +249,8 @@ pub async fn change(signed: Signed, Path(id): Path<String>, fields: Fields) -> A
     }
     let (console, caller) = (signed.console(), &signed.caller);
     let made = async {
-        store::find(&mut console.read().await?, &id, console.seal_key()).await?.ok_or(Error::NotFound)?;
-        providers::set_provider(console, caller, Some(&id), typed(&fields)?, fields.secret("client_secret")).await
+        let secret = fields.secret("client_secret");
+        providers::change_provider(console, caller, &id, fields.get("seen"), typed(&fields)?, secret).await
     };
     match made.await {
         Ok(outcome) => Ok(submitted(&format!("/providers/{id}"), Action::SetProvider, outcome)),

@@ -48,13 +48,13 @@ pub async fn team(signed: Signed, Path(id): Path<String>) -> Answer {
     let environments = catalog::store::all_environments(&mut db, key).await?;
     let mut kept = Vec::new();
     for row in workloads::store::list(&mut db, key).await?.into_iter().filter(|row| row.team_id == id) {
-        let project = seen.iter().find(|project| project.id == row.project_id);
+        let Some(project) = seen.iter().find(|project| project.id == row.project_id) else { continue };
         kept.push(KeptWorkload {
             tier: environments
                 .iter()
                 .find(|env| env.id == row.environment_id)
                 .map_or(Tier::Production, |env| env.tier()),
-            project: project.map_or_else(|| "a private project".into(), |project| project.name.clone()),
+            project: project.name.clone(),
             disabled: row.disabled_at.is_some(),
             id: row.id,
             slug: row.slug,

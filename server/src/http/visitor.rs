@@ -44,6 +44,8 @@ pub struct Visitor {
     pub theme: Theme,
     pub flash: Option<Flash>,
     pub wants_json: bool,
+    /// The browser says that another site, or nobody, led here.
+    pub from_elsewhere: bool,
 }
 
 impl FromRequestParts<Site> for Visitor {
@@ -68,6 +70,8 @@ impl FromRequestParts<Site> for Visitor {
             theme: theme_of(&parts.headers),
             flash: cookie(&parts.headers, FLASH).and_then(Flash::decode),
             wants_json: accepts_json(&parts.headers),
+            from_elsewhere: text(header::HeaderName::from_static("sec-fetch-site"))
+                .is_some_and(|site| site != "same-origin"),
         })
     }
 }

@@ -27,6 +27,13 @@ impl Attempts {
         below(account_key(account), PER_ACCOUNT) && below(source_key(source), PER_SOURCE)
     }
 
+    /// May another sign-in at a provider begin from here? Only the source counts: a provider is no account that could be guessed at.
+    pub fn may_begin(&self, source: &str, now: Moment) -> bool {
+        let counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = counts.get(&source_key(source));
+        count.is_none_or(|(since, begun)| now - *since >= WINDOW || *begun < PER_SOURCE)
+    }
+
     pub fn failed(&self, account: &str, source: &str, now: Moment) {
         self.count(&[account_key(account), source_key(source)], now);
     }

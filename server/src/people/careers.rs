@@ -1,6 +1,6 @@
 //! What becomes of people: invited, given roles and teams, disabled, enabled.
 use super::{
-    Caller, about, make_link,
+    Caller, about, make_link, providers,
     sign_in::close_sessions,
     store::{self, Membership, Person, RoleRow, Team},
     tokens::end_access_tokens_of,
@@ -47,6 +47,7 @@ pub async fn invite_person(
         disabled_at: None,
         set_up_by: Some(caller.id().into()),
         set_up_at: Some(now),
+        factor_at: None,
         event_seq: 0,
         row_mac: Vec::new(),
     };
@@ -87,7 +88,7 @@ pub async fn disable_person(console: &Console, caller: &Caller, id: &str) -> Res
     if person.disabled_at.is_some() {
         return Err(Error::Conflict(Conflict::AlreadyDone));
     }
-    if is_last_administrator(console, &mut tx, id).await? {
+    if is_last_administrator(console, &mut tx, id).await? || !providers::keeps_a_way_in(console, &mut tx, id).await? {
         return Err(tx.refuse(event, Refusal::LastAdministrator).await);
     }
     let person = Person { disabled_at: Some(console.now()), ..person };
@@ -115,7 +116,7 @@ pub async fn enable(console: &Console, tx: &mut Tx, by: &str, id: &str) -> Resul
     tx.seal(&person)
 }
 
-pub(super) async fn is_last_administrator(console: &Console, db: &mut Tx, id: &str) -> Result<bool, Error> {
+pub(crate) async fn is_last_administrator(console: &Console, db: &mut Tx, id: &str) -> Result<bool, Error> {
     store::lock_administrators(db).await?;
     let mut others = 0;
     let mut is_one = false;
@@ -125,7 +126,9 @@ pub(super) async fn is_last_administrator(console: &Console, db: &mut Tx, id: &s
         }
         if role.person_id == id {
             is_one = true;
-        } else if store::find(db, &role.person_id, console.seal_key()).await?.is_some_and(|other| other.is_active()) {
+        } else if role.valid_to.is_none()
+            && store::find(db, &role.person_id, console.seal_key()).await?.is_some_and(|other| other.is_active())
+        {
             others += 1;
         }
     }
@@ -244,6 +247,14 @@ pub async fn give_role(
     let former = held.into_iter().find(|row| row.role == role.code() && row.project_id.as_deref() == project);
     let mut events = Vec::new();
     if let Some(former) = former {
+        // What only ends earlier stays what it was: since when, from whom, by which rule.
+        if let Some(until) = term.until.filter(|until| former.valid_to.is_none_or(|end| *until <= end)) {
+            store::shorten_role(tx, &former.id, until).await?;
+            let row = RoleRow { valid_to: Some(until), ..former };
+            tx.seal(&row)?;
+            let event = Event::new(Action::AssignRole).on(about_role(&row)).detail("role", role.code());
+            return Ok(vec![event.detail("until", app::time::rfc3339(until))]);
+        }
         events.extend(take_role(console, tx, former).await?);
     }
     let row = RoleRow {
@@ -299,7 +310,8 @@ pub async fn remove_role(console: &Console, caller: &Caller, id: &str) -> Result
     store::lock(&mut tx, &row.person_id, console.seal_key()).await?;
     if row.role == Role::Admin.code()
         && row.project_id.is_none()
-        && is_last_administrator(console, &mut tx, &row.person_id).await?
+        && (is_last_administrator(console, &mut tx, &row.person_id).await?
+            || !providers::keeps_a_way_in(console, &mut tx, &row.person_id).await?)
     {
         return Err(tx.refuse(event, Refusal::LastAdministrator).await);
     }

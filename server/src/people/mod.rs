@@ -20,7 +20,9 @@ use crate::{
     keys::Secret,
     policies::{Principal, Situation, codes},
 };
-use app::{audit::leaf::Subject, error::Error, id::PersonId, policies::model::Role, time::Moment};
+use app::{
+    audit::leaf::Subject, error::Error, id::PersonId, policies::model::Role, requests::model::LINKED, time::Moment,
+};
 use store::{Person, RoleRow, Session};
 use tokens::store::AccessToken;
 
@@ -109,13 +111,18 @@ impl Caller {
             Entry::Token(token) => Some(token.scopes()),
             Entry::Direct | Entry::Browser(_) => None,
         };
-        Principal {
-            scopes,
-            workload: false,
-            id: self.person.id.clone(),
-            org: codes(self.organisation_roles()),
-            here: codes(self.roles_here(project)),
-        }
+        Principal { scopes, ..principal(&self.person.id, &self.roles, project) }
+    }
+}
+
+/// Somebody as the engine knows them, with these roles.
+pub fn principal(id: &str, roles: &[RoleRow], project: Option<&str>) -> Principal {
+    Principal {
+        scopes: None,
+        workload: false,
+        id: id.into(),
+        org: codes(organisation_roles(roles)),
+        here: codes(roles_here(roles, project)),
     }
 }
 
@@ -142,22 +149,25 @@ pub fn roles_here(roles: &[RoleRow], project: Option<&str>) -> Vec<Role> {
         .collect()
 }
 
-/// When two people last became one for a week: one set up the other's account, a third set both anew, or one gave the other a
-/// role (by hand, or by a rule that they made).
+/// When two people last became one for a week: one made an account or a link for the other, a third set both anew, or one gave the
+/// other a role (by hand, or by a rule that they made). What was taken back or done over since counts all the same.
 pub async fn linked_at(
     console: &Console,
     db: &mut impl Sql,
     one: &Person,
-    roles: &[RoleRow],
     other: &str,
 ) -> Result<Option<Moment>, Error> {
-    let (now, key) = (console.now(), console.seal_key());
-    let theirs = store::roles_of(db, other, now, key).await?;
-    let given = |rows: &[RoleRow], by: &str| {
-        rows.iter().filter(|row| row.given_by.as_deref() == Some(by)).map(|row| row.valid_from).max()
-    };
-    let set_up = store::find(db, other, key).await?.and_then(|other| linked_by_set_up(one, &other));
-    Ok([set_up, given(roles, other), given(&theirs, &one.id)].into_iter().flatten().max())
+    let (since, key) = (console.now() - LINKED, console.seal_key());
+    let Some(other) = store::find(db, other, key).await? else { return Ok(None) };
+    let mut latest = linked_by_set_up(one, &other);
+    for (whose, by) in [(&one.id, &other.id), (&other.id, &one.id)] {
+        let given = store::roles_of_since(db, whose, since, key).await?;
+        let given = given.iter().filter(|row| row.given_by.as_ref() == Some(by)).map(|row| row.valid_from).max();
+        let links = store::links_since(db, whose, since, key).await?;
+        let linked = links.iter().filter(|link| link.created_by.as_ref() == Some(by)).map(|link| link.created_at).max();
+        latest = latest.max(given).max(linked);
+    }
+    Ok(latest)
 }
 
 /// When one of two people last set up the other's account, or a third one set both anew.

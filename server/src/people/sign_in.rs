@@ -85,7 +85,7 @@ pub async fn open_session(
     if !now_is.is_some_and(|now_is| now_is.is_active() && now_is.password_hash == person.password_hash) {
         return Err(tx.refuse(Event::new(Action::SignIn).on(about(person)), Refusal::WrongCredentials).await);
     }
-    if method == PASSWORD && providers::store::any(&mut tx, console.seal_key()).await? {
+    if method == PASSWORD && providers::store::any(&mut tx).await? {
         // An emergency account, while a provider is used: nobody does that unnoticed.
         let told = overseers(console, &mut tx).await?;
         let told: Vec<&str> = told.iter().map(String::as_str).filter(|id| *id != person.id).collect();
@@ -408,7 +408,8 @@ pub(super) async fn use_up_link(
     tx.seal(&link)?;
     let mut events = vec![event];
     events.extend(close_links(console, tx, &person.id, Some(&link.id)).await?);
-    let person = Person { password_hash: hash, joined_at: person.joined_at.or(Some(now)), ..person };
+    let password_hash = hash.or(person.password_hash);
+    let person = Person { password_hash, joined_at: person.joined_at.or(Some(now)), ..person };
     store::save(tx, &person).await?;
     tx.seal(&person)?;
     events.extend(close_sessions(console, tx, &person.id, None).await?);
@@ -467,6 +468,7 @@ pub async fn make_administrator(
         disabled_at: None,
         set_up_by: None,
         set_up_at: None,
+        factor_at: None,
         event_seq: 0,
         row_mac: Vec::new(),
     };

@@ -19,6 +19,9 @@ pub struct Person {
     pub disabled_at: Option<Moment>,
     pub set_up_by: Option<String>,
     pub set_up_at: Option<Moment>,
+    /// When a way to sign in was added last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub factor_at: Option<Moment>,
     #[serde(skip)]
     pub event_seq: i64,
     #[serde(skip)]
@@ -32,9 +35,10 @@ impl Person {
         self.joined_at.is_some() && self.disabled_at.is_none()
     }
 
-    /// Since when the account counts: a factor that somebody else made possible to set anew counts as a new account.
+    /// Since when the account counts: a factor that somebody else made possible to set anew, or that was added, counts as a new
+    /// account.
     pub fn counts_since(&self) -> Moment {
-        self.joined_at.unwrap_or(self.created_at).max(self.set_up_at.unwrap_or(self.created_at))
+        [self.joined_at, self.set_up_at, self.factor_at].into_iter().flatten().fold(self.created_at, Moment::max)
     }
 }
 
@@ -133,7 +137,7 @@ impl Session {
 }
 
 const PERSON: &str = "SELECT id, login, name, password_hash, created_at, joined_at, disabled_at, set_up_by, set_up_at, \
-                      event_seq, row_mac FROM people";
+                      factor_at, event_seq, row_mac FROM people";
 const ROLE: &str =
     "SELECT id, person_id, project_id, role, given_by, rule_id, valid_from, valid_to, event_seq, row_mac FROM roles";
 const MEMBERSHIP: &str =
@@ -184,7 +188,7 @@ pub async fn list(db: &mut impl Sql) -> Result<Vec<Person>> {
 pub async fn insert(tx: &mut impl Sql, person: &Person) -> Result<u64> {
     tx.sql(
         "INSERT INTO people (id, login, name, password_hash, created_at, joined_at, disabled_at, set_up_by, set_up_at, \
-         event_seq, row_mac) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING",
+         factor_at, event_seq, row_mac) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT DO NOTHING",
     )
     .bind(person.id.clone())
     .bind(person.login.clone())
@@ -195,6 +199,7 @@ pub async fn insert(tx: &mut impl Sql, person: &Person) -> Result<u64> {
     .bind(person.disabled_at)
     .bind(person.set_up_by.clone())
     .bind(person.set_up_at)
+    .bind(person.factor_at)
     .bind(person.event_seq)
     .bind(person.row_mac.clone())
     .execute()
@@ -204,7 +209,7 @@ pub async fn insert(tx: &mut impl Sql, person: &Person) -> Result<u64> {
 pub async fn save(tx: &mut impl Sql, person: &Person) -> Result<u64> {
     tx.sql(
         "UPDATE people SET name = $1, password_hash = $2, joined_at = $3, disabled_at = $4, set_up_by = $5, \
-         set_up_at = $6 WHERE id = $7",
+         set_up_at = $6, factor_at = $7 WHERE id = $8",
     )
     .bind(person.name.clone())
     .bind(person.password_hash.clone())
@@ -212,6 +217,7 @@ pub async fn save(tx: &mut impl Sql, person: &Person) -> Result<u64> {
     .bind(person.disabled_at)
     .bind(person.set_up_by.clone())
     .bind(person.set_up_at)
+    .bind(person.factor_at)
     .bind(person.id.clone())
     .execute()
     .await
@@ -228,6 +234,24 @@ pub async fn roles_of(db: &mut impl Sql, person: &str, now: Moment, key: &Secret
         .bind(now)
         .all()
         .await?;
+    Ok(rows.into_iter().filter_map(|row| check(row, key)).collect())
+}
+
+/// Roles that somebody got since then, whether they still hold or not.
+pub async fn roles_of_since(db: &mut impl Sql, person: &str, since: Moment, key: &Secret) -> Result<Vec<RoleRow>> {
+    let rows: Vec<RoleRow> = db
+        .sql(select(ROLE, " WHERE person_id = $1 AND valid_from > $2 ORDER BY id"))
+        .bind(person.to_owned())
+        .bind(since)
+        .all()
+        .await?;
+    Ok(rows.into_iter().filter_map(|row| check(row, key)).collect())
+}
+
+/// Roles of everybody that held at some time since then.
+pub async fn roles_since(db: &mut impl Sql, since: Moment, key: &Secret) -> Result<Vec<RoleRow>> {
+    let rows: Vec<RoleRow> =
+        db.sql(select(ROLE, " WHERE valid_to IS NULL OR valid_to > $1 ORDER BY id")).bind(since).all().await?;
     Ok(rows.into_iter().filter_map(|row| check(row, key)).collect())
 }
 
@@ -275,6 +299,15 @@ pub async fn insert_role(tx: &mut impl Sql, role: &RoleRow) -> Result<u64> {
 pub async fn close_role(tx: &mut impl Sql, id: &str, at: Moment) -> Result<u64> {
     tx.sql("UPDATE roles SET valid_to = $1 WHERE id = $2 AND (valid_to IS NULL OR valid_to > $1)")
         .bind(at)
+        .bind(id.to_owned())
+        .execute()
+        .await
+}
+
+/// Lets a role end earlier than it would.
+pub async fn shorten_role(tx: &mut impl Sql, id: &str, until: Moment) -> Result<u64> {
+    tx.sql("UPDATE roles SET valid_to = $1 WHERE id = $2 AND (valid_to IS NULL OR valid_to > $1)")
+        .bind(until)
         .bind(id.to_owned())
         .execute()
         .await
@@ -358,6 +391,17 @@ pub async fn find_link_by_id(db: &mut impl Sql, id: &str, key: &Secret) -> Resul
     Ok(row.and_then(|row| check(row, key)))
 }
 
+/// Links that were made for a person since then, used or not.
+pub async fn links_since(db: &mut impl Sql, person: &str, since: Moment, key: &Secret) -> Result<Vec<Link>> {
+    let rows: Vec<Link> = db
+        .sql(select(LINK, " WHERE person_id = $1 AND created_at > $2 ORDER BY id"))
+        .bind(person.to_owned())
+        .bind(since)
+        .all()
+        .await?;
+    Ok(rows.into_iter().filter_map(|row| check(row, key)).collect())
+}
+
 /// Links of a person that were not used yet.
 pub async fn open_links(db: &mut impl Sql, person: &str, key: &Secret) -> Result<Vec<Link>> {
     let rows: Vec<Link> = db
@@ -406,10 +450,10 @@ pub async fn find_session_by_id(db: &mut impl Sql, id: &str, key: &Secret) -> Re
     Ok(row.and_then(|row| check(row, key)))
 }
 
-/// Sessions that are open now, newest first.
+/// Sessions that are open now, in the order in which they are closed.
 pub async fn sessions_of(db: &mut impl Sql, person: &str, now: Moment, key: &Secret) -> Result<Vec<Session>> {
     let rows: Vec<Session> = db
-        .sql(select(SESSION, " WHERE person_id = $1 AND revoked_at IS NULL AND expires_at > $2 ORDER BY id DESC"))
+        .sql(select(SESSION, " WHERE person_id = $1 AND revoked_at IS NULL AND expires_at > $2 ORDER BY id"))
         .bind(person.to_owned())
         .bind(now)
         .all()

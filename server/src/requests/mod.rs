@@ -83,7 +83,7 @@ async fn may_take(
     let signers: Vec<&str> = request.standing(decisions).map(|decision| decision.person_id.as_str()).collect();
     let mut linked = Vec::new();
     for other in signers.iter().copied().chain([request.requester_id.as_str()]).filter(|other| *other != person.id) {
-        linked.extend(people::linked_at(console, db, person, &rows, other).await?);
+        linked.extend(people::linked_at(console, db, person, other).await?);
     }
     let workload = match &request.workload_id {
         Some(workload) => workloads::store::find(db, workload, key).await?,

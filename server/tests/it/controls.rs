@@ -161,22 +161,16 @@ story!(two_who_confirm_at_once_do_it_once, |world| {
     assert_eq!(roles(&cast, "jonas").await, ["lead"]);
 });
 
-story!(only_a_team_that_keeps_workloads_needs_two_for_a_member, |world| {
+story!(a_new_member_of_a_team_waits_also_before_it_keeps_anything, |world| {
     let cast = Cast::new(world).await;
     grown(&cast).await;
     let anna = cast.caller("anna").await;
     let (idle, _) = people::create_team(&cast.console, &anna, "idle", "Idle").await.unwrap();
     let added = people::add_member(&cast.console, &anna, &idle, cast.id("anna")).await.unwrap();
-    assert!(matches!(added, Submitted::Done(_)), "it opens nothing");
-    let iris = cast.caller("iris").await;
-    let environment = cast.environments[0].clone();
-    let project = cast.project().await;
-    server::workloads::create_workload(&cast.console, &iris, &project, &environment, "worker", "Worker", &cast.team)
-        .await
-        .unwrap();
-    let added = people::add_member(&cast.console, &anna, &cast.team, cast.id("anna")).await.unwrap();
-    let Submitted::Waits { id, .. } = added else { panic!("its members issue client secrets") };
+    let Submitted::Waits { id, .. } = added else { panic!("a workload may come to it later") };
     confirm(&cast, "mara", &id).await.unwrap();
+    let again = people::add_member(&cast.console, &anna, &idle, cast.id("anna")).await;
+    assert!(matches!(again, Err(Error::Conflict(Conflict::AlreadyDone))));
 });
 
 story!(a_role_ends_on_its_day_and_its_end_moves_only_nearer_alone, |world| {
@@ -246,4 +240,85 @@ story!(the_page_shows_what_it_loosens_and_who_confirms, |world| {
     // A day that is none loses nothing.
     let odd = anna.post(&path, &[("role", "lead"), ("project", ""), ("until", "soon")]).await;
     assert_eq!(odd.status, StatusCode::UNPROCESSABLE_ENTITY);
+});
+
+story!(whoever_removes_the_others_is_not_alone_by_that, |world| {
+    let cast = Cast::new(world).await;
+    grown(&cast).await;
+    let anna = cast.caller("anna").await;
+    people::disable_person(&cast.console, &anna, cast.id("mara")).await.unwrap();
+    for role in cast.caller("ewa").await.roles {
+        people::remove_role(&cast.console, &anna, &role.id).await.unwrap();
+    }
+    proposed(&cast, "jonas", Role::Security).await;
+    assert!(roles(&cast, "jonas").await.is_empty(), "nobody is there to confirm it: it waits");
+    assert!(matches!(
+        people::enable_person(&cast.console, &anna, cast.id("mara")).await.unwrap(),
+        Submitted::Waits { .. }
+    ));
+    cast.world.clock.advance(TimeDelta::days(7));
+    let given = people::assign_role(&cast.console, &anna, cast.id("jonas"), Role::Security, None, None).await.unwrap();
+    assert!(matches!(given, Submitted::Done(_)), "a single person is not locked out for ever");
+});
+
+story!(an_alias_of_whoever_gains_is_no_second_person, |world| {
+    let cast = Cast::new(world).await;
+    grown(&cast).await;
+    let anna = cast.caller("anna").await;
+    // Mara becomes an administrator, invites a puppet, and has Anna propose it.
+    let id = proposed(&cast, "mara", Role::Admin).await;
+    confirm(&cast, "ewa", &id).await.unwrap();
+    cast.world.clock.advance(TimeDelta::days(8));
+    let mara = cast.caller("mara").await;
+    let (puppet, link, _) = people::invite_person(&cast.console, &mara, "puppet", "A Puppet").await.unwrap();
+    let password = zeroize::Zeroizing::new(crate::cast::PASSWORD.to_owned());
+    people::use_link(&cast.console, &server::audit::event::Who::anonymous(), &link, password).await.unwrap();
+    let given = people::assign_role(&cast.console, &anna, &puppet, Role::Lead, None, None).await.unwrap();
+    let Submitted::Waits { id, .. } = given else { panic!("it loosens") };
+    assert_eq!(confirm(&cast, "mara", &id).await, refused(Refusal::LinkedAccounts));
+    // Another link by somebody else does not erase that she made the account.
+    people::reset_password(&cast.console, &anna, &puppet).await.unwrap();
+    assert_eq!(confirm(&cast, "mara", &id).await, refused(Refusal::LinkedAccounts));
+    confirm(&cast, "ewa", &id).await.unwrap();
+});
+
+story!(a_proposal_ends_with_its_proposers_role, |world| {
+    let cast = Cast::new(world).await;
+    grown(&cast).await;
+    let id = proposed(&cast, "lucia", Role::Admin).await;
+    confirm(&cast, "mara", &id).await.unwrap();
+    cast.world.clock.advance(TimeDelta::days(8));
+    let lucia = cast.caller("lucia").await;
+    let given = people::assign_role(&cast.console, &lucia, cast.id("jonas"), Role::Lead, None, None).await.unwrap();
+    let Submitted::Waits { id, .. } = given else { panic!("it loosens") };
+    let anna = cast.caller("anna").await;
+    people::remove_role(&cast.console, &anna, &lucia.roles[0].id).await.unwrap();
+    assert_eq!(confirm(&cast, "mara", &id).await, refused(Refusal::WorldChanged));
+});
+
+story!(proposals_of_one_person_do_not_drown_the_others, |world| {
+    let cast = Cast::new(world).await;
+    grown(&cast).await;
+    let anna = cast.caller("anna").await;
+    let give = |days| {
+        let until = Some(cast.console.now() + TimeDelta::days(days));
+        people::assign_role(&cast.console, &anna, cast.id("jonas"), Role::Lead, None, until)
+    };
+    for days in 1..=20 {
+        give(days).await.unwrap();
+    }
+    assert_eq!(give(21).await.err(), Some(Error::Refused(Refusal::ManyProposals)));
+});
+
+story!(the_last_administrator_does_not_expire, |world| {
+    let cast = Cast::new(world).await;
+    let anna = cast.caller("anna").await;
+    let until = Some(cast.console.now() + TimeDelta::days(1));
+    let ends = people::assign_role(&cast.console, &anna, cast.id("anna"), Role::Admin, None, until).await;
+    assert!(matches!(ends, Err(Error::Invalid(_))));
+    // One who will not be there tomorrow is not the one who stays.
+    people::assign_role(&cast.console, &anna, cast.id("lucia"), Role::Admin, None, until).await.unwrap();
+    let role = anna.roles.iter().find(|row| row.role == "admin").unwrap();
+    let taken = people::remove_role(&cast.console, &anna, &role.id).await;
+    assert_eq!(taken.err(), Some(Error::Refused(Refusal::LastAdministrator)));
 });

@@ -199,7 +199,7 @@ story!(every_change_refuses_the_wrong_role_and_says_so_in_the_trail, |world| {
         max_age: None,
     };
     let secret_of_client = zeroize::Zeroizing::new("s".to_owned());
-    server::people::providers::set_provider(&cast.console, &anna, None, settings, secret_of_client).await.unwrap();
+    server::people::providers::add_provider(&cast.console, &anna, settings, secret_of_client).await.unwrap();
     let provider = {
         let mut db = cast.console.read().await.unwrap();
         let rows = server::people::providers::store::providers(&mut db, cast.console.seal_key()).await.unwrap();

@@ -69,7 +69,7 @@ impl Scene {
         let cast = Cast::new(world).await;
         let anna = cast.caller("anna").await;
         providers::name_emergency_account(&cast.console, &anna, cast.id("anna")).await.unwrap();
-        let set = providers::set_provider(&cast.console, &anna, None, settings(&provider), secret()).await.unwrap();
+        let set = providers::add_provider(&cast.console, &anna, settings(&provider), secret()).await.unwrap();
         assert!(matches!(set, Submitted::Done(_)), "in the first days one person acts alone");
         let mut db = cast.console.read().await.unwrap();
         let rows = store::providers(&mut db, cast.console.seal_key()).await.unwrap();
@@ -82,7 +82,16 @@ impl Scene {
         let mut new = settings(&self.provider);
         change(&mut new);
         let anna = self.cast.caller("anna").await;
-        providers::set_provider(&self.cast.console, &anna, Some(&self.id), new, Zeroizing::default()).await.unwrap();
+        let seen = self.seen().await;
+        providers::change_provider(&self.cast.console, &anna, &self.id, &seen, new, Zeroizing::default())
+            .await
+            .unwrap();
+    }
+
+    /// The row that settings are changed from.
+    async fn seen(&self) -> String {
+        let mut db = self.cast.console.read().await.unwrap();
+        store::find(&mut db, &self.id, self.cast.console.seal_key()).await.unwrap().unwrap().id
     }
 
     async fn rule(&self, group: &str, gives: Gives) -> String {
@@ -552,7 +561,7 @@ story!(no_provider_without_a_way_in_when_it_is_down, |world| {
     let cast = Cast::new(world).await;
     let provider = Provider::start().await;
     let anna = cast.caller("anna").await;
-    let set = || providers::set_provider(&cast.console, &anna, None, settings(&provider), secret());
+    let set = || providers::add_provider(&cast.console, &anna, settings(&provider), secret());
     assert!(matches!(set().await, Err(Error::Invalid(_))), "an emergency account first");
     providers::name_emergency_account(&cast.console, &anna, cast.id("jonas")).await.unwrap();
     assert!(matches!(set().await, Err(Error::Invalid(_))), "who administers");
@@ -560,7 +569,7 @@ story!(no_provider_without_a_way_in_when_it_is_down, |world| {
     set().await.unwrap();
     assert!(matches!(set().await, Err(Error::Invalid(_))), "one provider for one issuer");
     let jonas = cast.caller("jonas").await;
-    let theirs = providers::set_provider(&cast.console, &jonas, None, settings(&provider), secret()).await;
+    let theirs = providers::add_provider(&cast.console, &jonas, settings(&provider), secret()).await;
     assert_eq!(theirs.err(), Some(Error::Refused(Refusal::NoRule)));
 });
 
@@ -710,4 +719,238 @@ story!(the_clients_secret_is_stored_wrapped_and_shown_nowhere, |world| {
     assert!(asked.text.contains("EdDSA") && asked.text.contains("answers"), "{}", asked.text);
     let private = anna.post("/providers", &[("issuer", "https://10.0.0.1"), ("do", "check")]).await;
     assert!(private.text.contains("cannot be used"), "nothing private is reached");
+});
+
+story!(two_administrators_who_change_settings_see_each_other, |world| {
+    let scene = Scene::new(world).await;
+    let mut anna = Browser::signed_in(&scene.router, "anna").await;
+    let path = format!("/providers/{}", scene.id);
+    let first = scene.seen().await;
+    let issuer = scene.provider.issuer();
+    let form = |seen: &str, name: &str| {
+        [
+            ("seen", seen.to_owned()),
+            ("name", name.to_owned()),
+            ("issuer", issuer.clone()),
+            ("client_id", CLIENT.to_owned()),
+            ("groups_claim", "groups".to_owned()),
+            ("admits", "yes".to_owned()),
+            ("do", "set".to_owned()),
+        ]
+    };
+    let sent = form(&first, "Renamed ID");
+    let sent: Vec<(&str, &str)> = sent.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    assert_eq!(
+        anna.post(&path, &sent).await.status,
+        StatusCode::SEE_OTHER,
+        "a name tightens nothing and loosens nothing"
+    );
+    let late = form(&first, "Another name");
+    let late: Vec<(&str, &str)> = late.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let refused = anna.post(&path, &late).await;
+    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(refused.text.contains("Somebody changed these settings") && refused.text.contains("Another name"));
+    let again = form(&scene.seen().await, "Another name");
+    let again: Vec<(&str, &str)> = again.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    assert_eq!(anna.post(&path, &again).await.status, StatusCode::SEE_OTHER);
+    let checked = server::audit::state::check(scene.cast.console.db(), scene.cast.console.seal_key()).await.unwrap();
+    assert_eq!(checked.wrong, Vec::<String>::new());
+});
+
+story!(a_clock_that_is_a_minute_off_shuts_nobody_out, |world| {
+    let scene = Scene::new(world).await;
+    for (off, good) in [(-60, true), (60, true), (121, false), (-601, false)] {
+        scene.cast.world.clock.advance(TimeDelta::seconds(61));
+        let mut leaving = scene.leave().await;
+        let mut claims = scene.claims(&leaving, "noor");
+        let there = scene.cast.console.now().timestamp() + off;
+        merge(&mut claims, &json!({ "iat": there, "exp": there + 60 }));
+        scene.provider.says(Script { claims, ..Script::default() });
+        let back = scene.back(&leaving, &leaving.state);
+        let wanted = if good { StatusCode::SEE_OTHER } else { StatusCode::FORBIDDEN };
+        assert_eq!(leaving.browser.get(&back).await.status, wanted, "{off} seconds");
+    }
+});
+
+story!(a_link_for_a_new_password_lets_no_other_identity_in, |world| {
+    let scene = Scene::new(world).await;
+    let anna = scene.cast.caller("anna").await;
+    let (link, _) = people::reset_password(&scene.cast.console, &anna, scene.cast.id("iris")).await.unwrap();
+    let mut browser = Browser::new(&scene.router);
+    let page = browser.get(&format!("/link/{}", *link)).await;
+    assert!(!page.text.contains("new_password"), "no password for her here");
+    let begun = browser.get(&format!("/sign-in/provider/{}?link={}", scene.id, *link)).await;
+    assert_eq!(begun.status, StatusCode::FORBIDDEN);
+    // Also where the way there was begun before: an invitation that was used meanwhile.
+    let (_, invitation, _) = people::invite_person(&scene.cast.console, &anna, "nils", "Nils New").await.unwrap();
+    let query = format!("?link={}", *invitation);
+    let first = scene.leave_by(Browser::new(&scene.router), &query).await;
+    let second = scene.leave_by(Browser::new(&scene.router), &query).await;
+    assert_eq!(scene.come_back(first, "nils-there", &[]).await.1.status, StatusCode::SEE_OTHER);
+    let (_, late) = scene.come_back(second, "mallory", &[]).await;
+    assert_eq!(late.status, StatusCode::FORBIDDEN);
+    let nils = scene.person("nils").await.unwrap();
+    let mut db = scene.cast.console.read().await.unwrap();
+    let identities = store::identities_of(&mut db, &nils.id, scene.cast.console.seal_key()).await.unwrap();
+    assert_eq!(identities.len(), 1);
+});
+
+story!(an_identity_that_was_taken_makes_no_second_account, |world| {
+    let scene = Scene::new(world).await;
+    scene.rule("leads", Gives::Role { role: Role::Lead, project: None }).await;
+    scene.sign_in("noor", &["leads"]).await;
+    let noor = scene.person("noor").await.unwrap();
+    let anna = scene.cast.caller("anna").await;
+    people::disable_person(&scene.cast.console, &anna, &noor.id).await.unwrap();
+    let id = {
+        let mut db = scene.cast.console.read().await.unwrap();
+        store::identities_of(&mut db, &noor.id, scene.cast.console.seal_key()).await.unwrap()[0].id.clone()
+    };
+    providers::unlink_identity(&scene.cast.console, &anna, &id).await.unwrap();
+    let (_, answer) = scene.sign_in("noor", &["leads"]).await;
+    assert!(answer.text.contains(&Refusal::IdentityTaken.to_string()), "{}", answer.text);
+    assert!(scene.person("noor-2").await.is_none());
+    let (_, invitation, _) = people::invite_person(&scene.cast.console, &anna, "nils", "Nils New").await.unwrap();
+    let leaving = scene.leave_by(Browser::new(&scene.router), &format!("?link={}", *invitation)).await;
+    assert_eq!(scene.come_back(leaving, "noor", &[]).await.1.status, StatusCode::FORBIDDEN);
+});
+
+story!(what_binds_an_identity_begins_on_a_page_of_ours, |world| {
+    let scene = Scene::new(world).await;
+    let mut anna = Browser::signed_in(&scene.router, "anna").await;
+    let path = format!("/account/identities/link/{}", scene.id);
+    for elsewhere in ["cross-site", "same-site", "none"] {
+        let sent = anna.send(Method::GET, &path, &[], &[("sec-fetch-site", elsewhere)]).await;
+        assert_eq!(sent.status, StatusCode::FORBIDDEN, "{elsewhere}");
+    }
+    let own = anna.send(Method::GET, &path, &[], &[("sec-fetch-site", "same-origin")]).await;
+    assert_eq!(own.status, StatusCode::SEE_OTHER);
+    // A new way in decides nothing in production for a day, and is told.
+    let before = scene.cast.person("anna").await.counts_since();
+    let leaving = Scene::left(anna, &own);
+    scene.come_back(leaving, "anna-there", &[]).await;
+    assert!(scene.cast.person("anna").await.counts_since() > before);
+    let mut db = scene.cast.console.read().await.unwrap();
+    let id = scene.cast.id("anna");
+    assert!(server::notifications::store::has(&mut db, id, "identity.linked", id).await.unwrap());
+});
+
+story!(a_sign_in_on_the_way_does_not_outlive_its_provider, |world| {
+    let scene = Scene::new(world).await;
+    let leaving = scene.leave().await;
+    let claims = scene.claims(&leaving, "noor");
+    scene.provider.says(Script { claims, ..Script::default() });
+    scene.change(|settings| settings.acr = Some("mfa".into())).await;
+    // The settings of the moment count: this answer has no such context.
+    let (_, answer) = scene.come_back(leaving, "noor", &[]).await;
+    assert_eq!(answer.status, StatusCode::FORBIDDEN);
+    let (row, vouched) = {
+        let mut db = scene.cast.console.read().await.unwrap();
+        let row = store::find(&mut db, &scene.id, scene.cast.console.seal_key()).await.unwrap().unwrap();
+        let vouched = providers::claims::Vouched {
+            issuer: row.issuer.clone(),
+            subject: "noor".into(),
+            sid: None,
+            name: None,
+            wished_login: Some("noor".into()),
+            groups: Default::default(),
+            acr: None,
+            auth_time: None,
+        };
+        (row, vouched)
+    };
+    let anna = scene.cast.caller("anna").await;
+    providers::remove_provider(&scene.cast.console, &anna, &scene.id).await.unwrap();
+    let origin = server::audit::event::Who::anonymous();
+    let late = providers::flow::sign_in(
+        &scene.cast.console,
+        &origin,
+        &row,
+        &vouched,
+        &providers::flow::Purpose::SignIn,
+        vec![7; 32],
+    );
+    assert_eq!(late.await.err(), Some(Error::Refused(Refusal::SignInStale)));
+    assert!(scene.person("noor").await.is_none());
+});
+
+story!(two_providers_have_to_name_themselves, |world| {
+    let scene = Scene::new(world).await;
+    scene.provider.names_itself(false);
+    let other = Provider::start().await;
+    let anna = scene.cast.caller("anna").await;
+    providers::add_provider(&scene.cast.console, &anna, settings(&other), secret()).await.unwrap();
+    let mut leaving = scene.leave().await;
+    let claims = scene.claims(&leaving, "noor");
+    scene.provider.says(Script { claims, ..Script::default() });
+    let query = [("state", leaving.state.as_str()), ("code", "c")];
+    let path = format!("/sign-in/return?{}", serde_urlencoded::to_string(query).unwrap());
+    assert_eq!(leaving.browser.get(&path).await.status, StatusCode::FORBIDDEN);
+    let another = scene.provider.issuer().replace("127.0.0.1", "localhost");
+    let changed = Settings { issuer: another, ..settings(&scene.provider) };
+    let seen = scene.seen().await;
+    let moved = providers::change_provider(&scene.cast.console, &anna, &scene.id, &seen, changed, Zeroizing::default());
+    assert!(matches!(moved.await, Err(Error::Invalid(_))), "another issuer is another provider");
+});
+
+story!(a_broken_seal_opens_no_other_way_in, |world| {
+    let scene = Scene::new(world).await;
+    scene.cast.world.as_database_owner(&["UPDATE identity_providers SET name = 'x'"]).await;
+    let mut browser = Browser::new(&scene.router);
+    let answer = browser.post("/sign-in", &[("login", "jonas"), ("password", PASSWORD)]).await;
+    assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
+});
+
+story!(a_role_by_a_group_stays_one_when_it_ends_earlier, |world| {
+    let scene = Scene::new(world).await;
+    let rule = scene.rule("leads", Gives::Role { role: Role::Lead, project: None }).await;
+    scene.sign_in("noor", &["leads"]).await;
+    let noor = scene.person("noor").await.unwrap();
+    let anna = scene.cast.caller("anna").await;
+    let far = Some(scene.cast.console.now() + TimeDelta::days(9000));
+    people::assign_role(&scene.cast.console, &anna, &noor.id, Role::Lead, None, far).await.unwrap();
+    groups::remove_group_rule(&scene.cast.console, &anna, &rule).await.unwrap();
+    assert!(scene.roles("noor").await.is_empty(), "it was the group’s and went with it");
+    let checked = server::audit::state::check(scene.cast.console.db(), scene.cast.console.seal_key()).await.unwrap();
+    assert_eq!(checked.wrong, Vec::<String>::new());
+});
+
+story!(tokens_of_an_identity_end_with_it, |world| {
+    let scene = Scene::new(world).await;
+    let (mut browser, _) = scene.sign_in("noor", &[]).await;
+    let form = [("name", "script"), ("scope", "access:read"), ("days", "30")];
+    let made = browser.post("/account/tokens", &form).await.text;
+    let token = made.split("csp_").nth(1).unwrap().split('<').next().unwrap().to_owned();
+    let call = async || {
+        let mut program = Browser::new(&scene.router);
+        let bearer = format!("Bearer csp_{token}");
+        program.send(Method::GET, "/api/v1/requests", &[], &[("authorization", &bearer)]).await.status
+    };
+    assert_eq!(call().await, StatusCode::OK);
+    // The session that it was made in is long over.
+    scene.cast.world.clock.advance(TimeDelta::hours(10));
+    assert_eq!(call().await, StatusCode::OK);
+    let noor = scene.person("noor").await.unwrap();
+    let id = {
+        let mut db = scene.cast.console.read().await.unwrap();
+        store::identities_of(&mut db, &noor.id, scene.cast.console.seal_key()).await.unwrap()[0].id.clone()
+    };
+    let anna = scene.cast.caller("anna").await;
+    providers::unlink_identity(&scene.cast.console, &anna, &id).await.unwrap();
+    assert_eq!(call().await, StatusCode::UNAUTHORIZED);
+});
+
+story!(the_way_in_for_emergencies_is_kept, |world| {
+    let scene = Scene::new(world).await;
+    let anna = scene.cast.caller("anna").await;
+    people::assign_role(&scene.cast.console, &anna, scene.cast.id("jonas"), Role::Admin, None, None).await.unwrap();
+    let jonas = scene.cast.caller("jonas").await;
+    // There is another administrator, and no other emergency account.
+    let disabled = people::disable_person(&scene.cast.console, &jonas, scene.cast.id("anna")).await;
+    assert_eq!(disabled.err(), Some(Error::Refused(Refusal::LastAdministrator)));
+    let role = anna.roles.iter().find(|row| row.role == "admin").unwrap();
+    let taken = people::remove_role(&scene.cast.console, &jonas, &role.id).await;
+    assert_eq!(taken.err(), Some(Error::Refused(Refusal::LastAdministrator)));
+    providers::name_emergency_account(&scene.cast.console, &anna, scene.cast.id("jonas")).await.unwrap();
+    people::disable_person(&scene.cast.console, &jonas, scene.cast.id("anna")).await.unwrap();
 });

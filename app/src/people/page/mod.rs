@@ -309,7 +309,7 @@ pub fn person(shell: &Shell, view: Person) -> String {
             {identities}
             {sessions}
             {tokens}
-            {ui::clause("h-manage", "Change", "A role, and a team that keeps workloads, wait for a second person.", manage)}
+            {ui::clause("h-manage", "Change", "What is given here waits for a second person.", manage)}
             {ui::clause("h-disable", "Disable", "", disable)}
         }
         .into_any()

@@ -172,6 +172,8 @@ pub struct DryRun {
 
 pub struct ProviderView {
     pub id: String,
+    /// The row that the settings are changed from.
+    pub seen: String,
     pub name: String,
     pub issuer: String,
     pub set_by: String,
@@ -252,6 +254,7 @@ pub fn provider(shell: &Shell, view: ProviderView, form: &Form) -> String {
             None => view! {
                 {view.checked.map(checked)}
                 <form class="sheet" method="post" action=base.clone()>
+                    <input type="hidden" name="seen" value=view.seen />
                     {settings(form, false)}
                     <div class="actions">
                         <button class="button" type="submit" name="do" value="set">"Save the settings"</button>

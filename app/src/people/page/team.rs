@@ -47,7 +47,6 @@ pub fn team(shell: &Shell, view: Team) -> String {
     let title = view.name.clone();
     ui::page(shell, &title, None, move || {
         let managed = view.manage.is_none();
-        let acts = view.workloads.iter().any(|workload| !workload.disabled);
         let count = view.members.len();
         let members = view
             .members
@@ -83,11 +82,7 @@ pub fn team(shell: &Shell, view: Team) -> String {
             })
             .collect::<Vec<_>>();
         let (no_projects, no_workloads) = (projects.is_empty(), workloads.is_empty());
-        let hint = if acts {
-            "It keeps workloads, so that belonging to it opens something: somebody else confirms a new member."
-        } else {
-            "It keeps no workload: belonging to it opens nothing, and acts at once."
-        };
+        let hint = "Members issue client secrets for its workloads: somebody else confirms a new one.";
         let add = match view.manage {
             Some(why) => view! { <p class="muted">{why.to_string()}</p> }.into_any(),
             None if view.others.is_empty() => ui::text("Everybody belongs to it."),

@@ -144,9 +144,8 @@ pub fn read(
     })
     .set_auth_time_verifier_fn(|at| match (settings.max_age, at) {
         (Some(_), None) => Err("missing".into()),
-        (Some(seconds), Some(at)) if at < now - TimeDelta::seconds(seconds.into()) - SKEW || at > now + SKEW => {
-            Err("too long ago".into())
-        }
+        (_, Some(at)) if at > now + SKEW => Err("in the future".into()),
+        (Some(seconds), Some(at)) if at < now - TimeDelta::seconds(seconds.into()) - SKEW => Err("too long ago".into()),
         _ => Ok(()),
     });
     let claims = token.claims(&verifier, nonce).map_err(flaw)?;
@@ -183,8 +182,9 @@ pub fn read(
         name: name.and_then(|name| app::people::model::display(&name).ok()),
         wished_login: claims.preferred_username().map(|name| name.to_string()),
         groups: groups(rest.get(&settings.groups_claim))?,
-        acr: claims.auth_context_ref().map(|acr| acr.to_string()),
-        auth_time: claims.auth_time(),
+        acr: claims.auth_context_ref().map(|acr| acr.to_string()).filter(|acr| acr.len() <= 255),
+        // Whole seconds, as both databases keep them.
+        auth_time: claims.auth_time().and_then(|at| Moment::from_timestamp(at.timestamp(), 0)),
     })
 }
 

@@ -17,10 +17,11 @@ use crate::{
         ledger::{Receipt, Tx},
     },
     console::Console,
+    notifications,
 };
 use app::{
     audit::action::Action,
-    error::{Error, Refusal},
+    error::{Conflict, Error, Refusal},
     id::{IdentityId, PersonId},
     people::provider::free_login,
     time::Moment,
@@ -188,8 +189,9 @@ pub async fn finish(
     let Ok(metadata) = console.providers.of(&console.reach, &row.issuer, now).await else {
         return Err(refuse(console, who, &row, Flaw::Silent).await);
     };
-    // Against a mix-up of two providers: the answer names who gave it.
-    let names_itself = metadata.additional_metadata().authorization_response_iss_parameter_supported;
+    // Against a mix-up of two providers (RFC 9700, 4.4): the answer names who gave it. Where there are several, each has to.
+    let several = store::providers(&mut console.read().await?, console.seal_key()).await?.len() > 1;
+    let names_itself = several || metadata.additional_metadata().authorization_response_iss_parameter_supported;
     if answer.iss.as_ref().is_some_and(|iss| *iss != row.issuer) || names_itself && answer.iss.is_none() {
         return Err(refuse(console, who, &row, Flaw::Issuer).await);
     }
@@ -257,6 +259,11 @@ pub async fn sign_in(
         _ => None,
     };
     let invited = invited.flatten();
+    // An identity that was taken from somebody makes no second account, and joins no other: whose it was links it again.
+    let former = store::former_owner(&mut console.read().await?, &vouched.issuer, &vouched.subject).await?;
+    if known.is_none() && former.is_some() {
+        return Err(console.ledger.refuse(origin, attempted(provider), Refusal::IdentityTaken).await);
+    }
     let id: PersonId = match (&known, &invited) {
         (Some(identity), _) => identity.person_id.parse().map_err(|_| Error::Unavailable)?,
         (None, Some(link)) => link.person_id.parse().map_err(|_| Error::Unavailable)?,
@@ -277,16 +284,31 @@ pub async fn sign_in(
     );
     let mut tx = console.ledger.begin(&who).await?;
     let mut events = Vec::new();
+    // Between the answer and now the provider may have been removed or set anew, the identity unlinked.
+    let current = store::lock(&mut tx, &provider.provider_id, key).await?;
+    let known_now = store::identity(&mut tx, &vouched.issuer, &vouched.subject, key).await?;
+    let same = known.as_ref().map(|row| &row.id) == known_now.as_ref().map(|row| &row.id);
+    if !same || current.is_none_or(|row| row.id != provider.id) {
+        return Err(tx.refuse(attempted(provider), Refusal::SignInStale).await);
+    }
+    let known = known_now;
     let person = match (&known, invited) {
         (Some(_), _) => people::lock(&mut tx, id.as_str(), key).await?.ok_or(Error::NotFound)?,
-        (None, Some(link)) => match use_up_link(console, &mut tx, link, None).await {
-            Ok((person, joined)) => {
-                events.extend(joined);
-                person
+        (None, Some(link)) => {
+            // A link for a new password is none for another identity: only who has not joined yet joins by it.
+            let invitee = people::lock(&mut tx, id.as_str(), key).await?.ok_or(Error::NotFound)?;
+            if invitee.joined_at.is_some() {
+                return Err(tx.refuse(attempted(provider).on(about(&invitee)), Refusal::LinkUsed).await);
             }
-            Err(Error::Refused(why)) => return Err(tx.refuse(attempted(provider), why).await),
-            Err(error) => return Err(error),
-        },
+            match use_up_link(console, &mut tx, link, None).await {
+                Ok((person, joined)) => {
+                    events.extend(joined);
+                    person
+                }
+                Err(Error::Refused(why)) => return Err(tx.refuse(attempted(provider), why).await),
+                Err(error) => return Err(error),
+            }
+        }
         (None, None) => {
             let (person, joined) = admit(console, &mut tx, &id, vouched).await?;
             events.push(joined);
@@ -330,6 +352,7 @@ async fn admit(console: &Console, tx: &mut Tx, id: &PersonId, vouched: &Vouched)
         disabled_at: None,
         set_up_by: None,
         set_up_at: None,
+        factor_at: None,
         event_seq: 0,
         row_mac: Vec::new(),
     };
@@ -383,7 +406,9 @@ async fn told(
     if identity.groups() != vouched.groups {
         let groups_told = serde_json::to_string(&vouched.groups).map_err(|_| Error::Unavailable)?;
         let row = Identity { groups_told: groups_told.clone(), groups_at: console.now(), ..identity };
-        store::save_groups(tx, &row).await?;
+        if store::save_groups(tx, &row).await? == 0 {
+            return Err(Error::Conflict(Conflict::EditedMeanwhile));
+        }
         tx.seal(&row)?;
         let short: String = groups_told.chars().take(2000).collect();
         let event = Event::new(Action::ReadGroups).on(about_row(person, &row.id));
@@ -401,18 +426,27 @@ pub async fn link_identity(
     vouched: &Vouched,
 ) -> Result<Receipt, Error> {
     let key = console.seal_key();
-    let known = store::identity(&mut console.read().await?, &vouched.issuer, &vouched.subject, key).await?;
     let subject = about(&caller.person);
     let (mut tx, event) = console.begin(caller, Action::LinkIdentity, subject, super::super::own(true)).await?;
-    if let Some(known) = known {
-        let why = if known.person_id == caller.id() {
-            return Err(Error::Conflict(app::error::Conflict::AlreadyDone));
-        } else {
-            Refusal::IdentityTaken
-        };
-        return Err(tx.refuse(event, why).await);
+    if store::lock(&mut tx, &provider.provider_id, key).await?.is_none_or(|row| row.id != provider.id) {
+        return Err(tx.refuse(event, Refusal::SignInStale).await);
+    }
+    let known = store::identity(&mut tx, &vouched.issuer, &vouched.subject, key).await?;
+    let former = store::former_owner(&mut tx, &vouched.issuer, &vouched.subject).await?;
+    match (known, former) {
+        (Some(known), _) if known.person_id == caller.id() => return Err(Error::Conflict(Conflict::AlreadyDone)),
+        (Some(_), _) => return Err(tx.refuse(event, Refusal::IdentityTaken).await),
+        (None, Some(former)) if former != caller.id() => {
+            return Err(tx.refuse(event, Refusal::IdentityTaken).await);
+        }
+        (None, _) => {}
     }
     let person = people::lock(&mut tx, caller.id(), key).await?.ok_or(Error::NotFound)?;
+    // A new way in decides nothing in production for a day, and its owner hears of it.
+    let person = Person { factor_at: Some(console.now()), ..person };
+    people::save(&mut tx, &person).await?;
+    tx.seal(&person)?;
+    notifications::tell(console, &mut tx, [caller.id()], "identity.linked", caller.id()).await?;
     let (identity, linked) = link(console, &mut tx, &person, vouched).await?;
     let mut events = vec![Event { subject: linked.subject, private: linked.private, ..event }];
     events.extend(told(console, &mut tx, provider, &person, identity, vouched).await?);

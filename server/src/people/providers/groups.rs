@@ -85,6 +85,8 @@ pub async fn remove_group_rule(console: &Console, caller: &Caller, id: &str) -> 
     let row = store::find_rule(&mut console.read().await?, id, console.seal_key()).await?.ok_or(Error::NotFound)?;
     let subject = Subject { row: Some(id.into()), ..Subject::default() };
     let (mut tx, event) = console.begin(caller, Action::RemoveGroupRule, subject, Situation::default()).await?;
+    // No sign-in gives by this rule what is taken here.
+    store::lock(&mut tx, &row.provider_id, console.seal_key()).await?;
     let mut events = close(console, &mut tx, row).await?;
     if events.is_empty() {
         return Err(Error::Conflict(Conflict::AlreadyDone));

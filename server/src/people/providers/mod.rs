@@ -19,7 +19,7 @@ use super::{
     Caller, about, own,
     sign_in::close_session,
     store::{self as people, Person},
-    tokens::end_access_tokens_from,
+    tokens::{end_access_tokens_from, store as token_store},
 };
 use crate::{
     audit::{
@@ -41,11 +41,48 @@ use app::{
     policies::model::Role,
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
+use std::collections::BTreeSet;
 use store::{EmergencyAccount, Provider};
 use zeroize::Zeroizing;
 
-/// A new provider, or other settings of one. Loosens unless it only narrows.
-pub async fn set_provider(
+/// A new provider. It loosens, and waits for somebody else.
+pub async fn add_provider(
+    console: &Console,
+    caller: &Caller,
+    settings: Settings,
+    secret: Zeroizing<String>,
+) -> Result<Submitted, Error> {
+    set_provider(console, caller, None, settings, secret).await
+}
+
+/// Other settings of a provider; `seen` is the row that they were changed from. Loosens unless it only narrows.
+pub async fn change_provider(
+    console: &Console,
+    caller: &Caller,
+    provider: &str,
+    seen: &str,
+    settings: Settings,
+    secret: Zeroizing<String>,
+) -> Result<Submitted, Error> {
+    // Whether they may at all comes before what is wrong with how they ask.
+    let principal = caller.principal(None);
+    let (subject, situation) = (Subject::default(), Situation::default());
+    console.permit(&caller.who, &principal, Action::SetProvider, subject, situation).await?;
+    let row = store::find(&mut console.read().await?, provider, console.seal_key()).await?.ok_or(Error::NotFound)?;
+    if row.issuer != settings.issuer.trim() {
+        return Err(Error::invalid("issuer", "Another issuer is another provider: add it, then remove this one."));
+    }
+    if row.id != seen {
+        // What was typed is not lost: the form comes again with it, beside the settings as they are now.
+        return Err(Error::invalid(
+            "name",
+            "Somebody changed these settings since you opened them. Compare, then save again.",
+        ));
+    }
+    set_provider(console, caller, Some(provider), settings, secret).await
+}
+
+async fn set_provider(
     console: &Console,
     caller: &Caller,
     provider: Option<&str>,
@@ -79,16 +116,41 @@ pub fn open_secret(console: &Console, provider: &Provider) -> Result<Zeroizing<S
     String::from_utf8(plain.to_vec()).map(Zeroizing::new).map_err(|_| Error::Unavailable)
 }
 
-/// Where the first provider comes, somebody has to be able to get in without it.
-pub async fn emergency_first(console: &Console, db: &mut impl Sql) -> Result<(), Error> {
+/// Is there, beside somebody, an emergency account that administers for good?
+async fn has_a_way_in(console: &Console, db: &mut impl Sql, beside: Option<&str>) -> Result<bool, Error> {
     let (now, key) = (console.now(), console.seal_key());
     for row in store::emergency_accounts(db, key).await? {
+        if beside == Some(row.person_id.as_str()) {
+            continue;
+        }
         let person = people::find(db, &row.person_id, key).await?;
         let able = person.is_some_and(|person| person.is_active() && person.password_hash.is_some());
         let roles = people::roles_of(db, &row.person_id, now, key).await?;
-        if able && roles.iter().any(|row| row.project_id.is_none() && row.role == Role::Admin.code()) {
-            return Ok(());
+        let administers = |row: &people::RoleRow| {
+            row.project_id.is_none() && row.role == Role::Admin.code() && row.valid_to.is_none()
+        };
+        if able && roles.iter().any(administers) {
+            return Ok(true);
         }
+    }
+    Ok(false)
+}
+
+/// While a provider is used: does somebody get in when it does not answer, also without this person?
+pub(super) async fn keeps_a_way_in(console: &Console, tx: &mut Tx, without: &str) -> Result<bool, Error> {
+    if !store::any(tx).await? {
+        return Ok(true);
+    }
+    // Kept for this change, so that two do not leave at once.
+    store::lock_emergency_accounts(tx).await?;
+    let named = store::emergency_accounts(tx, console.seal_key()).await?;
+    Ok(!named.iter().any(|row| row.person_id == without) || has_a_way_in(console, tx, Some(without)).await?)
+}
+
+/// Where the first provider comes, somebody has to be able to get in without it.
+pub async fn emergency_first(console: &Console, db: &mut impl Sql) -> Result<(), Error> {
+    if has_a_way_in(console, db, None).await? {
+        return Ok(());
     }
     Err(Error::invalid(
         "issuer",
@@ -107,7 +169,7 @@ pub(crate) async fn set(
     event: Event,
 ) -> Result<Vec<Event>, Error> {
     let now = console.now();
-    let former = store::find(tx, provider, console.seal_key()).await?;
+    let former = store::lock(tx, provider, console.seal_key()).await?;
     let row = Provider {
         id: console.id::<ProviderId>()?.to_string(),
         provider_id: provider.into(),
@@ -172,7 +234,7 @@ pub async fn remove_provider(console: &Console, caller: &Caller, provider: &str)
 /// Removes a provider within a change: its rules, what they gave, and the sessions that it vouched for end with it.
 pub(crate) async fn remove(console: &Console, tx: &mut Tx, provider: &str, event: Event) -> Result<Vec<Event>, Error> {
     let (now, key) = (console.now(), console.seal_key());
-    let row = store::find(tx, provider, key).await?.ok_or(Error::NotFound)?;
+    let row = store::lock(tx, provider, key).await?.ok_or(Error::NotFound)?;
     let (id, issuer) = (row.id.clone(), row.issuer.clone());
     close(tx, row, now, None).await?.ok_or(Error::Conflict(Conflict::AlreadyDone))?;
     let subject = Subject { row: Some(id), ..Subject::default() };
@@ -194,7 +256,31 @@ pub(super) async fn end_sessions_of(
 ) -> Result<Vec<Event>, Error> {
     let open = people::sessions_of(tx, &identity.person_id, console.now(), console.seal_key()).await?;
     let theirs = open.into_iter().filter(|session| session.identity_id.as_deref() == Some(&identity.id));
-    end_each(console, tx, theirs.collect()).await
+    let mut events = end_each(console, tx, theirs.collect()).await?;
+    events.extend(end_tokens_of(console, tx, identity).await?);
+    Ok(events)
+}
+
+/// Ends the tokens that were made in any session of an identity, also in one that is over.
+pub(super) async fn end_tokens_of(
+    console: &Console,
+    tx: &mut Tx,
+    identity: &store::Identity,
+) -> Result<Vec<Event>, Error> {
+    let (now, key) = (console.now(), console.seal_key());
+    let mut sessions = BTreeSet::new();
+    for token in token_store::of_person(tx, &identity.person_id, now, key).await? {
+        let Some(id) = token.session_id else { continue };
+        let session = people::find_session_by_id(tx, &id, key).await?;
+        if session.is_some_and(|session| session.identity_id.as_deref() == Some(&identity.id)) {
+            sessions.insert(id);
+        }
+    }
+    let mut events = Vec::new();
+    for session in sessions {
+        events.extend(end_access_tokens_from(console, tx, &identity.person_id, &session).await?);
+    }
+    Ok(events)
 }
 
 pub(super) async fn end_each(
@@ -255,20 +341,20 @@ pub async fn unname_emergency_account(console: &Console, caller: &Caller, person
     let row = all.into_iter().find(|row| row.person_id == person).ok_or(Error::NotFound)?;
     let subject = Subject { person: Some(person.into()), row: Some(row.id.clone()), ..Subject::default() };
     let (mut tx, event) = console.begin(caller, Action::UnnameEmergency, subject, Situation::default()).await?;
+    if !keeps_a_way_in(console, &mut tx, person).await? {
+        return Err(tx.refuse(event, Refusal::LastAdministrator).await);
+    }
     if store::close_emergency(&mut tx, &row.id, now).await? == 0 {
         return Err(Error::Conflict(Conflict::AlreadyDone));
     }
     tx.seal(&EmergencyAccount { valid_to: Some(now), ..row })?;
-    if store::any(&mut tx, key).await? && emergency_first(console, &mut tx).await.is_err() {
-        return Err(tx.refuse(event, Refusal::LastAdministrator).await);
-    }
     tx.commit(vec![event]).await
 }
 
 /// May this account sign in with a password? Anybody while there is no provider; then emergency accounts alone.
 pub async fn takes_password(console: &Console, db: &mut impl Sql, person: &str) -> Result<bool, Error> {
     let key = console.seal_key();
-    if !store::any(db, key).await? {
+    if !store::any(db).await? {
         return Ok(true);
     }
     Ok(store::emergency_accounts(db, key).await?.iter().any(|row| row.person_id == person))

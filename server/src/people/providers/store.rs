@@ -147,9 +147,16 @@ pub async fn find(db: &mut impl Sql, provider: &str, key: &Secret) -> Result<Opt
     Ok(row.await?.and_then(|row| check(row, key)))
 }
 
-/// Is any provider in use?
-pub async fn any(db: &mut impl Sql, key: &Secret) -> Result<bool> {
-    Ok(!providers(db, key).await?.is_empty())
+/// The provider, kept for this change: what it vouches for and what its rules give do not change meanwhile.
+pub async fn lock(tx: &mut Tx, provider: &str, key: &Secret) -> Result<Option<Provider>> {
+    let row = tx.lock(select(PROVIDER, " WHERE provider_id = $1 AND valid_to IS NULL")).bind(provider.to_owned());
+    Ok(row.optional().await?.and_then(|row| check(row, key)))
+}
+
+/// Is any provider in use? A row that fails its seal opens nothing, and makes nobody’s password work either.
+pub async fn any(db: &mut impl Sql) -> Result<bool> {
+    let (count,): (i64,) = db.sql("SELECT COUNT(*) FROM identity_providers WHERE valid_to IS NULL").one().await?;
+    Ok(count > 0)
 }
 
 pub async fn insert(tx: &mut Tx, row: &Provider) -> Result<u64> {
@@ -239,6 +246,20 @@ pub async fn identity(db: &mut impl Sql, issuer: &str, subject: &str, key: &Secr
     Ok(row.and_then(|row| check(row, key)))
 }
 
+/// Whose an identity was once, and is no more.
+pub async fn former_owner(db: &mut impl Sql, issuer: &str, subject: &str) -> Result<Option<String>> {
+    let row: Option<(String,)> = db
+        .sql(
+            "SELECT person_id FROM identities WHERE issuer = $1 AND subject = $2 AND valid_to IS NOT NULL \
+             ORDER BY id DESC LIMIT 1",
+        )
+        .bind(issuer.to_owned())
+        .bind(subject.to_owned())
+        .optional()
+        .await?;
+    Ok(row.map(|(person,)| person))
+}
+
 pub async fn find_identity(db: &mut impl Sql, id: &str, key: &Secret) -> Result<Option<Identity>> {
     let row = db.sql(select(IDENTITY, " WHERE id = $1")).bind(id.to_owned()).optional().await?;
     Ok(row.and_then(|row| check(row, key)))
@@ -303,6 +324,13 @@ pub async fn close_identity(tx: &mut Tx, id: &str, at: Moment) -> Result<u64> {
 pub async fn emergency_accounts(db: &mut impl Sql, key: &Secret) -> Result<Vec<EmergencyAccount>> {
     let rows = db.sql(select(EMERGENCY, " WHERE valid_to IS NULL ORDER BY id")).all().await?;
     Ok(whole(rows, key))
+}
+
+/// Keeps every emergency account for this change.
+pub async fn lock_emergency_accounts(tx: &mut Tx) -> Result<()> {
+    let _: Vec<(String,)> =
+        tx.lock("SELECT id FROM emergency_accounts WHERE valid_to IS NULL ORDER BY id").all().await?;
+    Ok(())
 }
 
 pub async fn insert_emergency(tx: &mut Tx, row: &EmergencyAccount) -> Result<u64> {
