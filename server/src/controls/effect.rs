@@ -50,7 +50,7 @@ pub(super) async fn subject(console: &Console, change: &Change) -> Result<Subjec
 }
 
 /// How the control stands now, and how it would stand; an error where the change is not possible.
-pub async fn outlook(
+pub(super) async fn outlook(
     console: &Console,
     tx: &mut Tx,
     change: &Change,
@@ -166,7 +166,7 @@ pub async fn outlook(
 }
 
 /// Does it, in somebody's name, within a change. `event` becomes the first of the events.
-pub async fn apply(
+pub(super) async fn apply(
     console: &Console,
     tx: &mut Tx,
     by: &str,

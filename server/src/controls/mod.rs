@@ -5,8 +5,6 @@
 mod effect;
 pub mod store;
 
-pub use effect::{apply, outlook};
-
 use crate::{
     audit::{
         event::{Event, Who},
@@ -30,6 +28,7 @@ use app::{
     policies::model::Role,
     requests::model::LINKED,
 };
+use effect::{apply, outlook};
 use store::Proposal;
 
 /// How many proposals of one person may wait: what others confirm stays within what others can read.
@@ -208,7 +207,7 @@ pub async fn confirm_change(console: &Console, caller: &Caller, id: &str, digest
     let seen = store::find(&mut console.read().await?, id, console.seal_key()).await?.ok_or(Error::NotFound)?;
     let change = seen.change().ok_or(Error::Unavailable)?;
     let subject = effect::subject(console, &change).await?;
-    let (mut tx, event, row) = take_up(console, caller, id, digest, Action::ConfirmChange).await?;
+    let (mut tx, event, row) = take_up(console, caller, &seen, digest, Action::ConfirmChange).await?;
     // Whatever makes the change impossible by now (a person or a project that is gone, done already) overtakes it too.
     let stands = match outlook(console, &mut tx, &change).await {
         Ok((before, _)) => before == row.former(),
@@ -248,7 +247,8 @@ pub async fn decline_change(
     if crate::requests::looks_secret(&comment) {
         return Err(Error::invalid("comment", "This looks like it holds a secret. It is read by many: take it out."));
     }
-    let (mut tx, event, row) = take_up(console, caller, id, digest, Action::DeclineChange).await?;
+    let seen = store::find(&mut console.read().await?, id, console.seal_key()).await?.ok_or(Error::NotFound)?;
+    let (mut tx, event, row) = take_up(console, caller, &seen, digest, Action::DeclineChange).await?;
     end(console, &mut tx, row, Outcome::Declined, Some(caller.id()), &comment).await?;
     tx.commit(vec![event.private("comment", comment)]).await
 }
@@ -257,13 +257,12 @@ pub async fn decline_change(
 async fn take_up(
     console: &Console,
     caller: &Caller,
-    id: &str,
+    seen: &Proposal,
     digest: &str,
     action: Action,
 ) -> Result<(Tx, Event, Proposal), Error> {
-    let seen = store::find(&mut console.read().await?, id, console.seal_key()).await?.ok_or(Error::NotFound)?;
-    let (mut tx, event) = console.begin(caller, action, about(&seen), Situation::default()).await?;
-    let row = store::lock(&mut tx, id, console.seal_key()).await?.ok_or(Error::NotFound)?;
+    let (mut tx, event) = console.begin(caller, action, about(seen), Situation::default()).await?;
+    let row = store::lock(&mut tx, &seen.id, console.seal_key()).await?.ok_or(Error::NotFound)?;
     let event = event.detail("change", row.kind.clone()).detail("digest", row.digest.clone());
     if row.outcome(console.now()).is_some() {
         return Err(tx.refuse(event, Refusal::NotOpen).await);

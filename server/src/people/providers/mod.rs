@@ -262,11 +262,7 @@ pub(super) async fn end_sessions_of(
 }
 
 /// Ends the tokens that were made in any session of an identity, also in one that is over.
-pub(super) async fn end_tokens_of(
-    console: &Console,
-    tx: &mut Tx,
-    identity: &store::Identity,
-) -> Result<Vec<Event>, Error> {
+async fn end_tokens_of(console: &Console, tx: &mut Tx, identity: &store::Identity) -> Result<Vec<Event>, Error> {
     let (now, key) = (console.now(), console.seal_key());
     let mut sessions = BTreeSet::new();
     for token in token_store::of_person(tx, &identity.person_id, now, key).await? {
