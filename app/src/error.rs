@@ -123,6 +123,10 @@ sentences! {
         NotAdmitted = "not_admitted", "The identity provider knows you, but nobody here does yet. Ask an administrator to invite you.";
         IdentityTaken = "identity_taken", "This identity belongs to another account here.";
         NoSecondSignIn = "no_second_sign_in", "Without this identity there would be no way left to sign in. Set a password, or link another identity, first.";
+        FactorNeeded = "factor_needed", "This takes a second factor of yours: open the page in a browser and do it there.";
+        WrongFactor = "wrong_factor", "That is not a code of yours, or it was used already. Take the next one.";
+        NoFactor = "no_factor", "Deciding in production takes a passkey or an authenticator enrolled here. Add one on your account’s page; it counts after 24 hours.";
+        SignInAgain = "sign_in_again", "A first second factor is added within 15 minutes of signing in. Sign out, sign in again, then add it.";
         OtherEnvironment = "other_environment", "This workload belongs to another environment.";
     }
 }

@@ -126,6 +126,8 @@ ids! {
     /// Issuer and subject, and whose they are.
     IdentityId = "idt";
     EmergencyId = "emg";
+    /// A passkey, an authenticator, or recovery codes.
+    FactorId = "fac";
     ProjectId = "prj";
     EnvironmentId = "env";
     SecretId = "sec";

@@ -13,6 +13,8 @@ pub struct Assets {
     pub styles: String,
     /// The check of evidence, for its own page alone.
     pub check: String,
+    /// Passkeys, for the pages that ask for one.
+    pub passkey: String,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Browser, BrowserContextOptions, Page } from "@playwright/test";
 import { accessible, expect, flash, test, watch } from "./console";
+import { Pocket } from "./pocket";
 
 const here = "http://127.0.0.1:8497";
 const there = "http://127.0.0.1:8496";
@@ -55,6 +56,7 @@ async function signIn(browser: Browser, who: keyof typeof subjects, complaints: 
 
 test.describe.serial("an identity provider", () => {
   let admin: Page;
+  let pocket: Pocket;
   let page: string;
 
   test.beforeAll(async ({ browser }) => {
@@ -73,6 +75,7 @@ test.describe.serial("an identity provider", () => {
     await admin.getByLabel("Password").fill(password);
     await admin.getByRole("button", { name: "Sign in" }).click();
     await expect(admin.getByRole("heading", { level: 1 })).toContainText("Good day, Anna");
+    pocket = await Pocket.enrol(admin, here);
   });
 
   test.afterAll(() => running.forEach((child) => child.kill()));
@@ -93,12 +96,15 @@ test.describe.serial("an identity provider", () => {
     await expect(admin.getByText("First name an emergency account")).toBeVisible();
     await admin.getByLabel("Person").selectOption({ label: "Anna Brandt (Administrator)" });
     await admin.getByRole("button", { name: "Name as emergency account" }).click();
+    await pocket.answer(admin);
     await settings();
     await admin.getByRole("button", { name: "Ask it first what it offers" }).click();
     await expect(admin.getByText(`${there} answers`)).toBeVisible();
     await expect(admin.getByText("RS256", { exact: true })).toBeVisible();
     await admin.getByLabel("Client secret").fill("a secret that only tests know");
     await admin.getByRole("button", { name: "Add the provider" }).click();
+    expect(await admin.content()).not.toContain("only tests know");
+    await pocket.answer(admin);
     await admin.getByRole("link", { name: "Example ID" }).click();
     page = new URL(admin.url()).pathname;
     await accessible(admin);
@@ -119,6 +125,7 @@ test.describe.serial("an identity provider", () => {
     await expect(admin.getByText("At the next sign-in these would get it: Noor Haddad")).toBeVisible();
     await accessible(admin);
     await admin.getByRole("button", { name: "Set the rule" }).click();
+    await pocket.answer(admin);
     await expect(flash(admin)).toContainText("Set what a group gives");
     const noor = await signIn(browser, "noor", complaints);
     await noor.goto(`${here}/account`);
@@ -194,6 +201,7 @@ test.describe.serial("an identity provider", () => {
     await emergency.getByLabel("Sign-in name").fill("anna");
     await emergency.getByLabel("Password").fill(password);
     await emergency.getByRole("button", { name: "Sign in" }).click();
+    await pocket.answer(emergency);
     await expect(emergency.getByRole("heading", { level: 1 })).toContainText("Good day, Anna");
   });
 });

@@ -24,7 +24,7 @@ use crate::{
 };
 use app::{
     audit::{action::Action, checkpoint::CosignerKey, leaf::Subject},
-    error::Error,
+    error::{Error, Refusal},
     id::Id,
     time::Moment,
 };
@@ -130,7 +130,8 @@ impl Console {
         self.allow(tx, &principal, action, subject, situation).await
     }
 
-    /// Asks policy in the middle of a change: the change goes on with its event, or ends in a recorded refusal.
+    /// Asks policy in the middle of a change: the change goes on with its event, or ends in a recorded refusal. Asking for a second
+    /// factor is no refusal: nothing is recorded until it is answered.
     pub async fn allow(
         &self,
         mut tx: Tx,
@@ -143,6 +144,9 @@ impl Console {
         let decision = self.engine.decide(principal, action, &thing(&subject), situation);
         let event = Event::new(action).on(subject).by(decision.deciding.clone());
         if let Some(refusal) = decision.refusal {
+            if refusal == Refusal::FactorNeeded {
+                return Err(Error::Refused(refusal));
+            }
             let refused = tx.refuse(event, refusal).await;
             self.keep_input(&decision).await?;
             return Err(refused);
@@ -165,6 +169,7 @@ impl Console {
         let event = Event::new(action).on(subject).by(decision.deciding.clone());
         self.keep_input(&decision).await?;
         match decision.refusal {
+            Some(Refusal::FactorNeeded) => Err(Error::Refused(Refusal::FactorNeeded)),
             Some(refusal) => Err(self.ledger.refuse(who, event, refusal).await),
             None => Ok(event),
         }
@@ -186,8 +191,10 @@ impl Console {
         action: Action,
         project: Option<&str>,
         situation: Situation,
-    ) -> Option<app::error::Refusal> {
-        self.engine.decide(&caller.principal(project), action, "", situation).refusal
+    ) -> Option<Refusal> {
+        let refusal = self.engine.decide(&caller.principal(project), action, "", situation).refusal;
+        // A control is shown to whoever can use it after one more question.
+        refusal.filter(|refusal| *refusal != Refusal::FactorNeeded)
     }
 
     async fn keep_input(&self, decision: &policies::Decision) -> Result<(), Error> {

@@ -55,6 +55,7 @@ pub const OPERATIONAL: &[&str] = &[
     "audit_streams",
     "seen_heads",
     "used_logouts",
+    "used_proofs",
     "cosigned_heads",
     "report_jobs",
     "report_chunks",

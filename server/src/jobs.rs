@@ -34,6 +34,7 @@ async fn sweep(console: &Console) -> Result<(), Error> {
     let mut tx = console.ledger.housekeeping().await?;
     people::store::forget_browsers(&mut tx, console.now()).await?;
     people::providers::store::forget_logouts(&mut tx, console.now()).await?;
+    people::factors::store::forget_proofs(&mut tx, console.now()).await?;
     vault::store::forget_stashes(&mut tx, console.now()).await?;
     tx.finish().await
 }

@@ -20,11 +20,14 @@ pub fn build() -> Done {
     let mut kept = Vec::new();
     let (boot_name, script_name, wasm_name) = part(&package, &site, "countersign", "boot", &mut kept)?;
     let (check_name, ..) = part(&package, &site, "check", "check", &mut kept)?;
+    let passkey = fs::read(root().join("app/src/islands/passkey.js")).map_err(|error| error.to_string())?;
+    let passkey_name = add(&site, "passkey", "js", &passkey, &mut kept)?;
     say("bundle styles");
     let style_name = add(&site, "main", "css", styles()?.as_bytes(), &mut kept)?;
 
-    let manifest =
-        format!("boot={boot_name}\nscript={script_name}\nwasm={wasm_name}\nstyle={style_name}\ncheck={check_name}\n");
+    let manifest = format!(
+        "boot={boot_name}\nscript={script_name}\nwasm={wasm_name}\nstyle={style_name}\ncheck={check_name}\npasskey={passkey_name}\n"
+    );
     let path = site.join("manifest.txt");
     if fs::read_to_string(&path).ok().as_deref() != Some(manifest.as_str()) {
         fs::write(&path, manifest).map_err(|error| error.to_string())?;

@@ -76,6 +76,11 @@ actions! {
     UnnameEmergency = "person.emergency_unnamed", "An account is no longer one for emergencies";
     LinkIdentity = "person.identity_linked", "Linked an identity of a provider";
     UnlinkIdentity = "person.identity_unlinked", "Unlinked an identity of a provider";
+    EnrolFactor = "person.factor_enrolled", "Enrolled a second factor";
+    RemoveFactor = "person.factor_removed", "Removed a second factor";
+    RenewCodes = "person.recovery_codes_made", "Made recovery codes";
+    ResetFactors = "person.factors_reset", "Took somebody's second factors away";
+    ProveFactor = "person.proved", "Proved with a second factor that it is them";
     ReadGroups = "person.groups_read", "A provider told somebody's groups";
     SignOutAtProvider = "session.provider_logout", "A provider ended sessions";
 
@@ -198,6 +203,7 @@ impl Action {
                 | RemoveGroupRule
                 | UnnameEmergency
                 | UnlinkIdentity
+                | ProveFactor
                 | SignOutAtProvider
                 | ArchiveSecret
                 | DeleteVersion

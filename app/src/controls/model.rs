@@ -204,6 +204,8 @@ pub struct Second<'a> {
     /// Since when they hold a role that confirms: administrator or security of the organisation.
     pub role_since: Option<Moment>,
     pub account_since: Moment,
+    /// A second factor is enrolled here.
+    pub factor: bool,
     /// When one of proposer and decider last set up the other's account or gave the other a role.
     pub linked_at: Option<Moment>,
 }
@@ -216,6 +218,9 @@ pub fn may_confirm(second: &Second<'_>, now: Moment) -> Result<(), Refusal> {
     let since = second.role_since.ok_or(Refusal::NotAnApprover)?;
     if second.linked_at.is_some_and(|at| now - at < LINKED) {
         return Err(Refusal::LinkedAccounts);
+    }
+    if !second.factor {
+        return Err(Refusal::NoFactor);
     }
     if now - since < NEW || now - second.account_since < NEW {
         return Err(Refusal::NewcomerDecides);
@@ -340,6 +345,7 @@ mod tests {
             decider: "mara",
             role_since: Some(ago(500)),
             account_since: ago(500),
+            factor: true,
             linked_at: None,
         };
         assert_eq!(may_confirm(&good, now), Ok(()));
@@ -348,6 +354,7 @@ mod tests {
             (Second { decider: "jonas", ..good.clone() }, Refusal::OwnChange),
             (Second { role_since: None, ..good.clone() }, Refusal::NotAnApprover),
             (Second { linked_at: Some(ago(167)), ..good.clone() }, Refusal::LinkedAccounts),
+            (Second { factor: false, ..good.clone() }, Refusal::NoFactor),
             (Second { role_since: Some(ago(23)), ..good.clone() }, Refusal::NewcomerDecides),
             (Second { account_since: ago(23), ..good.clone() }, Refusal::NewcomerDecides),
         ] {

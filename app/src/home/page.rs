@@ -3,6 +3,8 @@ use crate::{policies::model::Role, session::Shell, time::Moment, ui};
 use leptos::prelude::*;
 
 pub struct Home {
+    /// A role of theirs needs a second factor, and they have none.
+    pub needs_factor: bool,
     pub to_decide: usize,
     pub waiting: usize,
     /// Access that I hold: `(path, href, until)`.
@@ -27,6 +29,11 @@ pub fn home(shell: &Shell, view: Home) -> String {
             "What waits for you, and what you hold."
         };
         let now = shell.now;
+        let factor = view.needs_factor.then(|| view! {
+            <div class="callout attention"><div><b>"You have no second factor"</b><p>
+                "What your role decides, confirms or exports asks for one, and a new one counts after 24 hours. "<a href="/account#h-factors">"Add one on your account’s page"</a>"."
+            </p></div></div>
+        });
         let steps = (!view.first_steps.is_empty()).then(|| {
             let steps = view
                 .first_steps
@@ -95,6 +102,7 @@ pub fn home(shell: &Shell, view: Home) -> String {
         });
         view! {
             {ui::head(format!("Good day, {}", viewer.name.split(' ').next().unwrap_or_default()), purpose, None)}
+            {factor}
             {steps}
             {ui::clause("h-work", "To decide", "", work.into_any())}
             {ui::clause("h-held", "You hold", "Ends by itself.", if no_held { view! { <p>"Nothing. "<a href="/projects">"Find a secret to ask for"</a></p> }.into_any() } else { view! { <ul class="plain">{held}</ul> }.into_any() })}

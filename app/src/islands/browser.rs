@@ -1,12 +1,21 @@
 //! The few things of a browser that islands need.
 use leptos::{wasm_bindgen::JsCast, web_sys::window};
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{Request, RequestInit, Response};
+use web_sys::{HtmlFormElement, Request, RequestInit, Response};
 
 /// Puts a text on the clipboard. False where the browser refuses.
 pub async fn copy(text: &str) -> bool {
     let Some(window) = window() else { return false };
     JsFuture::from(window.navigator().clipboard().write_text(text)).await.is_ok()
+}
+
+/// Sends the page's form for taking a value to an address, as a browser without islands would.
+pub fn send_form(url: &str) {
+    let form = window().and_then(|window| window.document()?.query_selector("form.take").ok()?);
+    if let Some(form) = form.and_then(|form| form.dyn_into::<HtmlFormElement>().ok()) {
+        form.set_action(url);
+        let _ = form.submit();
+    }
 }
 
 /// Asks this server for JSON: with a body as a form's `POST`, without one as a `GET`.

@@ -29,6 +29,11 @@ pub fn TakeValue(secret: String, copy_only: bool) -> impl IntoView {
             let body = nav::form(&[("purpose", &purpose.get_untracked())]);
             spawn_local(async move {
                 let answer = browser::json(&url, Some(&body)).await;
+                if answer.as_ref().is_some_and(|(_, json)| json["type"] == "urn:countersign:factor_needed") {
+                    // The form as it is, sent as without this island: the next page asks for the second factor.
+                    browser::send_form(&url);
+                    return;
+                }
                 let (taken, message) = read(answer, verb);
                 if verb == "copy" && !taken.is_empty() {
                     let text = taken.iter().map(|(_, value)| value.as_str()).collect::<Vec<_>>().join("\n");

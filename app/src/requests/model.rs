@@ -146,6 +146,8 @@ pub struct Seat<'a> {
     /// Roles that count here, each with since when.
     pub roles: &'a [(Role, Moment)],
     pub account_since: Moment,
+    /// A second factor is enrolled here.
+    pub factor: bool,
     /// Who already signed.
     pub signed: &'a [&'a str],
     /// The decider belongs to the team of the workload that would benefit.
@@ -177,6 +179,9 @@ pub fn may_sit(seat: &Seat<'_>, now: Moment) -> Result<(), Refusal> {
     let since = since.ok_or(Refusal::NotAnApprover)?;
     if seat.linked_at.is_some_and(|at| now - at < LINKED) {
         return Err(Refusal::LinkedAccounts);
+    }
+    if seat.tier == Tier::Production && !seat.factor {
+        return Err(Refusal::NoFactor);
     }
     if seat.tier == Tier::Production && (now - since < NEW || now - seat.account_since < NEW) {
         return Err(Refusal::NewcomerDecides);
@@ -276,6 +281,7 @@ mod tests {
             decider: "iris",
             roles: &roles,
             account_since: ago(500),
+            factor: true,
             signed: &[],
             benefits: false,
             trust_changed_at: None,
@@ -293,6 +299,7 @@ mod tests {
             (Seat { wanted: None, ..good.clone() }, Refusal::NotOpen),
             (Seat { roles: &[], ..good.clone() }, Refusal::NotAnApprover),
             (Seat { linked_at: Some(ago(167)), ..good.clone() }, Refusal::LinkedAccounts),
+            (Seat { factor: false, ..good.clone() }, Refusal::NoFactor),
             (Seat { roles: &new_role, ..good.clone() }, Refusal::NewcomerDecides),
             (Seat { account_since: ago(1), ..good.clone() }, Refusal::NewcomerDecides),
             (Seat { mutual_at: Some(ago(23)), ..good.clone() }, Refusal::MutualApproval),

@@ -12,6 +12,7 @@ use crate::{
     instance,
     keys::Secret as Key,
     people::{
+        factors::store::Factor,
         providers::store::{EmergencyAccount, GroupRule, Identity, Provider},
         store::{Link, Membership, Person, RoleRow, Session},
         tokens::store::AccessToken,
@@ -69,6 +70,9 @@ fn written<'a>(action: Action, subject: &'a Subject) -> Vec<(&'static str, &'a S
             let person = if action == LinkIdentity { &subject.person } else { &None };
             return both(("identities", &subject.row), ("people", person));
         }
+        EnrolFactor => return both(("factors", &subject.row), ("people", &subject.person)),
+        RemoveFactor | RenewCodes | ProveFactor => ("factors", &subject.row),
+        ResetFactors => ("people", &subject.person),
         SignIn | SignOut | EndSession => ("session_bindings", &subject.row),
         CreateAccessToken | EndAccessToken => ("access_tokens", &subject.row),
         CreateEnvironment => ("environments", &subject.environment),
@@ -132,6 +136,7 @@ pub async fn check(db: &Db, key: &Key) -> crate::db::Result<Checked> {
     table::<Proposal>(db, key, &mut writes, &times, &mut checked).await?;
     table::<Provider>(db, key, &mut writes, &times, &mut checked).await?;
     table::<GroupRule>(db, key, &mut writes, &times, &mut checked).await?;
+    table::<Factor>(db, key, &mut writes, &times, &mut checked).await?;
     table::<Identity>(db, key, &mut writes, &times, &mut checked).await?;
     table::<EmergencyAccount>(db, key, &mut writes, &times, &mut checked).await?;
     table::<Environment>(db, key, &mut writes, &times, &mut checked).await?;

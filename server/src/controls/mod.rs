@@ -47,9 +47,14 @@ pub enum Submitted {
 pub async fn submit(console: &Console, caller: &Caller, change: Change) -> Result<Submitted, Error> {
     let action = effect::action(&change);
     let subject = effect::subject(console, &change).await?;
+    let project = subject.project.clone();
     let (mut tx, event) = console.begin(caller, action, subject, Situation::default()).await?;
     let (before, after) = outlook(console, &mut tx, &change).await?;
-    if model::direction(before.as_ref(), after.as_ref()) == Direction::Tightening {
+    let loosens = model::direction(before.as_ref(), after.as_ref()) == Direction::Loosening;
+    let situation = Situation { loosens, ..Situation::default() };
+    let principal = caller.principal(project.as_deref());
+    let (mut tx, event) = console.allow(tx, &principal, action, event.subject, situation).await?;
+    if !loosens {
         let events = apply(console, &mut tx, caller.id(), &change, event).await?;
         return Ok(Submitted::Done(tx.commit(events).await?));
     }
@@ -159,6 +164,7 @@ async fn may(
         decider: &person.id,
         role_since: roles.iter().filter(|row| confirms(row)).map(|row| row.valid_from).min(),
         account_since: person.counts_since(),
+        factor: people::factors::decides(console, db, &person.id).await?,
         linked_at: linked,
     };
     Ok(may_confirm(&second, console.now()))

@@ -38,6 +38,8 @@ async fn account_page(signed: &Signed, form: &Form) -> Result<String, Error> {
         login: signed.caller.person.login.clone(),
         sessions: sessions(console, &mut db, me, current).await?,
         tokens: tokens(console, &mut db, me).await?,
+        factors: super::factors::factors(console, &mut db, me).await?,
+        passkeys: signed.site().passkeys.is_some(),
         linkable: ways
             .filter(|row| !linked.contains(&row.name.as_str()))
             .map(|row| Way { href: format!("/account/identities/link/{}", row.provider_id), name: row.name })

@@ -25,6 +25,7 @@ pub fn asset_names() -> Assets {
         wasm: name("wasm"),
         styles: name("style"),
         check: name("check"),
+        passkey: name("passkey"),
     }
 }
 

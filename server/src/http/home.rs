@@ -82,6 +82,7 @@ pub async fn home(signed: Signed) -> Answer {
     let first_steps = if caller.is(Role::Admin) { first_steps(console, &mut db).await? } else { Vec::new() };
     let viewer = shell.viewer.as_ref();
     let view = Home {
+        needs_factor: !console.demo && !caller.factor && !caller.roles.is_empty(),
         to_decide: viewer.map_or(0, |viewer| viewer.inbox as usize),
         waiting: viewer.map_or(0, |viewer| viewer.requests as usize),
         held,

@@ -1,7 +1,7 @@
 //! HTTP: one table of routes, layers around it, and handlers that turn operations into pages or JSON.
 //!
 //! ```text
-//! request ─▶ correlate (id, headers, errors) ─▶ same origin? ─▶ browser session ─▶ handler ─▶ operation ─▶ page | 303 | JSON
+//! request ─▶ correlate (id, headers, errors) ─▶ same origin? ─▶ browser session ─▶ second factor? ─▶ handler ─▶ operation ─▶ page | 303 | JSON
 //! ```
 mod account;
 pub(crate) mod api;
@@ -10,6 +10,7 @@ mod audit;
 mod catalog;
 mod controls;
 mod error;
+mod factors;
 mod grants;
 mod home;
 mod integrity;
@@ -17,6 +18,7 @@ mod layers;
 mod log;
 mod metrics;
 mod people;
+mod proof;
 mod provider_sign_in;
 mod providers;
 mod reports;
@@ -52,6 +54,8 @@ pub struct Inner {
     /// Reached over loopback or TLS alone: the first administrator's code may be typed in.
     pub is_private: bool,
     pub assets: Arc<Assets>,
+    /// What browsers know this installation as where they keep passkeys; none where its address is a number.
+    pub passkeys: Option<webauthn_rs::Webauthn>,
     /// Trail readings that were recorded lately.
     pub readings: audit::Readings,
 }
@@ -71,6 +75,7 @@ impl Site {
             trusted_proxy,
             is_private,
             assets: Arc::new(asset_names()),
+            passkeys: crate::people::factors::relying_party(base_url),
             readings: audit::Readings::default(),
         }))
     }
@@ -85,6 +90,7 @@ pub fn router(site: Site) -> Router {
     router
         .fallback(error::unmatched)
         .method_not_allowed_fallback(error::wrong_method)
+        .layer(middleware::from_fn_with_state(site.clone(), proof::ask))
         .layer(session::layer(site.console.clone()))
         .layer(middleware::from_fn_with_state(site.clone(), layers::same_origin))
         .layer(DefaultBodyLimit::max(LONGEST_BODY))

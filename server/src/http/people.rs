@@ -2,6 +2,7 @@
 use super::{
     Problem, Site,
     controls::submitted,
+    proof::{Proved, sign_in_question},
     provider_sign_in::{provider_sign_out, ways},
     visitor::{Fields, Names, Signed, Visitor, done, local, mistaken, shown},
 };
@@ -10,7 +11,13 @@ use crate::{
     catalog,
     db::Sql,
     grants,
-    people::{self, Caller, open_session, providers::store as provider_store, store},
+    people::{
+        self, Caller,
+        factors::{For, has_factor},
+        open_session,
+        providers::store as provider_store,
+        store,
+    },
     requests, vault,
 };
 use app::{
@@ -22,10 +29,12 @@ use app::{
     ui::Form,
 };
 use axum::{
+    Extension,
     extract::{Path, Query},
     response::{Redirect, Response},
 };
 use serde::Deserialize;
+use sha2::{Digest, Sha256};
 
 type Answer = Result<Response, Problem>;
 
@@ -88,13 +97,31 @@ fn redirect(to: &str) -> Response {
     axum::response::IntoResponse::into_response(Redirect::to(to))
 }
 
-pub async fn sign_in(visitor: Visitor, fields: Fields) -> Answer {
+/// Whose password this is, for as long as it is: stands in a question between password and second factor.
+fn stamp(person: &store::Person) -> String {
+    let hash = person.password_hash.as_deref().unwrap_or_default();
+    app::audit::tree::hex(&Sha256::digest(format!("{} {hash}", person.id)))
+}
+
+pub async fn sign_in(visitor: Visitor, proved: Option<Extension<Proved>>, fields: Fields) -> Answer {
     let console = &visitor.site.console;
     let next = local(fields.get("next")).to_owned();
     let former = visitor.caller().await?;
+    if let Some(Extension(proved)) = proved.filter(|proved| proved.purpose == For::SignIn) {
+        let person = store::find(&mut console.read().await?, &proved.person, console.seal_key()).await?;
+        let person = person.filter(|person| stamp(person) == fields.get("stamp"));
+        let Some(person) = person else { return sign_in_refused(&visitor, Refusal::SignInStale).await };
+        let receipt = switch(&visitor, former, &person, people::PASSWORD).await?;
+        return Ok(done(&next, Action::SignIn, receipt));
+    }
     let (login, password) = (fields.get("login").to_owned(), fields.secret("password"));
     match people::check_password(console, &visitor.who, &login, password).await {
         Ok(person) => {
+            if has_factor(&mut console.read().await?, &person.id, console.seal_key()).await? {
+                let body = serde_urlencoded::to_string([("next", &next), ("stamp", &stamp(&person))]);
+                let body = body.map_err(|_| Error::Unavailable)?;
+                return Ok(sign_in_question(&visitor, &person, &body, None, None).await?);
+            }
             let receipt = switch(&visitor, former, &person, people::PASSWORD).await?;
             Ok(done(&next, Action::SignIn, receipt))
         }
@@ -378,6 +405,7 @@ pub async fn person(signed: Signed, Path(id): Path<String>, Query(query): Query<
     let tokens = super::account::tokens(console, &mut db, &id).await?;
     let current = signed.caller.session().map(|session| session.id.as_str());
     let sessions = super::account::sessions(console, &mut db, &id, current).await?;
+    let factors = super::factors::factors(console, &mut db, &id).await?;
     let bars = bars(&mut db, &mut names, &signed, &person).await?;
     let identities = super::account::identities(console, &mut db, &id).await?;
     let cuts = vec![
@@ -401,6 +429,7 @@ pub async fn person(signed: Signed, Path(id): Path<String>, Query(query): Query<
         teams,
         cuts,
         tokens: would(Action::EndAccessToken).is_none().then_some(tokens),
+        factors: would(Action::ResetFactors).is_none().then_some(factors),
         sessions: would(Action::EndSession).is_none().then_some(sessions),
         identities: if would(Action::UnlinkIdentity).is_none() { identities } else { Vec::new() },
         unlink: true,
@@ -428,6 +457,11 @@ async fn bars(
     let deciding = |row: &&store::RoleRow| {
         [Role::Lead.code(), Role::Security.code(), Role::Admin.code()].contains(&row.role.as_str())
     };
+    if roles.iter().any(|row| deciding(&row)) && !people::factors::decides(signed.console(), db, &person.id).await? {
+        bars.push(
+            "No second factor is enrolled here: nothing is decided in production until 24 hours after one is.".into(),
+        );
+    }
     let youngest = roles.iter().filter(deciding).map(|row| row.valid_from).max();
     let since = youngest.map(|at| at.max(person.counts_since()));
     if let Some(since) = since.filter(|since| now - *since < NEW) {

@@ -1,6 +1,6 @@
 //! Every route, once: method, path, who may come, and what answers.
 use super::{
-    Site, account, api, assets, audit, catalog, controls, grants, home, integrity, log, metrics, people,
+    Site, account, api, assets, audit, catalog, controls, factors, grants, home, integrity, log, metrics, people,
     provider_sign_in, providers, reports, requests, rotations, secrets, signals, teams, workloads,
 };
 use app::{audit::action::Action, people::tokens::Scope};
@@ -83,6 +83,13 @@ pub fn table() -> Vec<Route> {
         post("/identities/{id}/unlink", Person(UnlinkIdentity), account::unlink),
         post("/account/password", Person(ChangePassword), account::change_password),
         post("/account/tokens", Person(CreateAccessToken), account::create_token),
+        get("/account/factors/authenticator", Own, factors::authenticator_page),
+        post("/account/factors/authenticator", Person(EnrolFactor), factors::add_authenticator),
+        get("/account/factors/passkey", Own, factors::passkey_page),
+        post("/account/factors/passkey", Person(EnrolFactor), factors::add_passkey),
+        post("/account/factors/codes", Person(RenewCodes), factors::renew_codes),
+        post("/account/factors/{id}/remove", Person(RemoveFactor), factors::remove),
+        post("/people/{id}/factors/reset", Person(ResetFactors), factors::reset),
         post("/tokens/{id}/end", Person(EndAccessToken), account::end_token),
         post("/sessions/{id}/end", Person(EndSession), account::end_session),
         post("/account/sessions/end", Person(EndSession), account::end_own_sessions),

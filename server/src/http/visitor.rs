@@ -1,9 +1,9 @@
 //! Who is at the door: origin, session, preferences; and the frame of the page that they get.
-use super::{Problem, Site, layers::accepts_json, session};
+use super::{Problem, Site, layers::accepts_json, proof::Proved, session};
 use crate::{
     audit::{event::Who, ledger::Receipt},
     controls, grants, notifications,
-    people::{self, Caller},
+    people::{self, Caller, factors::For},
     requests,
 };
 use app::{
@@ -152,7 +152,12 @@ impl FromRequestParts<Site> for Signed {
     async fn from_request_parts(parts: &mut Parts, site: &Site) -> Result<Self, Turned> {
         let visitor = Visitor::from_request_parts(parts, site).await.map_err(Turned::Problem)?;
         match visitor.caller().await {
-            Ok(Some(caller)) => Ok(Self { visitor, caller }),
+            Ok(Some(caller)) => {
+                let came = parts.extensions.get::<Proved>();
+                let came = came.filter(|came| came.purpose == For::Act && came.person == caller.person.id);
+                let proved = came.map(|came| came.proof);
+                Ok(Self { visitor, caller: Caller { proved, ..caller } })
+            }
             Ok(None) if parts.method == "GET" && !visitor.wants_json && !parts.uri.path().starts_with("/log/") => {
                 let next = parts.uri.path_and_query().map_or("/", |path| path.as_str());
                 let query = serde_urlencoded::to_string([("next", next)]).unwrap_or_default();

@@ -1,6 +1,6 @@
 //! What becomes of people: invited, given roles and teams, disabled, enabled.
 use super::{
-    Caller, about, make_link, providers,
+    Caller, about, factors, make_link, providers,
     sign_in::close_sessions,
     store::{self, Membership, Person, RoleRow, Team},
     tokens::end_access_tokens_of,
@@ -335,6 +335,8 @@ pub async fn reset_from_host(console: &Console, who: &Who, login: &str) -> Resul
     let subject = Subject { row: Some(link.id), ..about(&person) };
     let mut events = vec![Event::new(Action::ResetPassword).on(subject).detail("from", "host")];
     events.extend(link.closed);
+    // Whoever lost everything gets in again: the host's owner could read it all anyway.
+    events.extend(factors::close_factors(console, &mut tx, &found.id).await?);
     tx.commit(events).await?;
     Ok(link.text)
 }

@@ -1,6 +1,7 @@
 //! People: sign-in and sessions, invitations, teams, roles, disabling. States and invariants are in `app/src/people`.
 pub mod attempts;
 mod careers;
+pub mod factors;
 pub mod passwords;
 pub mod providers;
 mod sign_in;
@@ -26,6 +27,9 @@ use app::{
 use store::{Person, RoleRow, Session};
 use tokens::store::AccessToken;
 
+/// How a persona of a demonstration signs in: by a click.
+pub const DEMO: &str = "demo";
+
 /// How somebody came in: what has to hold for as long as they act.
 #[derive(Clone, Debug)]
 pub enum Entry {
@@ -44,6 +48,10 @@ pub struct Caller {
     pub entry: Entry,
     pub roles: Vec<RoleRow>,
     pub teams: Vec<String>,
+    /// Has a second factor enrolled here.
+    pub factor: bool,
+    /// What was proved with it, for this request alone.
+    pub proved: Option<factors::Proof>,
 }
 
 impl Caller {
@@ -51,7 +59,7 @@ impl Caller {
     pub async fn load(console: &Console, person: Person, entry: Entry, origin: Who) -> Result<Self, Error> {
         let id: PersonId = person.id.parse().map_err(|_| Error::Unavailable)?;
         let (method, session) = match &entry {
-            Entry::Direct => ("demo", None),
+            Entry::Direct => (DEMO, None),
             Entry::Browser(session) => (session.method.as_str(), Some(&session.id)),
             Entry::Token(token) => ("token", Some(&token.id)),
         };
@@ -60,7 +68,9 @@ impl Caller {
         let (now, key) = (console.now(), console.seal_key());
         let roles = store::roles_of(&mut db, &person.id, now, key).await?;
         let teams = store::memberships(&mut db, Some(&person.id), now, key).await?;
-        Ok(Self { who, person, entry, roles, teams: teams.into_iter().map(|row| row.team_id).collect() })
+        let teams = teams.into_iter().map(|row| row.team_id).collect();
+        let factor = factors::has_factor(&mut db, &person.id, key).await?;
+        Ok(Self { who, person, entry, roles, teams, factor, proved: None })
     }
 
     /// The browser's session, if that is how they came.
@@ -88,6 +98,16 @@ impl Caller {
         &self.person.id
     }
 
+    /// Was it shown for this act that it is them? The service itself needs no factor; nor does a persona of a demonstration, who was
+    /// clicked, until somebody enrols one for it.
+    fn has_proved(&self) -> bool {
+        match &self.entry {
+            Entry::Direct => true,
+            Entry::Browser(session) => self.proved.is_some() || (session.method == DEMO && !self.factor),
+            Entry::Token(_) => false,
+        }
+    }
+
     /// Roles in the whole organisation. Everybody is a member.
     pub fn organisation_roles(&self) -> Vec<Role> {
         organisation_roles(&self.roles)
@@ -111,7 +131,12 @@ impl Caller {
             Entry::Token(token) => Some(token.scopes()),
             Entry::Direct | Entry::Browser(_) => None,
         };
-        Principal { scopes, ..principal(&self.person.id, &self.roles, project) }
+        Principal {
+            scopes,
+            factor: self.factor,
+            proved: self.has_proved(),
+            ..principal(&self.person.id, &self.roles, project)
+        }
     }
 }
 
@@ -119,6 +144,8 @@ impl Caller {
 pub fn principal(id: &str, roles: &[RoleRow], project: Option<&str>) -> Principal {
     Principal {
         scopes: None,
+        factor: false,
+        proved: false,
         workload: false,
         id: id.into(),
         org: codes(organisation_roles(roles)),

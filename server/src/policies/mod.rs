@@ -40,11 +40,29 @@ pub struct Principal {
     /// What a personal access token is limited to; absent for a person in a browser, and for workloads.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scopes: Option<Vec<Scope>>,
+    /// Has a second factor enrolled here.
+    #[serde(skip_serializing_if = "is_false")]
+    pub factor: bool,
+    /// Showed with it, for this act alone, that it is them.
+    #[serde(skip_serializing_if = "is_false")]
+    pub proved: bool,
+}
+
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 impl Principal {
     pub fn workload(id: &str) -> Self {
-        Self { scopes: None, workload: true, id: id.into(), org: BTreeSet::new(), here: BTreeSet::new() }
+        Self {
+            workload: true,
+            id: id.into(),
+            org: BTreeSet::new(),
+            here: BTreeSet::new(),
+            scopes: None,
+            factor: false,
+            proved: false,
+        }
     }
 }
 
@@ -58,6 +76,9 @@ pub struct Situation {
     pub tier: Option<Tier>,
     pub class: Option<Class>,
     pub deciders: u32,
+    /// A control would be looser afterwards.
+    #[serde(skip_serializing_if = "is_false")]
+    pub loosens: bool,
 }
 
 /// What a decision was made from: JCS, kept under its digest so that it can be replayed.
@@ -157,9 +178,17 @@ impl Engine {
         let (id, refusal) = match self.ask(principal, action, resource, situation) {
             Ok((CedarDecision::Allow, id)) => (id.unwrap_or_default(), None),
             Ok((CedarDecision::Deny, Some(id))) => {
-                let code = self.0.policies.annotation(&PolicyId::new(&id), "refusal").map(str::to_owned);
-                let refusal = Refusal::ALL.iter().copied().find(|known| code.as_deref() == Some(known.code()));
-                (id, Some(refusal.unwrap_or(default_refusal(action))))
+                let refusal = self.refusal_of(&id).unwrap_or(default_refusal(action));
+                if refusal == Refusal::FactorNeeded && !principal.proved {
+                    // Nobody is asked for a factor who would be refused with it.
+                    let proved = Principal { proved: true, ..principal.clone() };
+                    let with = self.decide(&proved, action, resource, situation);
+                    if with.refusal.is_some() {
+                        let deciding = Deciding { input: Some(digest), ..with.deciding };
+                        return Decision { refusal: with.refusal, deciding, input };
+                    }
+                }
+                (id, Some(refusal))
             }
             Ok((CedarDecision::Deny, None)) => ("default-deny".into(), Some(default_refusal(action))),
             Err(error) => {
@@ -168,6 +197,12 @@ impl Engine {
             }
         };
         Decision { refusal, deciding: Deciding { id, version: VERSION, input: Some(digest) }, input }
+    }
+
+    /// The sentence that a built-in rule is refused with.
+    fn refusal_of(&self, id: &str) -> Option<Refusal> {
+        let code = self.0.policies.annotation(&PolicyId::new(id), "refusal")?;
+        Refusal::ALL.iter().copied().find(|known| code == known.code())
     }
 
     fn ask(
@@ -197,6 +232,10 @@ impl Engine {
             ("tier".to_owned(), text(situation.tier.map_or("", Tier::code))),
             ("class".to_owned(), text(situation.class.map_or("", Class::code))),
             ("deciders".to_owned(), RestrictedExpression::new_long(situation.deciders.into())),
+            ("loosens".to_owned(), flag(situation.loosens)),
+            ("factor".to_owned(), flag(principal.factor)),
+            ("proved".to_owned(), flag(principal.proved)),
+            ("program".to_owned(), flag(principal.scopes.is_some())),
         ])?;
         let action = uid(&loaded.action, action.name());
         let request = Request::new(who, action, uid(&loaded.thing, resource), context, None)?;

@@ -102,6 +102,7 @@ async fn may_take(
         decider: &person.id,
         roles: &roles,
         account_since: person.counts_since(),
+        factor: people::factors::decides(console, db, &person.id).await?,
         signed: &signers,
         benefits,
         trust_changed_at,

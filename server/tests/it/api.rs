@@ -160,6 +160,10 @@ story!(tokens_end_on_the_next_call, |world| {
     let person = people::check_password(&cast.console, &origin, "iris", password).await.unwrap();
     let (session, _) = people::open_session(&cast.console, &origin, &person, "password", vec![7; 32]).await.unwrap();
     let browser = people::recognise(&cast.console, origin, &[7; 32]).await.unwrap().unwrap();
+    let asked = people::create_access_token(&cast.console, &browser, "thief", scopes, TimeDelta::days(90)).await;
+    assert_eq!(asked.err(), Some(Error::Refused(Refusal::FactorNeeded)), "a session alone makes no token");
+    let proof = people::factors::Proof { kind: app::people::factors::Kind::Authenticator };
+    let browser = people::Caller { proved: Some(proof), ..browser };
     let made = people::create_access_token(&cast.console, &browser, "thief", scopes, TimeDelta::days(90)).await;
     let stolen = made.unwrap().0;
     people::end_session(&cast.console, &mara, &session.id).await.unwrap();
@@ -321,7 +325,7 @@ story!(what_a_program_sends_is_read_strictly_and_never_said_back, |world| {
         assert_eq!(call(&router, &token, Method::GET, path, "").await.0, StatusCode::NOT_FOUND, "{path}");
     }
     // A browser's cookie is no token, and a workload's secret neither.
-    let mut iris = Browser::signed_in(&router, "iris").await;
+    let mut iris = Browser::signed_in(&cast, &router, "iris").await;
     let Answer { status, .. } = iris.get("/api/v1/rotations").await;
     assert_eq!(status, StatusCode::UNAUTHORIZED);
     for token in ["", "cst_none", &token[..token.len() - 1], "csp_"] {

@@ -12,11 +12,17 @@ use server::{
     catalog::{self, NewProject, NewSecret, store::Environment},
     console::Console,
     grants::{self, Holder},
-    people::{self, Caller, Entry, store},
+    people::{self, Caller, Entry, factors, store},
     requests::{self, Ask},
     vault::{self, Source},
 };
-use std::{collections::HashMap, sync::OnceLock};
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicI64, Ordering},
+    },
+};
 use zeroize::Zeroizing;
 
 pub const PASSWORD: &str = "four ordinary words here";
@@ -27,6 +33,8 @@ pub struct Cast {
     pub world: World,
     pub console: Console,
     people: HashMap<&'static str, String>,
+    /// What people have in their pockets.
+    pockets: HashMap<&'static str, Arc<Pocket>>,
     pub team: String,
     pub project: String,
     pub environments: Vec<Environment>,
@@ -42,6 +50,54 @@ const PEOPLE: [(&str, &str); 8] = [
     ("jonas", "Jonas Engineer"),
     ("lucia", "Lucia Engineer"),
 ];
+
+/// Everybody but Jonas has an authenticator.
+const EQUIPPED: [&str; 7] = ["anna", "mara", "ewa", "samir", "iris", "teodor", "lucia"];
+
+/// An authenticator and recovery codes: each code once.
+pub struct Pocket {
+    key: String,
+    pub codes: Vec<String>,
+    /// The last step whose code was used.
+    last: AtomicI64,
+}
+
+impl Pocket {
+    /// An app that was told this key.
+    pub fn new(key: &str) -> Self {
+        Self { key: key.into(), codes: Vec::new(), last: AtomicI64::new(0) }
+    }
+
+    /// What the authenticator shows at a moment, so many steps of half a minute from it.
+    pub fn shows(&self, at: app::time::Moment, steps: i64) -> String {
+        self.at_step(at.timestamp() / 30 + steps)
+    }
+
+    fn at_step(&self, step: i64) -> String {
+        let secret = totp_rs::Secret::try_from_base32(&self.key).unwrap();
+        let totp = totp_rs::Builder::new().with_secret(secret).build_noncompliant();
+        totp.generate((30 * step) as u64).to_string()
+    }
+
+    /// A code that counts at a moment and was not used here: there are three, unless time goes on.
+    pub fn next(&self, at: app::time::Moment) -> String {
+        let now = at.timestamp() / 30;
+        let step = (self.last.load(Ordering::SeqCst) + 1).max(now - 1);
+        assert!(step <= now + 1, "every code of this minute was used");
+        self.last.store(step, Ordering::SeqCst);
+        self.at_step(step)
+    }
+}
+
+/// Enrols an authenticator.
+pub async fn enrol(console: &Console, caller: &Caller) -> Pocket {
+    let begun = factors::begin_authenticator(console, caller).unwrap();
+    let mut pocket = Pocket::new(&begun.secret);
+    let code = pocket.next(console.now());
+    let (_, codes) = factors::enrol_authenticator(console, caller, &begun.setup, "Phone", &code).await.unwrap();
+    pocket.codes = codes.iter().map(|code| code.to_string()).collect();
+    pocket
+}
 
 /// Argon2 is slow by design: everybody in the tests has the same password, hashed once.
 async fn hash(console: &Console) -> String {
@@ -60,6 +116,7 @@ impl Cast {
             world,
             console,
             people: HashMap::new(),
+            pockets: HashMap::new(),
             team: String::new(),
             project: String::new(),
             environments: Vec::new(),
@@ -102,13 +159,21 @@ impl Cast {
             let project = here.then_some(cast.project.as_str());
             people::assign_role(&cast.console, &anna, cast.id(login), role, project, None).await.unwrap();
         }
-        // Roles and accounts decide in production after a day.
+        for login in EQUIPPED {
+            let pocket = enrol(&cast.console, &cast.caller(login).await).await;
+            cast.pockets.insert(login, Arc::new(pocket));
+        }
+        // Roles, accounts and factors decide in production after a day.
         cast.world.clock.advance(TimeDelta::hours(25));
         cast
     }
 
     pub fn id(&self, login: &str) -> &str {
         &self.people[login]
+    }
+
+    pub fn pocket(&self, login: &str) -> Option<Arc<Pocket>> {
+        self.pockets.get(login).cloned()
     }
 
     pub async fn person(&self, login: &str) -> store::Person {

@@ -208,14 +208,14 @@ story!(one_alone_acts_alone_and_everybody_hears_of_it, |world| {
 story!(the_page_shows_what_it_loosens_and_who_confirms, |world| {
     let (cast, router) = site(world).await;
     grown(&cast).await;
-    let mut anna = Browser::signed_in(&router, "anna").await;
+    let mut anna = Browser::signed_in(&cast, &router, "anna").await;
     let path = format!("/people/{}/roles", cast.id("jonas"));
     let sent = anna.post(&path, &[("role", "lead"), ("project", cast.project.as_str()), ("until", "")]).await;
     assert_eq!(sent.status, StatusCode::SEE_OTHER);
     let to = sent.headers["location"].to_str().unwrap().to_owned();
     assert!(to.starts_with("/controls/ctl_"), "{to}");
     assert!(anna.get(&to).await.text.contains("Withdraw it"));
-    let mut mara = Browser::signed_in(&router, "mara").await;
+    let mut mara = Browser::signed_in(&cast, &router, "mara").await;
     assert!(mara.get("/inbox").await.text.contains("Make Jonas Engineer Lead of payments"));
     let page = mara.get(&to).await.text;
     for part in
@@ -223,10 +223,10 @@ story!(the_page_shows_what_it_loosens_and_who_confirms, |world| {
     {
         assert!(page.contains(part), "{part} in {page}");
     }
-    let mut jonas = Browser::signed_in(&router, "jonas").await;
+    let mut jonas = Browser::signed_in(&cast, &router, "jonas").await;
     assert_eq!(jonas.get(&to).await.status, StatusCode::OK, "it is about him");
     assert_eq!(jonas.get("/controls").await.status, StatusCode::FORBIDDEN);
-    let mut lucia = Browser::signed_in(&router, "lucia").await;
+    let mut lucia = Browser::signed_in(&cast, &router, "lucia").await;
     assert_eq!(lucia.get(&to).await.status, StatusCode::NOT_FOUND);
     let id = to.trim_start_matches("/controls/").to_owned();
     let digest = row(&cast, &id).await.digest;

@@ -1,7 +1,7 @@
 //! The real router, asked as a browser without JavaScript and as a pipeline would: every route by enumeration, the headers,
 //! the origin check, and a canary value that may be found in one place alone.
 use crate::{
-    cast::{CANARY, Cast, PASSWORD},
+    cast::{CANARY, Cast, PASSWORD, Pocket},
     story,
     support::World,
 };
@@ -13,12 +13,13 @@ use axum::{
 };
 use server::{
     audit::store,
+    console::Console,
     http::{
         Site, router,
         routes::{Access, table},
     },
 };
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 use tower::ServiceExt;
 
 pub const BASE: &str = "http://127.0.0.1:8400";
@@ -26,6 +27,8 @@ pub const BASE: &str = "http://127.0.0.1:8400";
 pub struct Browser {
     router: Router,
     cookies: Vec<(String, String)>,
+    /// Whoever sits before it answers questions for a second factor with what they have.
+    hand: Option<(Console, Arc<Pocket>)>,
 }
 
 pub struct Answer {
@@ -42,7 +45,7 @@ impl Answer {
 
 impl Browser {
     pub fn new(router: &Router) -> Self {
-        Self { router: router.clone(), cookies: Vec::new() }
+        Self { router: router.clone(), cookies: Vec::new(), hand: None }
     }
 
     pub async fn send(
@@ -78,7 +81,15 @@ impl Browser {
             }
         }
         let bytes = to_bytes(body, 10_000_000).await.unwrap();
-        Answer { status: parts.status, headers: parts.headers, text: String::from_utf8_lossy(&bytes).into_owned() }
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        if let (Some((console, pocket)), Some(proof)) = (&self.hand, question(&text)) {
+            let code = pocket.next(console.now());
+            let hand = self.hand.take();
+            let answer = Box::pin(self.post(path, &[("proof", &proof), ("code", &code)])).await;
+            self.hand = hand;
+            return answer;
+        }
+        Answer { status: parts.status, headers: parts.headers, text }
     }
 
     /// A request as it is, without cookies.
@@ -86,6 +97,16 @@ impl Browser {
         let (parts, body) = self.router.clone().oneshot(request).await.unwrap().into_parts();
         let bytes = to_bytes(body, 10_000_000).await.unwrap();
         Answer { status: parts.status, headers: parts.headers, text: String::from_utf8_lossy(&bytes).into_owned() }
+    }
+
+    /// From now on questions are answered with this login's authenticator, if there is one.
+    pub fn take_up(&mut self, cast: &Cast, login: &str) {
+        self.hand = cast.pocket(login).map(|pocket| (cast.console.clone(), pocket));
+    }
+
+    /// From now on questions stay questions.
+    pub fn put_away(&mut self) {
+        self.hand = None;
     }
 
     pub async fn get(&mut self, path: &str) -> Answer {
@@ -96,12 +117,20 @@ impl Browser {
         self.send(Method::POST, path, form, &[]).await
     }
 
-    pub async fn signed_in(router: &Router, login: &str) -> Self {
+    /// Somebody before their browser, with their authenticator at hand.
+    pub async fn signed_in(cast: &Cast, router: &Router, login: &str) -> Self {
         let mut browser = Self::new(router);
+        browser.take_up(cast, login);
         let answer = browser.post("/sign-in", &[("login", login), ("password", PASSWORD)]).await;
         assert_eq!(answer.status, StatusCode::SEE_OTHER, "{login}: {}", answer.text);
         browser
     }
+}
+
+/// The sealed question of a page that asks for a second factor.
+pub fn question(text: &str) -> Option<String> {
+    let (_, rest) = text.split_once("name=\"proof\" value=\"")?;
+    Some(rest.split_once('"')?.0.to_owned())
 }
 
 pub async fn site(world: World) -> (Cast, Router) {
@@ -186,7 +215,7 @@ story!(every_change_refuses_the_wrong_role_and_says_so_in_the_trail, |world| {
         .id
         .clone();
     drop(db);
-    let mut lucia = Browser::signed_in(&router, "lucia").await;
+    let mut lucia = Browser::signed_in(&cast, &router, "lucia").await;
     let anna = cast.caller("anna").await;
     server::people::providers::name_emergency_account(&cast.console, &anna, cast.id("anna")).await.unwrap();
     let settings = app::people::provider::Settings {
@@ -302,7 +331,8 @@ story!(every_change_refuses_the_wrong_role_and_says_so_in_the_trail, |world| {
 story!(people_get_through_the_path_with_forms_alone, |world| {
     let (cast, router) = site(world).await;
     let secret = cast.filled("db/password", Tier::Production, Class::Normal).await;
-    let (mut jonas, mut iris) = (Browser::signed_in(&router, "jonas").await, Browser::signed_in(&router, "iris").await);
+    let (mut jonas, mut iris) =
+        (Browser::signed_in(&cast, &router, "jonas").await, Browser::signed_in(&cast, &router, "iris").await);
     let form = jonas.get(&format!("/requests/new?secret={secret}")).await.text;
     let form_id = form.split("name=\"form\" value=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
     let fields =
@@ -338,7 +368,7 @@ story!(a_value_is_found_nowhere_but_where_it_was_asked_for, |world| {
     cast.granted("jonas", &secret, 60).await;
     cast.take("jonas", &secret, server::vault::Take::Reveal).await.unwrap();
     for login in ["anna", "mara", "samir", "iris", "jonas", "lucia"] {
-        let mut browser = Browser::signed_in(&router, login).await;
+        let mut browser = Browser::signed_in(&cast, &router, login).await;
         for route in table().into_iter().filter(|route| route.method == Method::GET) {
             let path = filled(route.path, &secret);
             let answer = browser.get(&path).await;
@@ -362,7 +392,7 @@ story!(a_value_is_found_nowhere_but_where_it_was_asked_for, |world| {
         }
     }
     // A form that is refused does not show what was typed as a value.
-    let mut iris = Browser::signed_in(&router, "iris").await;
+    let mut iris = Browser::signed_in(&cast, &router, "iris").await;
     let writing = format!("/secrets/{secret}/write");
     for form in
         [[("expected", "0"), ("field.value", CANARY)], [("expected", "1"), ("field.value", &format!(" {CANARY} "))]]
@@ -374,7 +404,7 @@ story!(a_value_is_found_nowhere_but_where_it_was_asked_for, |world| {
 
 story!(answers_carry_the_headers_that_browsers_are_bound_by, |world| {
     let (cast, router) = site(world).await;
-    let mut mara = Browser::signed_in(&router, "mara").await;
+    let mut mara = Browser::signed_in(&cast, &router, "mara").await;
     for path in ["/", "/sign-in", "/nothing-here", "/projects", "/livez"] {
         let answer = mara.get(path).await;
         let csp = answer.headers[header::CONTENT_SECURITY_POLICY].to_str().unwrap();
@@ -392,7 +422,7 @@ story!(answers_carry_the_headers_that_browsers_are_bound_by, |world| {
 
 story!(forms_from_elsewhere_change_nothing, |world| {
     let (cast, router) = site(world).await;
-    let mut anna = Browser::signed_in(&router, "anna").await;
+    let mut anna = Browser::signed_in(&cast, &router, "anna").await;
     let before = cast.events().await;
     for headers in [
         vec![("sec-fetch-site", "cross-site")],
@@ -410,8 +440,8 @@ story!(forms_from_elsewhere_change_nothing, |world| {
 });
 
 story!(a_session_gets_a_new_id_at_sign_in, |world| {
-    let (_cast, router) = site(world).await;
-    let mut browser = Browser::signed_in(&router, "mara").await;
+    let (cast, router) = site(world).await;
+    let mut browser = Browser::signed_in(&cast, &router, "mara").await;
     let first = browser.cookies.clone();
     let signed_out = browser.post("/sign-out", &[]).await;
     assert_eq!(signed_out.status, StatusCode::SEE_OTHER);
@@ -427,7 +457,7 @@ story!(a_session_gets_a_new_id_at_sign_in, |world| {
 
 story!(the_log_answers_as_c2sp_lays_it_out, |world| {
     let (cast, router) = site(world).await;
-    let mut mara = Browser::signed_in(&router, "mara").await;
+    let mut mara = Browser::signed_in(&cast, &router, "mara").await;
     let note = mara.get("/log/checkpoint").await.text;
     let checkpoint = cast.world.instance.builder.verifier().open(&note).unwrap();
     assert!(checkpoint.size > 10);
@@ -436,7 +466,7 @@ story!(the_log_answers_as_c2sp_lays_it_out, |world| {
     assert_eq!(tile.status, StatusCode::OK);
     let proof: serde_json::Value = serde_json::from_str(&mara.get("/log/proof/2").await.text).unwrap();
     assert_eq!(proof["seq"], 2);
-    let mut lucia = Browser::signed_in(&router, "lucia").await;
+    let mut lucia = Browser::signed_in(&cast, &router, "lucia").await;
     assert_eq!(lucia.get("/log/proof/2").await.status, StatusCode::FORBIDDEN);
     assert_eq!(Browser::new(&router).get("/log/checkpoint").await.status, StatusCode::UNAUTHORIZED);
 });

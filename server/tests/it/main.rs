@@ -13,6 +13,7 @@ mod access_api;
 mod api;
 mod cases;
 mod expiry;
+mod factors;
 mod faults;
 mod grants;
 mod http;

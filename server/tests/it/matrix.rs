@@ -7,8 +7,8 @@ use app::{
 use server::policies::{Engine, Principal, Situation, codes};
 use std::{collections::BTreeSet, fmt::Write, fs, path::Path};
 
-/// Principals by name: roles in the organisation, roles in the project.
-const PRINCIPALS: [(&str, &[Role], &[Role]); 9] = [
+/// Principals by name: roles in the organisation, roles in the project. Those who are unproved did not show a second factor.
+const PRINCIPALS: [(&str, &[Role], &[Role]); 12] = [
     ("member", &[Role::Member], &[]),
     ("member-here", &[Role::Member], &[Role::Member]),
     ("lead-here", &[Role::Member], &[Role::Lead]),
@@ -17,6 +17,9 @@ const PRINCIPALS: [(&str, &[Role], &[Role]); 9] = [
     ("admin", &[Role::Member, Role::Admin], &[]),
     ("auditor-and-lead", &[Role::Member, Role::Auditor], &[Role::Lead]),
     ("auditor-here", &[Role::Member], &[Role::Auditor]),
+    ("lead-unproved", &[Role::Member], &[Role::Lead]),
+    ("security-unproved", &[Role::Member, Role::Security], &[]),
+    ("admin-unproved", &[Role::Member, Role::Admin], &[]),
     ("workload", &[], &[]),
 ];
 
@@ -46,6 +49,7 @@ const SYSTEM: &[Action] = &[
     Action::OvertakeChange,
     Action::ReadGroups,
     Action::SignOutAtProvider,
+    Action::ProveFactor,
 ];
 
 fn situations() -> Vec<(String, Situation)> {
@@ -70,6 +74,7 @@ fn situations() -> Vec<(String, Situation)> {
         ..Situation::default()
     };
     all.push(("production normal grant, one person".into(), alone));
+    all.push(("loosens".into(), Situation { loosens: true, ..two }));
     all
 }
 
@@ -84,6 +89,8 @@ fn print() -> String {
             for (who, org, here) in PRINCIPALS {
                 let principal = Principal {
                     scopes: None,
+                    factor: true,
+                    proved: !who.ends_with("-unproved"),
                     workload: who == "workload",
                     id: format!("{who}-1"),
                     org: codes(org.iter().copied()),
@@ -133,6 +140,8 @@ fn no_role_takes_a_value_by_itself() {
     let engine = Engine::built_in().unwrap();
     let everything = Principal {
         scopes: None,
+        factor: true,
+        proved: true,
         workload: false,
         id: "all".into(),
         org: codes(Role::ALL.iter().copied().filter(|role| *role != Role::Auditor)),
@@ -148,6 +157,7 @@ fn no_role_takes_a_value_by_itself() {
                 class: Some(Class::Low),
                 deciders: 9,
                 grant: false,
+                loosens: false,
             };
             assert!(engine.decide(&everything, action, "thing", situation).refusal.is_some(), "{action:?} {tier:?}");
         }

@@ -197,7 +197,7 @@ story!(what_is_unknown_is_not_zero_and_what_is_foreign_not_there, |world| {
 story!(the_dashboard_and_the_monitor_answer, |world| {
     let (cast, router) = site(world).await;
     days(&cast).await;
-    let mut mara = Browser::signed_in(&router, "mara").await;
+    let mut mara = Browser::signed_in(&cast, &router, "mara").await;
     let page = mara.get("/dashboard?range=30d&zone=Europe%2FZurich").await;
     assert_eq!(page.status, 200);
     for wanted in
@@ -207,7 +207,7 @@ story!(the_dashboard_and_the_monitor_answer, |world| {
     }
     assert!(!page.text.contains("style="));
     assert_eq!(mara.get("/dashboard?zone=Mars%2FBase").await.status, 422);
-    let mut jonas = Browser::signed_in(&router, "jonas").await;
+    let mut jonas = Browser::signed_in(&cast, &router, "jonas").await;
     assert_eq!(jonas.get("/dashboard").await.status, 403);
     let mut monitor = Browser::new(&router);
     assert_eq!(monitor.get("/metrics").await.status, 401, "not for everybody");

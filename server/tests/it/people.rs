@@ -218,7 +218,7 @@ story!(an_auditor_of_a_project_reads_its_trail_alone_and_until_the_day, |world| 
     let lucia = cast.caller("lucia").await;
     let reading = Reading::of(&cast.console, &lucia).await.unwrap();
     assert_eq!(reading, Some(Reading::Projects(vec![cast.project.clone()])));
-    let mut browser = Browser::signed_in(&router, "lucia").await;
+    let mut browser = Browser::signed_in(&cast, &router, "lucia").await;
     let trail = browser.get("/audit").await;
     assert_eq!(trail.status, StatusCode::OK);
     assert!(browser.get("/").await.text.contains("Audit trail"), "it is in her rail");
@@ -239,7 +239,7 @@ story!(people_are_filtered_and_paged_and_a_team_says_who_belongs_and_why, |world
         let (login, name) = (format!("z{n:03}"), format!("Zed {n:03}"));
         people::invite_person(&cast.console, &anna, &login, &name).await.unwrap();
     }
-    let mut browser = Browser::signed_in(&router, "anna").await;
+    let mut browser = Browser::signed_in(&cast, &router, "anna").await;
     let first = browser.get("/people").await.text;
     assert!(first.contains("Anna Admin") && first.contains("Zed 091") && !first.contains("Zed 092"), "a hundred");
     let next = first.split("href=\"/people?after=").nth(1).unwrap().split('"').next().unwrap().replace("&amp;", "&");
@@ -256,7 +256,7 @@ story!(people_are_filtered_and_paged_and_a_team_says_who_belongs_and_why, |world
     }
     let added = browser.post(&format!("{team}/members"), &[("person", cast.id("lucia"))]).await;
     assert_eq!((added.status, added.location()), (StatusCode::SEE_OTHER, team.as_str()));
-    let mut jonas = Browser::signed_in(&router, "jonas").await;
+    let mut jonas = Browser::signed_in(&cast, &router, "jonas").await;
     let read = jonas.get(&team).await;
     assert!(read.status == StatusCode::OK && !read.text.contains("Add to the team"));
     assert_eq!(jonas.get("/teams/tea_01m846kxs0e8kbcf2tpy8vep2a").await.status, StatusCode::NOT_FOUND);

@@ -446,7 +446,7 @@ story!(the_dry_run_says_who_would_gain, |world| {
     let scene = Scene::new(world).await;
     scene.sign_in("noor", &["sec"]).await;
     scene.sign_in("omar", &["other"]).await;
-    let mut anna = Browser::signed_in(&scene.router, "anna").await;
+    let mut anna = Browser::signed_in(&scene.cast, &scene.router, "anna").await;
     let path = format!("/providers/{}/rules", scene.id);
     let events = scene.cast.events().await;
     let shown = anna.post(&path, &[("group", "sec"), ("gives", "role:security"), ("do", "preview")]).await;
@@ -499,7 +499,7 @@ story!(an_identity_is_linked_by_its_owner_and_belongs_to_one, |world| {
     // Jonas has a password from before and is signed in; he is no emergency account.
     let anna = scene.cast.caller("anna").await;
     providers::name_emergency_account(&scene.cast.console, &anna, scene.cast.id("jonas")).await.unwrap();
-    let mut jonas = Browser::signed_in(&scene.router, "jonas").await;
+    let mut jonas = Browser::signed_in(&scene.cast, &scene.router, "jonas").await;
     let answer = jonas.get(&format!("/account/identities/link/{}", scene.id)).await;
     let leaving = Scene::left(jonas, &answer);
     let (mut jonas, answer) = scene.come_back(leaving, "jonas-there", &[]).await;
@@ -508,7 +508,7 @@ story!(an_identity_is_linked_by_its_owner_and_belongs_to_one, |world| {
     let (mut elsewhere, _) = scene.sign_in("jonas-there", &[]).await;
     assert!(elsewhere.get("/account").await.text.contains("You sign in as jonas."));
     // Nobody else links it.
-    let mut emergency = Browser::signed_in(&scene.router, "anna").await;
+    let mut emergency = Browser::signed_in(&scene.cast, &scene.router, "anna").await;
     let answer = emergency.get(&format!("/account/identities/link/{}", scene.id)).await;
     let leaving = Scene::left(emergency, &answer);
     let (_, answer) = scene.come_back(leaving, "jonas-there", &[]).await;
@@ -540,7 +540,7 @@ story!(passwords_are_for_emergency_accounts_alone, |world| {
     assert_eq!((refused.status, unknown.status), (StatusCode::UNAUTHORIZED, StatusCode::UNAUTHORIZED));
     let same = |answer: &Answer, login: &str| answer.text.replace(login, "X");
     assert_eq!(same(&refused, "jonas"), same(&unknown, "nobody"), "the same answer for both");
-    Browser::signed_in(&scene.router, "anna").await;
+    Browser::signed_in(&scene.cast, &scene.router, "anna").await;
     // Each such sign-in is told.
     let mut db = scene.cast.console.read().await.unwrap();
     for (login, told) in [("mara", true), ("ewa", true), ("jonas", false), ("anna", false)] {
@@ -694,7 +694,7 @@ story!(a_disabled_person_stays_out_and_a_removed_provider_takes_everything_with_
     assert!(!scene.is_in(&mut browser).await && scene.roles("noor").await.is_empty());
     let mut gone = Browser::new(&scene.router);
     assert_eq!(gone.get(&format!("/sign-in/provider/{}", scene.id)).await.status, StatusCode::NOT_FOUND);
-    Browser::signed_in(&scene.router, "jonas").await;
+    Browser::signed_in(&scene.cast, &scene.router, "jonas").await;
     // Every row that all this wrote is as its event left it.
     let checked = server::audit::state::check(scene.cast.console.db(), scene.cast.console.seal_key()).await.unwrap();
     assert_eq!(checked.wrong, Vec::<String>::new());
@@ -702,7 +702,7 @@ story!(a_disabled_person_stays_out_and_a_removed_provider_takes_everything_with_
 
 story!(the_clients_secret_is_stored_wrapped_and_shown_nowhere, |world| {
     let scene = Scene::new(world).await;
-    let mut anna = Browser::signed_in(&scene.router, "anna").await;
+    let mut anna = Browser::signed_in(&scene.cast, &scene.router, "anna").await;
     for path in ["/providers".to_owned(), format!("/providers/{}", scene.id)] {
         assert!(!anna.get(&path).await.text.contains(SECRET), "{path}");
     }
@@ -723,7 +723,7 @@ story!(the_clients_secret_is_stored_wrapped_and_shown_nowhere, |world| {
 
 story!(two_administrators_who_change_settings_see_each_other, |world| {
     let scene = Scene::new(world).await;
-    let mut anna = Browser::signed_in(&scene.router, "anna").await;
+    let mut anna = Browser::signed_in(&scene.cast, &scene.router, "anna").await;
     let path = format!("/providers/{}", scene.id);
     let first = scene.seen().await;
     let issuer = scene.provider.issuer();
@@ -817,7 +817,7 @@ story!(an_identity_that_was_taken_makes_no_second_account, |world| {
 
 story!(what_binds_an_identity_begins_on_a_page_of_ours, |world| {
     let scene = Scene::new(world).await;
-    let mut anna = Browser::signed_in(&scene.router, "anna").await;
+    let mut anna = Browser::signed_in(&scene.cast, &scene.router, "anna").await;
     let path = format!("/account/identities/link/{}", scene.id);
     for elsewhere in ["cross-site", "same-site", "none"] {
         let sent = anna.send(Method::GET, &path, &[], &[("sec-fetch-site", elsewhere)]).await;

@@ -293,7 +293,7 @@ story!(the_trail_is_verified_as_a_job, |world| {
 story!(exports_are_asked_for_and_taken_in_a_browser, |world| {
     let (cast, router) = site(world).await;
     busy(&cast).await;
-    let mut samir = Browser::signed_in(&router, "samir").await;
+    let mut samir = Browser::signed_in(&cast, &router, "samir").await;
     let form = samir.get("/reports?q=actor%3Ajonas&zone=UTC").await;
     assert!(form.text.contains("value=\"actor:jonas\""));
     let wrong = samir.post("/reports", &[("q", "acter:x"), ("zone", "UTC"), ("kind", "evidence")]).await;
@@ -315,7 +315,7 @@ story!(exports_are_asked_for_and_taken_in_a_browser, |world| {
     let text = format!("{}\n", manifest.text.split("\n\n").next().unwrap());
     assert_eq!(key.open_text(&text, &manifest.text), Ok(()), "signed by the log's key");
     assert!(text.contains("query actor:jonas\n"));
-    let mut mara = Browser::signed_in(&router, "mara").await;
+    let mut mara = Browser::signed_in(&cast, &router, "mara").await;
     for address in [at.clone(), format!("{at}/file"), format!("{at}/manifest")] {
         assert_eq!(mara.get(&address).await.status, 404, "{address}");
     }
@@ -497,19 +497,19 @@ story!(the_page_shows_the_rows_of_the_file, |world| {
         assert_eq!(some.rows, all.rows[3..7]);
         assert!(some.more && !all.more);
         assert_eq!(all.rows.len() as i64, job(&cast, &id).await.rows_written, "every row of the file, once");
-        let mut browser = Browser::signed_in(&router, "samir").await;
+        let mut browser = Browser::signed_in(&cast, &router, "samir").await;
         let page = browser.get(&format!("/reports/{id}/rows")).await;
         assert_eq!(page.status, 200);
         for cell in all.rows[0].iter().filter(|cell| !cell.is_empty() && !cell.contains(['&', '\'', '"', '<'])) {
             assert!(page.text.contains(cell.as_str()), "{cell}");
         }
         assert_eq!(browser.get(&format!("/reports/{id}/rows?from=999999")).await.status, 200, "there are none");
-        let mut other = Browser::signed_in(&router, "mara").await;
+        let mut other = Browser::signed_in(&cast, &router, "mara").await;
         assert_eq!(other.get(&format!("/reports/{id}/rows")).await.status, 404);
     }
     let id = ask(&cast, &samir, Wanted { format: Format::Xlsx, ..wanted(Kind::Events, "") }).await;
     while reports::run_due(&cast.console).await.unwrap() > 0 {}
-    let mut browser = Browser::signed_in(&router, "samir").await;
+    let mut browser = Browser::signed_in(&cast, &router, "samir").await;
     assert_eq!(browser.get(&format!("/reports/{id}/rows")).await.status, 404);
 });
 

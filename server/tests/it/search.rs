@@ -298,7 +298,7 @@ story!(views_are_ones_own_or_a_teams, |world| {
 story!(the_page_answers_every_query, |world| {
     let (cast, router) = site(world).await;
     busy(&cast).await;
-    let mut mara = Browser::signed_in(&router, "mara").await;
+    let mut mara = Browser::signed_in(&cast, &router, "mara").await;
     for (address, status, wanted) in [
         ("/audit", 200, "events in the tree"),
         ("/audit?q=actor%3Ajonas+outcome%3Arefused", 200, "Jonas"),
@@ -322,7 +322,7 @@ story!(the_page_answers_every_query, |world| {
     assert!(offers.text.contains("secret.revealed"), "{}", offers.text);
     let fresh = mara.get("/audit/new?q=actor%3Ajonas&from=0").await;
     assert!(fresh.text.contains("new events"), "{}", fresh.text);
-    let mut jonas = Browser::signed_in(&router, "jonas").await;
+    let mut jonas = Browser::signed_in(&cast, &router, "jonas").await;
     for address in ["/audit", "/audit/new", "/audit/suggest?text=a&cursor=1", "/audit?q=actor%3Airis"] {
         assert_eq!(jonas.get(address).await.status, 403, "{address}");
     }

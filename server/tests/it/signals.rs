@@ -177,17 +177,17 @@ story!(signals_are_read_where_the_trail_is, |world| {
     let (cast, router) = site(world).await;
     let key = burst(&cast).await;
     let path = format!("/signals/{key}");
-    let mut jonas = Browser::signed_in(&router, "jonas").await;
+    let mut jonas = Browser::signed_in(&cast, &router, "jonas").await;
     assert_eq!(jonas.get("/signals").await.status, 403);
     assert_eq!(jonas.get(&path).await.status, 403);
-    let mut samir = Browser::signed_in(&router, "samir").await;
+    let mut samir = Browser::signed_in(&cast, &router, "samir").await;
     let page = samir.get("/signals").await;
     assert!(page.text.contains(&path) && page.text.contains("Lucia Engineer"));
     let page = samir.get(&path).await;
     assert!(page.text.contains("was refused 10 times within ten minutes about 10 different secrets: no grant."));
     assert!(!page.text.contains("value=\"closed\""), "an auditor answers nothing");
     assert!(!page.text.contains(CANARY));
-    let mut iris = Browser::signed_in(&router, "iris").await;
+    let mut iris = Browser::signed_in(&cast, &router, "iris").await;
     assert!(iris.get("/signals").await.text.contains(&path), "a lead reads of what they lead");
     for wrong in ["/signals/refusal_burst-0", "/signals/none-4", "/signals/refusal_burst-999999"] {
         assert_eq!(iris.get(wrong).await.status, 404, "{wrong}");

@@ -181,7 +181,7 @@ async fn a_witness_cosigns_what_grows_and_finds_what_was_rewritten() {
     assert!(code == 0 && text.contains("No witness of this name is known here"), "{text}");
     // The page says who saw what.
     let router = router(Site::new(cast.console.clone(), BASE, None, true));
-    let mut samir = Browser::signed_in(&router, "samir").await;
+    let mut samir = Browser::signed_in(&cast, &router, "samir").await;
     let page = samir.get("/log").await;
     assert!(page.text.contains("basel-1.example/witness") && page.text.contains("cosigned"));
     // A log whose owner rewrote an event and signed everything anew, with the log's own key.

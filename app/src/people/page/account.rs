@@ -1,4 +1,5 @@
 //! One's own account: sessions, personal access tokens, password.
+use super::{FactorLine, own_factors};
 use crate::{
     people::tokens::Scope,
     session::Shell,
@@ -115,6 +116,9 @@ pub struct Account {
     pub login: String,
     pub sessions: Vec<SessionLine>,
     pub tokens: Vec<TokenLine>,
+    pub factors: Vec<FactorLine>,
+    /// Passkeys work at this address.
+    pub passkeys: bool,
     pub identities: Vec<IdentityLine>,
     /// Providers whose identity could be linked.
     pub linkable: Vec<super::Way>,
@@ -123,7 +127,7 @@ pub struct Account {
 }
 
 pub fn account(shell: &Shell, view: Account, form: &Form) -> String {
-    let Account { login, sessions, tokens, identities, linkable, password } = view;
+    let Account { login, sessions, tokens, factors, passkeys, identities, linkable, password } = view;
     ui::page(shell, "Your account", None, || {
         let none = tokens.is_empty();
         let table = if none {
@@ -143,6 +147,7 @@ pub fn account(shell: &Shell, view: Account, form: &Form) -> String {
             {ui::head("Your account", format!("You sign in as {login}."), None)}
             {ui::clause("h-sessions", "Sessions", "Each ends by itself after eight hours, or one hour without use; for administrators and security after half of that.",
                 session_table("Your open sessions", sessions, shell, ("/account/sessions/end".into(), "End all others")))}
+            {ui::clause("h-factors", "Second factors", "Something that only you have, asked for one act at a time. A new one counts for deciding after 24 hours.", own_factors(&factors, shell, passkeys))}
             {(!identities.is_empty() || !linkable.is_empty()).then(|| ui::clause("h-identities", "Identity providers", "Whoever signs in there as this subject is signed in here as you.", view! {
                 {if identities.is_empty() { ui::text("None is linked.") } else { identity_table("Your identities", identities, true) }}
                 <div class="actions">{linkable.into_iter().map(|way| view! { <a class="button" href=way.href>{format!("Link {}", way.name)}</a> }).collect_view()}</div>

@@ -2,11 +2,13 @@
 //! a team in `team`.
 mod account;
 mod door;
+mod factors;
 mod providers;
 mod team;
 
 pub use account::*;
 pub use door::*;
+pub use factors::*;
 pub use providers::*;
 pub use team::*;
 
@@ -165,6 +167,8 @@ pub struct Person {
     pub cuts: Vec<(&'static str, usize)>,
     /// Personal access tokens that work, for those who may end them.
     pub tokens: Option<Vec<TokenLine>>,
+    /// Second factors, for those who may take them away.
+    pub factors: Option<Vec<FactorLine>>,
     /// Open sessions, for those who may end them.
     pub sessions: Option<Vec<SessionLine>>,
     /// Identities of providers, and whether the viewer may unlink them.
@@ -250,6 +254,14 @@ pub fn person(shell: &Shell, view: Person) -> String {
                 table,
             )
         });
+        let factors = view.factors.map(|factors| {
+            let some = !factors.is_empty();
+            let reset = some.then(|| view! {
+                <p class="hint">"For somebody who lost theirs. Their sessions end, they are told, and you two count as one person for seven days."</p>
+                <div class="actions">{ui::act(format!("{base}/factors/reset"), "Take all of them away", vec![])}</div>
+            });
+            ui::clause("h-factors", "Second factors", "Only they add one; nobody sees it.", view! { {factor_table(&factors, shell, false)}{reset} }.into_any())
+        });
         let sessions = view.sessions.filter(|sessions| !sessions.is_empty()).map(|sessions| {
             let all = (format!("{base}/sessions/end"), "End all");
             let table = session_table("Open sessions, newest first", sessions, shell, all);
@@ -307,6 +319,7 @@ pub fn person(shell: &Shell, view: Person) -> String {
                 <p><a href=format!("/rotations/select?person={}", view.id.as_str())>"Everything known to them that still works, at every level"</a></p>
             }.into_any())}
             {identities}
+            {factors}
             {sessions}
             {tokens}
             {ui::clause("h-manage", "Change", "What is given here waits for a second person.", manage)}

@@ -1,0 +1,100 @@
+//! SQL of second factors and of answers that were used.
+use crate::{
+    audit::{ledger::Tx, row_seal::check},
+    db::{Result, Sql},
+    keys::Secret,
+    sealed_row,
+};
+use app::{people::factors::Kind, time::Moment};
+use serde::Serialize;
+
+#[derive(Clone, Debug, Serialize, sqlx::FromRow)]
+pub struct Factor {
+    pub id: String,
+    pub person_id: String,
+    pub kind: String,
+    pub name: String,
+    pub data: String,
+    pub credential: Option<String>,
+    pub valid_from: Moment,
+    pub used_at: Option<Moment>,
+    pub valid_to: Option<Moment>,
+    #[serde(skip)]
+    pub event_seq: i64,
+    #[serde(skip)]
+    pub row_mac: Vec<u8>,
+}
+sealed_row!(Factor, "factors", FACTOR);
+
+impl Factor {
+    pub fn kind(&self) -> Option<Kind> {
+        Kind::from_code(&self.kind)
+    }
+
+    /// A factor that stands alone, unlike codes on paper.
+    pub fn stands_alone(&self) -> bool {
+        self.kind().is_some_and(Kind::stands_alone)
+    }
+}
+
+const FACTOR: &str = "SELECT id, person_id, kind, name, data, credential, valid_from, used_at, valid_to, event_seq, row_mac FROM factors";
+const OPEN_OF: &str = "SELECT id, person_id, kind, name, data, credential, valid_from, used_at, valid_to, event_seq, row_mac FROM factors \
+                       WHERE person_id = $1 AND valid_to IS NULL ORDER BY id";
+
+/// The factors of a person that work, the oldest first.
+pub async fn open_of(db: &mut impl Sql, person: &str, key: &Secret) -> Result<Vec<Factor>> {
+    let rows = db.sql(OPEN_OF).bind(person.to_owned()).all().await?;
+    Ok(rows.into_iter().filter_map(|row| check(row, key)).collect())
+}
+
+/// The same, kept for this change.
+pub async fn lock_of(tx: &mut Tx, person: &str, key: &Secret) -> Result<Vec<Factor>> {
+    let rows = tx.lock(OPEN_OF).bind(person.to_owned()).all().await?;
+    Ok(rows.into_iter().filter_map(|row| check(row, key)).collect())
+}
+
+/// Zero rows: this passkey is somebody's already.
+pub async fn insert(tx: &mut Tx, row: &Factor) -> Result<u64> {
+    tx.sql(
+        "INSERT INTO factors (id, person_id, kind, name, data, credential, valid_from, used_at, valid_to, event_seq, row_mac) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) \
+         ON CONFLICT DO NOTHING",
+    )
+    .bind(row.id.clone())
+    .bind(row.person_id.clone())
+    .bind(row.kind.clone())
+    .bind(row.name.clone())
+    .bind(row.data.clone())
+    .bind(row.credential.clone())
+    .bind(row.valid_from)
+    .bind(row.used_at)
+    .bind(row.valid_to)
+    .bind(row.event_seq)
+    .bind(row.row_mac.clone())
+    .execute()
+    .await
+}
+
+/// Keeps what a use or an end changed.
+pub async fn save(tx: &mut Tx, row: &Factor) -> Result<u64> {
+    tx.sql("UPDATE factors SET data = $1, used_at = $2, valid_to = $3 WHERE id = $4 AND valid_to IS NULL")
+        .bind(row.data.clone())
+        .bind(row.used_at)
+        .bind(row.valid_to)
+        .bind(row.id.clone())
+        .execute()
+        .await
+}
+
+/// Takes an answer to a question, once.
+pub async fn use_proof(tx: &mut impl Sql, id: &str, expires_at: Moment) -> Result<u64> {
+    tx.sql("INSERT INTO used_proofs (id, expires_at) VALUES ($1, $2) ON CONFLICT DO NOTHING")
+        .bind(id.to_owned())
+        .bind(expires_at)
+        .execute()
+        .await
+}
+
+pub async fn forget_proofs(tx: &mut impl Sql, now: Moment) -> Result<u64> {
+    tx.sql("DELETE FROM used_proofs WHERE expires_at < $1").bind(now).execute().await
+}
