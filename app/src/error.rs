@@ -127,6 +127,8 @@ sentences! {
         WrongFactor = "wrong_factor", "That is not a code of yours, or it was used already. Take the next one.";
         NoFactor = "no_factor", "Deciding in production takes a passkey or an authenticator enrolled here. Add one on your account’s page; it counts after 24 hours.";
         SignInAgain = "sign_in_again", "A first second factor is added within 15 minutes of signing in. Sign out, sign in again, then add it.";
+        Policy = "policy", "A policy of your organisation does not allow this here and now.";
+        LocksOut = "locks_out", "With this policy no administrator could change policies, or confirm a change, at any hour. It was not brought into force.";
         OtherEnvironment = "other_environment", "This workload belongs to another environment.";
     }
 }

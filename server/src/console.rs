@@ -17,7 +17,7 @@ use crate::{
         passwords::{Hasher, SetUp},
         providers::discovery::Discovered,
     },
-    policies::{self, Engine, Principal, Situation, store as inputs},
+    policies::{self, Engine, Principal, Question, Situation, documents, store as inputs},
     space::Space,
     vault::Keyring,
     workloads::Prepared,
@@ -126,6 +126,8 @@ impl Console {
         if !caller.still_in(&mut tx, self.now(), self.seal_key()).await? {
             return Err(Error::Unauthenticated);
         }
+        // A policy that came into force meanwhile counts, whichever replica it was confirmed on.
+        documents::follow(&self.engine, &mut tx, self.seal_key()).await?;
         let principal = caller.principal(subject.project.as_deref());
         self.allow(tx, &principal, action, subject, situation).await
     }
@@ -141,7 +143,8 @@ impl Console {
         situation: Situation,
     ) -> Result<(Tx, Event), Error> {
         self.has_room_for(action)?;
-        let decision = self.engine.decide(principal, action, &thing(&subject), situation);
+        documents::learn_names(&self.engine, &mut tx, &subject).await?;
+        let decision = self.decide(tx.who().address.as_deref(), principal, action, &subject, situation);
         let event = Event::new(action).on(subject).by(decision.deciding.clone());
         if let Some(refusal) = decision.refusal {
             if refusal == Refusal::FactorNeeded {
@@ -165,7 +168,10 @@ impl Console {
         situation: Situation,
     ) -> Result<Event, Error> {
         self.has_room_for(action)?;
-        let decision = self.engine.decide(principal, action, &thing(&subject), situation);
+        if self.is_unnamed(&subject) {
+            documents::learn_names(&self.engine, &mut self.read().await?, &subject).await?;
+        }
+        let decision = self.decide(who.address.as_deref(), principal, action, &subject, situation);
         let event = Event::new(action).on(subject).by(decision.deciding.clone());
         self.keep_input(&decision).await?;
         match decision.refusal {
@@ -192,9 +198,38 @@ impl Console {
         project: Option<&str>,
         situation: Situation,
     ) -> Option<Refusal> {
-        let refusal = self.engine.decide(&caller.principal(project), action, "", situation).refusal;
+        let subject = Subject { project: project.map(Into::into), ..Subject::default() };
+        let principal = caller.principal(project);
+        let refusal = self.decide(caller.who.address.as_deref(), &principal, action, &subject, situation).refusal;
         // A control is shown to whoever can use it after one more question.
         refusal.filter(|refusal| *refusal != Refusal::FactorNeeded)
+    }
+
+    fn is_unnamed(&self, subject: &Subject) -> bool {
+        [&subject.project, &subject.environment].into_iter().flatten().any(|id| self.engine.short_name(id).is_none())
+    }
+
+    /// The one question that everything else is a way of asking.
+    pub fn decide(
+        &self,
+        address: Option<&str>,
+        principal: &Principal,
+        action: Action,
+        subject: &Subject,
+        situation: Situation,
+    ) -> policies::Decision {
+        let name = |id: &Option<String>| id.as_ref().and_then(|id| self.engine.short_name(id));
+        let (project, environment, resource) = (name(&subject.project), name(&subject.environment), thing(subject));
+        self.engine.decide(&Question {
+            principal,
+            action,
+            resource: &resource,
+            situation,
+            project: project.as_deref(),
+            environment: environment.as_deref(),
+            address,
+            at: self.now(),
+        })
     }
 
     async fn keep_input(&self, decision: &policies::Decision) -> Result<(), Error> {

@@ -84,6 +84,12 @@ actions! {
     ReadGroups = "person.groups_read", "A provider told somebody's groups";
     SignOutAtProvider = "session.provider_logout", "A provider ended sessions";
 
+    SaveDraft = "policy.draft_saved", "Saved the draft of a policy";
+    DiscardDraft = "policy.draft_discarded", "Discarded the draft of a policy";
+    SetPolicy = "policy.set", "Brought a policy into force";
+    RemovePolicy = "policy.removed", "Took a policy out of force";
+    ViewPolicies = "policy.read", "Read policies";
+
     CreateProject = "project.created", "Created a project";
     CreateEnvironment = "environment.created", "Created an environment";
     ViewCatalog = "catalog.read", "Read the catalog";
@@ -200,6 +206,8 @@ impl Action {
                 | ExpireChange
                 | OvertakeChange
                 | ViewChanges
+                | ViewPolicies
+                | DiscardDraft
                 | RemoveGroupRule
                 | UnnameEmergency
                 | UnlinkIdentity

@@ -57,6 +57,16 @@ pub enum Change {
         group: String,
         gives: Gives,
     },
+    /// A new policy, or another text of one.
+    SetPolicy {
+        policy: String,
+        slug: String,
+        name: String,
+        text: String,
+    },
+    RemovePolicy {
+        policy: String,
+    },
 }
 
 /// One control as it stands: what [`direction`] compares.
@@ -89,6 +99,11 @@ pub enum Control {
     Class {
         class: Class,
     },
+    /// Nothing tells of two texts which one allows more: every change of a policy waits for somebody else.
+    Policy {
+        name: String,
+        text: String,
+    },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,7 +122,7 @@ pub fn direction(before: Option<&Control>, after: Option<&Control>) -> Direction
         (None, None) => Tightening,
         (Some(before), Some(after)) if before == after => Tightening,
         (Some(Class { class }), Some(Class { class: higher })) if higher > class => Tightening,
-        (Some(Class { .. }), None) | (Some(Provider { others: 0, .. }), None) => Loosening,
+        (Some(Class { .. } | Policy { .. }), None) | (Some(Provider { others: 0, .. }), None) => Loosening,
         (Some(_), None) => Tightening,
         (
             Some(Role { role, project, until }),
@@ -132,7 +147,9 @@ impl Change {
             Self::SetProvider { .. }
             | Self::RemoveProvider { .. }
             | Self::SetGroupRule { .. }
-            | Self::SetClass { .. } => None,
+            | Self::SetClass { .. }
+            | Self::SetPolicy { .. }
+            | Self::RemovePolicy { .. } => None,
         }
     }
 
@@ -157,6 +174,8 @@ impl Change {
             Self::RemoveProvider { .. } => "remove-provider",
             Self::SetGroupRule { .. } => "set-group-rule",
             Self::SetClass { .. } => "set-class",
+            Self::SetPolicy { .. } => "set-policy",
+            Self::RemovePolicy { .. } => "remove-policy",
         }
     }
 }

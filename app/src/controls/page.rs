@@ -2,6 +2,7 @@
 use super::model::Outcome;
 use crate::{
     error::Refusal,
+    policies::page::{self as policies, Proposed},
     session::Shell,
     time::Moment,
     ui::{self, Form},
@@ -30,6 +31,8 @@ pub struct Shift {
 pub struct Proposal {
     pub line: Line,
     pub digest: String,
+    /// Of a policy: the lines that differ, and what it would have changed lately.
+    pub policy: Option<Proposed>,
     pub shifts: Vec<Shift>,
     /// What follows from it, in sentences.
     pub means: Vec<String>,
@@ -134,6 +137,7 @@ pub fn one(shell: &Shell, view: Proposal, form: &Form) -> String {
                     let why = match why {
                         Refusal::OwnChange => "proposed it, or gains by it",
                         Refusal::LinkedAccounts => "counts as one person with the proposer for a week",
+                        Refusal::NoFactor => "has no second factor here",
                         Refusal::NewcomerDecides => "has the account or role for less than a day",
                         _ => "may not confirm it",
                     };
@@ -168,6 +172,10 @@ pub fn one(shell: &Shell, view: Proposal, form: &Form) -> String {
             }
             .into_any()
         };
+        let policy = view.policy.map(|proposed| view! {
+            {ui::clause("h-text", "Its text", "Lines that differ from what is in force.", policies::diff(&proposed.diff))}
+            {proposed.what_if.map(|tried| ui::clause("h-what-if", "What if", "Decisions of the last thirty days, asked again with it.", policies::what_if(tried)))}
+        });
         view! {
             {ui::crumbs(vec![("Changes of control".into(), Some("/controls".into())), (view.line.words.clone(), None)])}
             {ui::head(view.line.words.clone(), "It loosens: two people agree before it acts.", None)}
@@ -185,6 +193,7 @@ pub fn one(shell: &Shell, view: Proposal, form: &Form) -> String {
                 {(able == 0).then(|| ui::callout("attention", "Locked for now", "Nobody can confirm it at present. It stays closed until somebody can."))}
                 <ul class="plain">{seconds}</ul>
             }.into_any()))}
+            {policy}
             {ui::clause("h-decide", if waits { "Answer" } else { "How it ended" }, "", decide)}
             <details><summary>"Technical details"</summary>{ui::facts(vec![
                 ("Id", ui::id(&view.line.id)),

@@ -132,6 +132,7 @@ fn rail(shell: &Shell, viewer: &Viewer) -> AnyView {
                 <h2>"Admin"</h2>
                 <ul>
                     {entry("/people", "People and teams", 0, false, "")}
+                    {(viewer.reads_evidence() || viewer.leads).then(|| entry("/policies", "Policies", 0, false, ""))}
                     {viewer.reads_evidence().then(|| entry("/controls", "Changes of control", 0, false, ""))}
                     {viewer.is(Role::Admin).then(|| entry("/providers", "Sign-in", 0, false, ""))}
                     {entry("/workloads", "Workloads", 0, false, "")}

@@ -17,6 +17,7 @@ use crate::{
         store::{Link, Membership, Person, RoleRow, Session},
         tokens::store::AccessToken,
     },
+    policies::store::PolicyRow,
     requests::store::{Decision, Request},
     rotations::{
         case_store::Case,
@@ -62,6 +63,7 @@ fn written<'a>(action: Action, subject: &'a Subject) -> Vec<(&'static str, &'a S
         ProposeChange | ConfirmChange | DeclineChange | WithdrawChange | ExpireChange | OvertakeChange => {
             ("control_changes", &subject.row)
         }
+        SetPolicy | RemovePolicy => ("policies", &subject.row),
         SetProvider | RemoveProvider => ("identity_providers", &subject.row),
         SetGroupRule | RemoveGroupRule => ("group_rules", &subject.row),
         NameEmergency | UnnameEmergency => ("emergency_accounts", &subject.row),
@@ -136,6 +138,7 @@ pub async fn check(db: &Db, key: &Key) -> crate::db::Result<Checked> {
     table::<Proposal>(db, key, &mut writes, &times, &mut checked).await?;
     table::<Provider>(db, key, &mut writes, &times, &mut checked).await?;
     table::<GroupRule>(db, key, &mut writes, &times, &mut checked).await?;
+    table::<PolicyRow>(db, key, &mut writes, &times, &mut checked).await?;
     table::<Factor>(db, key, &mut writes, &times, &mut checked).await?;
     table::<Identity>(db, key, &mut writes, &times, &mut checked).await?;
     table::<EmergencyAccount>(db, key, &mut writes, &times, &mut checked).await?;

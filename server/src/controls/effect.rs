@@ -4,6 +4,7 @@ use crate::{
     catalog,
     console::Console,
     people::{self, Term, providers, providers::store as provider_store, store},
+    policies::documents,
 };
 use app::{
     audit::{action::Action, leaf::Subject},
@@ -23,6 +24,8 @@ pub(super) fn action(change: &Change) -> Action {
         Change::RemoveProvider { .. } => Action::RemoveProvider,
         Change::SetGroupRule { .. } => Action::SetGroupRule,
         Change::SetClass { .. } => Action::EditSecret,
+        Change::SetPolicy { .. } => Action::SetPolicy,
+        Change::RemovePolicy { .. } => Action::RemovePolicy,
     }
 }
 
@@ -41,6 +44,7 @@ pub(super) async fn subject(console: &Console, change: &Change) -> Result<Subjec
         }
         Change::SetProvider { provider, .. } | Change::RemoveProvider { provider } => row(provider),
         Change::SetGroupRule { rule, .. } => row(rule),
+        Change::SetPolicy { policy, .. } | Change::RemovePolicy { policy } => row(policy),
         Change::SetClass { secret, .. } => {
             let mut db = console.read().await?;
             let located = catalog::Located::find(&mut db, secret, console.seal_key()).await?;
@@ -152,6 +156,10 @@ pub(super) async fn outlook(
             }
             Ok((None, Some(Control::GroupRule { group: group.clone(), gives: gives.clone() })))
         }
+        Change::SetPolicy { policy, slug, name, text } => {
+            documents::outlook(console, tx, policy, Some((slug, name, text))).await
+        }
+        Change::RemovePolicy { policy } => documents::outlook(console, tx, policy, None).await,
         Change::SetClass { secret, class } => {
             let secret = catalog::store::lock(tx, secret, key).await?.ok_or(Error::NotFound)?;
             if secret.archived_at.is_some() {
@@ -199,6 +207,10 @@ pub(super) async fn apply(
             let event = event.on(subject);
             Ok(vec![event.detail("class_before", before.code()).detail("class", class.code())])
         }
+        Change::SetPolicy { policy, slug, name, text } => {
+            documents::set(console, tx, by, policy, (slug, name, text), event).await
+        }
+        Change::RemovePolicy { policy } => documents::take(console, tx, policy, event).await,
         Change::RemoveProvider { provider } => providers::remove(console, tx, provider, event).await,
         Change::SetGroupRule { rule, provider, group, gives } => {
             providers::groups::set(console, tx, by, rule, provider, group, gives).await?;

@@ -224,7 +224,8 @@ pub async fn confirm_change(console: &Console, caller: &Caller, id: &str, digest
     let proposer = people::store::find(&mut tx, &row.proposed_by, console.seal_key()).await?;
     let roles = people::store::roles_of(&mut tx, &row.proposed_by, console.now(), console.seal_key()).await?;
     let principal = people::principal(&row.proposed_by, &roles, subject.project.as_deref());
-    let still = console.engine.decide(&principal, effect::action(&change), "", Situation::default()).refusal.is_none();
+    let still = console.decide(None, &principal, effect::action(&change), &subject, Situation::default());
+    let still = still.refusal.is_none();
     if !stands || !still || !proposer.is_some_and(|person| person.is_active()) {
         end(console, &mut tx, row.clone(), Outcome::Overtaken, None, "").await?;
         tx.commit(vec![Event::new(Action::OvertakeChange).on(about(&row))]).await?;

@@ -93,6 +93,13 @@ impl Words<'_> {
             Change::RemoveProvider { provider } => {
                 format!("Stop signing in through {}", self.provider(db, provider).await?)
             }
+            Change::SetPolicy { name, .. } => format!("Bring the policy {name} into force"),
+            Change::RemovePolicy { policy } => {
+                format!(
+                    "Take the policy {} out of force",
+                    super::policies::name_of(db, self.signed.console(), policy).await?
+                )
+            }
             Change::SetClass { secret, class } => {
                 format!("Lower the class of {} to {class}", self.secret(db, secret).await?)
             }
@@ -143,6 +150,17 @@ impl Words<'_> {
                     shifts.push(shift("Client secret", former.map(|_| "as it was".into()), Some("another one".into())));
                 }
                 shifts
+            }
+            Change::SetPolicy { name, .. } => {
+                let former = match before {
+                    Some(Control::Policy { name, .. }) => Some(name.clone()),
+                    _ => None,
+                };
+                vec![shift("Policy", former, Some(name.clone()))]
+            }
+            Change::RemovePolicy { policy } => {
+                let name = super::policies::name_of(db, self.signed.console(), policy).await?;
+                vec![shift("Policy", Some(name), None)]
             }
             Change::RemoveProvider { provider } => {
                 vec![shift("Provider", Some(self.provider(db, provider).await?), None)]
@@ -244,6 +262,12 @@ fn means(change: &Change, others: usize) -> Vec<String> {
                 "Requests that wait for it lose their effect: their terms name the class.".into(),
             ]
         }
+        Change::SetPolicy { .. } => vec![
+            "It is asked at every decision that policies govern, from the moment it is confirmed, on every replica."
+                .into(),
+            "It can forbid what built-in rules allow; it never allows what a built-in rule forbids.".into(),
+        ],
+        Change::RemovePolicy { .. } => vec!["What it forbade is decided by the other rules from then on.".into()],
         Change::SetGroupRule { gives, .. } => {
             let mut means = vec!["It holds from each person’s next sign-in, for as long as the provider says that they belong to the group.".into()];
             if let Gives::Role { role: given, .. } = gives {
@@ -324,7 +348,26 @@ async fn one_page(signed: &Signed, id: &str, form: &Form) -> Result<String, Erro
         Some(by) => Some(words.person(&mut db, by).await?),
         None => None,
     };
+    let waits = row.outcome(console.now()).is_none();
+    let written = match &former {
+        Some(Control::Policy { text, .. }) => text.as_str(),
+        _ => "",
+    };
+    // A what-if reads the trail by itself: no connection is kept meanwhile.
+    drop(db);
+    let policy = match &change {
+        Change::SetPolicy { policy, slug, text, .. } => {
+            let wanted = Some((slug.as_str(), text.as_str()));
+            Some(super::policies::proposed(signed, &mut words.names, policy, written, wanted, waits).await?)
+        }
+        Change::RemovePolicy { policy } => {
+            Some(super::policies::proposed(signed, &mut words.names, policy, written, None, waits).await?)
+        }
+        _ => None,
+    };
+    let mut db = console.read().await?;
     let view = page::Proposal {
+        policy,
         line: line(&mut words, &mut db, &row).await?,
         shifts: words.shifts(&mut db, former.as_ref(), &change).await?,
         means: means(&change, others),

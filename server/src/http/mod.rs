@@ -18,6 +18,7 @@ mod layers;
 mod log;
 mod metrics;
 mod people;
+mod policies;
 mod proof;
 mod provider_sign_in;
 mod providers;

@@ -1,7 +1,7 @@
 //! Every route, once: method, path, who may come, and what answers.
 use super::{
     Site, account, api, assets, audit, catalog, controls, factors, grants, home, integrity, log, metrics, people,
-    provider_sign_in, providers, reports, requests, rotations, secrets, signals, teams, workloads,
+    policies, provider_sign_in, providers, reports, requests, rotations, secrets, signals, teams, workloads,
 };
 use app::{audit::action::Action, people::tokens::Scope};
 use axum::{
@@ -183,6 +183,12 @@ pub fn table() -> Vec<Route> {
         post("/providers/{id}/rules", Person(SetGroupRule), providers::set_rule),
         post("/providers/{id}/remove", Person(RemoveProvider), providers::remove),
         post("/group-rules/{id}/remove", Person(RemoveGroupRule), providers::remove_rule),
+        get("/policies", Person(ViewPolicies), policies::list),
+        get("/policies/new", Person(SaveDraft), policies::new),
+        post("/policies", Person(SaveDraft), policies::create),
+        get("/policies/{id}", Person(ViewPolicies), policies::one),
+        post("/policies/{id}", Person(SaveDraft), policies::answer),
+        post("/policies/{id}/remove", Person(RemovePolicy), policies::remove),
         get("/controls", Person(ViewChanges), controls::list),
         get("/controls/{id}", Own, controls::one),
         post("/controls/{id}/decide", Person(ConfirmChange), controls::decide),

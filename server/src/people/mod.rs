@@ -19,11 +19,12 @@ use crate::{
     console::Console,
     db::Sql,
     keys::Secret,
-    policies::{Principal, Situation, codes},
+    policies::{self, Principal, Situation, codes},
 };
 use app::{
     audit::leaf::Subject, error::Error, id::PersonId, policies::model::Role, requests::model::LINKED, time::Moment,
 };
+use std::collections::BTreeSet;
 use store::{Person, RoleRow, Session};
 use tokens::store::AccessToken;
 
@@ -48,6 +49,8 @@ pub struct Caller {
     pub entry: Entry,
     pub roles: Vec<RoleRow>,
     pub teams: Vec<String>,
+    /// What the provider of this session last said of them.
+    pub groups: BTreeSet<String>,
     /// Has a second factor enrolled here.
     pub factor: bool,
     /// What was proved with it, for this request alone.
@@ -70,7 +73,17 @@ impl Caller {
         let teams = store::memberships(&mut db, Some(&person.id), now, key).await?;
         let teams = teams.into_iter().map(|row| row.team_id).collect();
         let factor = factors::has_factor(&mut db, &person.id, key).await?;
-        Ok(Self { who, person, entry, roles, teams, factor, proved: None })
+        let identity = match &entry {
+            Entry::Browser(session) => session.identity_id.clone(),
+            Entry::Direct | Entry::Token(_) => None,
+        };
+        let groups = match identity {
+            Some(identity) => providers::store::find_identity(&mut db, &identity, key).await?.map(|row| row.groups()),
+            None => None,
+        };
+        policies::documents::follow(&console.engine, &mut db, key).await?;
+        let groups = groups.unwrap_or_default();
+        Ok(Self { who, person, entry, roles, teams, groups, factor, proved: None })
     }
 
     /// The browser's session, if that is how they came.
@@ -131,13 +144,26 @@ impl Caller {
             Entry::Token(token) => Some(token.scopes()),
             Entry::Direct | Entry::Browser(_) => None,
         };
+        let (method, acr) = match &self.entry {
+            Entry::Direct => (DEMO, None),
+            Entry::Browser(session) => (method_word(&session.method), session.acr.clone()),
+            Entry::Token(_) => ("token", None),
+        };
         Principal {
             scopes,
+            method,
+            acr,
+            groups: self.groups.clone(),
             factor: self.factor,
             proved: self.has_proved(),
             ..principal(&self.person.id, &self.roles, project)
         }
     }
+}
+
+/// How a session began, as policies speak of it.
+fn method_word(method: &str) -> &'static str {
+    [PASSWORD, DEMO, "provider"].into_iter().find(|known| *known == method).unwrap_or_default()
 }
 
 /// Somebody as the engine knows them, with these roles.
@@ -146,6 +172,9 @@ pub fn principal(id: &str, roles: &[RoleRow], project: Option<&str>) -> Principa
         scopes: None,
         factor: false,
         proved: false,
+        method: "",
+        acr: None,
+        groups: BTreeSet::new(),
         workload: false,
         id: id.into(),
         org: codes(organisation_roles(roles)),

@@ -4,8 +4,15 @@
 //! facts (roles, grants, place) ──▶ Question ──Cedar──▶ Decision { deciding policy, input digest } ──▶ the event
 //! ```
 //!
+//! The organisation's own policies stand beside the built-in ones (`organisation`, `documents`): they are checked before they come
+//! into force (`check`), tried on what was decided (`replay`), and never weaken a built-in rule, since a forbid wins.
+//!
 //! SQL loads facts; Cedar never computes expiry. Default deny, forbid wins. What no policy can switch off (separation of
 //! duties) is a pure rule in `app/src/requests/model.rs` and is asked besides.
+pub mod check;
+pub mod documents;
+pub mod organisation;
+pub mod replay;
 pub mod store;
 
 use app::{
@@ -13,18 +20,21 @@ use app::{
     error::Refusal,
     people::tokens::Scope,
     policies::model::{Class, Role, Tier},
+    time::Moment,
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use cedar_policy::{
-    Authorizer, Context, Decision as CedarDecision, Entities, Entity, EntityId, EntityTypeName, EntityUid, PolicyId,
-    PolicySet, Request, RestrictedExpression, Schema, ValidationMode, Validator,
+    Authorizer, Context, Decision as CedarDecision, Entities, Entity, EntityId, EntityTypeName, EntityUid, Policy,
+    PolicyId, PolicySet, Request, RestrictedExpression, Schema, ValidationMode, Validator,
 };
-use serde::Serialize;
+use chrono::{Datelike, Timelike};
+use organisation::{Organisation, REFUSAL, Rule};
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::{
-    collections::{BTreeSet, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     str::FromStr,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, RwLock},
 };
 
 /// The built-in policies' version, as the trail names it.
@@ -46,6 +56,13 @@ pub struct Principal {
     /// Showed with it, for this act alone, that it is them.
     #[serde(skip_serializing_if = "is_false")]
     pub proved: bool,
+    /// How they came in. Part of what a decision was made from only where a policy speaks of it.
+    #[serde(skip)]
+    pub method: &'static str,
+    #[serde(skip)]
+    pub acr: Option<String>,
+    #[serde(skip)]
+    pub groups: BTreeSet<String>,
 }
 
 fn is_false(flag: &bool) -> bool {
@@ -62,12 +79,16 @@ impl Principal {
             scopes: None,
             factor: false,
             proved: false,
+            method: "",
+            acr: None,
+            groups: BTreeSet::new(),
         }
     }
 }
 
 /// The situation: everything that a policy may look at beside the principal.
-#[derive(Clone, Copy, Debug, Default, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Situation {
     pub own: bool,
     pub team: bool,
@@ -81,6 +102,65 @@ pub struct Situation {
     pub loosens: bool,
 }
 
+/// What depends on the moment and the place: only what a policy speaks of is kept with a decision.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Attribute {
+    Environment,
+    Hour,
+    Weekday,
+    Address,
+    Method,
+    Acr,
+    Groups,
+}
+
+impl Attribute {
+    pub const ALL: &'static [Self] =
+        &[Self::Environment, Self::Hour, Self::Weekday, Self::Address, Self::Method, Self::Acr, Self::Groups];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Environment => "environment",
+            Self::Hour => "hour",
+            Self::Weekday => "weekday",
+            Self::Address => "address",
+            Self::Method => "method",
+            Self::Acr => "acr",
+            Self::Groups => "groups",
+        }
+    }
+}
+
+/// Everything that a decision is made from.
+#[derive(Clone, Copy, Debug)]
+pub struct Question<'a> {
+    pub principal: &'a Principal,
+    pub action: Action,
+    /// The most exact id that the event will name.
+    pub resource: &'a str,
+    pub situation: Situation,
+    /// Short names.
+    pub project: Option<&'a str>,
+    pub environment: Option<&'a str>,
+    pub address: Option<&'a str>,
+    pub at: Moment,
+}
+
+impl Question<'_> {
+    /// An attribute as it is kept with a decision.
+    fn kept(&self, attribute: Attribute) -> serde_json::Value {
+        match attribute {
+            Attribute::Environment => self.environment.into(),
+            Attribute::Hour => self.at.hour().into(),
+            Attribute::Weekday => self.at.weekday().number_from_monday().into(),
+            Attribute::Address => self.address.into(),
+            Attribute::Method => self.principal.method.into(),
+            Attribute::Acr => self.principal.acr.clone().into(),
+            Attribute::Groups => self.principal.groups.iter().cloned().collect::<Vec<_>>().into(),
+        }
+    }
+}
+
 /// What a decision was made from: JCS, kept under its digest so that it can be replayed.
 #[derive(Serialize)]
 struct Input<'a> {
@@ -88,6 +168,11 @@ struct Input<'a> {
     principal: &'a Principal,
     resource: &'a str,
     situation: Situation,
+    /// Where policies of the organisation were asked: the project, and what they speak of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    project: Option<&'a str>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    moment: BTreeMap<&'static str, serde_json::Value>,
 }
 
 /// The answer, with the policy that gave it.
@@ -102,6 +187,8 @@ pub struct Decision {
 pub enum Error {
     #[error("built-in policies: {0}")]
     BuiltIn(String),
+    #[error("a policy of the organisation: {0}")]
+    Document(String),
 }
 
 #[derive(Clone)]
@@ -109,6 +196,14 @@ pub struct Engine(Arc<Loaded>);
 
 struct Loaded {
     policies: PolicySet,
+    schema: Schema,
+    /// The built-in rules that name an action.
+    built_in: HashMap<&'static str, Vec<Policy>>,
+    /// What the organisation has in force.
+    organisation: RwLock<Arc<Organisation>>,
+    /// Short names by id, of projects and environments.
+    names: RwLock<HashMap<String, String>>,
+    project: EntityTypeName,
     authorizer: Authorizer,
     person: EntityTypeName,
     workload: EntityTypeName,
@@ -140,21 +235,33 @@ impl Engine {
     /// Loads the built-in policies, checked against their schema.
     pub fn built_in() -> Result<Self, Error> {
         let failed = |why: String| Error::BuiltIn(why);
-        let (schema, _) = Schema::from_cedarschema_str(include_str!("builtin.cedarschema"))
-            .map_err(|error| failed(format!("{error:?}")))?;
+        let (schema, _) = Schema::from_cedarschema_str(SCHEMA).map_err(|error| failed(format!("{error:?}")))?;
         let parsed = PolicySet::from_str(BUILT_IN).map_err(|error| failed(format!("{error:?}")))?;
         let mut policies = PolicySet::new();
         for policy in parsed.policies() {
             let id = policy.annotation("id").ok_or_else(|| failed("a policy has no @id".into()))?;
             policies.add(policy.new_id(PolicyId::new(id))).map_err(|error| failed(error.to_string()))?;
         }
-        let checked = Validator::new(schema).validate(&policies, ValidationMode::Strict);
+        let checked = Validator::new(schema.clone()).validate(&policies, ValidationMode::Strict);
         if !checked.validation_passed() {
             return Err(failed(format!("{checked:?}")));
         }
         let name = |text: &str| EntityTypeName::from_str(text).map_err(|error| failed(error.to_string()));
+        let mut built_in: HashMap<&'static str, Vec<Policy>> = HashMap::new();
+        for policy in policies.policies() {
+            let named = organisation::actions(policy);
+            let concerned = Action::ALL.iter().map(|action| action.name());
+            for name in concerned.filter(|name| named.as_ref().is_none_or(|named| named.contains(*name))) {
+                built_in.entry(name).or_default().push(policy.clone());
+            }
+        }
         Ok(Self(Arc::new(Loaded {
             policies,
+            schema,
+            built_in,
+            organisation: RwLock::new(Arc::new(Organisation::none())),
+            names: RwLock::default(),
+            project: name("Project")?,
             authorizer: Authorizer::new(),
             person: name("Person")?,
             workload: name("Workload")?,
@@ -164,9 +271,46 @@ impl Engine {
         })))
     }
 
+    /// What policies may speak of.
+    pub fn schema(&self) -> &Schema {
+        &self.0.schema
+    }
+
+    /// What the organisation has in force, as this process knows it.
+    pub fn organisation(&self) -> Arc<Organisation> {
+        self.0.organisation.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn adopt(&self, organisation: Organisation) {
+        *self.0.organisation.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(organisation);
+    }
+
+    /// The short name of a project or an environment.
+    pub fn short_name(&self, id: &str) -> Option<String> {
+        self.0.names.read().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
+    }
+
+    fn name(&self, names: impl IntoIterator<Item = (String, String)>) {
+        self.0.names.write().unwrap_or_else(PoisonError::into_inner).extend(names);
+    }
+
     /// May they? Default deny.
-    pub fn decide(&self, principal: &Principal, action: Action, resource: &str, situation: Situation) -> Decision {
-        let input = Input { action: action.name(), principal, resource, situation };
+    pub fn decide(&self, question: &Question<'_>) -> Decision {
+        self.decide_with(&self.organisation(), question)
+    }
+
+    /// The same with other policies of the organisation than those in force.
+    pub fn decide_with(&self, organisation: &Organisation, question: &Question<'_>) -> Decision {
+        let Question { principal, action, resource, situation, .. } = *question;
+        let slice = organisation.slice(&self.0, action, question.project);
+        let input = Input {
+            action: action.name(),
+            principal,
+            resource,
+            situation,
+            project: question.project.filter(|_| slice.organisation),
+            moment: slice.uses.iter().map(|used| (used.name(), question.kept(*used))).collect(),
+        };
         let input = serde_json_canonicalizer::to_string(&input).unwrap_or_default();
         let digest = URL_SAFE_NO_PAD.encode(Sha256::digest(input.as_bytes()));
         // What a token is not for is refused before any policy is asked: a token never widens what its owner may.
@@ -175,14 +319,15 @@ impl Engine {
             let deciding = Deciding { id: "token-scope".into(), version: VERSION, input: Some(digest) };
             return Decision { refusal: Some(Refusal::TokenScope), deciding, input };
         }
-        let (id, refusal) = match self.ask(principal, action, resource, situation) {
+        let (id, refusal) = match self.ask(&slice.set, question) {
             Ok((CedarDecision::Allow, id)) => (id.unwrap_or_default(), None),
             Ok((CedarDecision::Deny, Some(id))) => {
-                let refusal = self.refusal_of(&id).unwrap_or(default_refusal(action));
+                let refusal = if organisation.rule(&id).is_some() { Some(REFUSAL) } else { self.refusal_of(&id) };
+                let refusal = refusal.unwrap_or(default_refusal(action));
                 if refusal == Refusal::FactorNeeded && !principal.proved {
                     // Nobody is asked for a factor who would be refused with it.
                     let proved = Principal { proved: true, ..principal.clone() };
-                    let with = self.decide(&proved, action, resource, situation);
+                    let with = self.decide_with(organisation, &Question { principal: &proved, ..*question });
                     if with.refusal.is_some() {
                         let deciding = Deciding { input: Some(digest), ..with.deciding };
                         return Decision { refusal: with.refusal, deciding, input };
@@ -196,7 +341,21 @@ impl Engine {
                 ("default-deny".into(), Some(Refusal::NoRule))
             }
         };
-        Decision { refusal, deciding: Deciding { id, version: VERSION, input: Some(digest) }, input }
+        let version = organisation.rule(&id).map_or(VERSION, |rule| rule.version);
+        Decision { refusal, deciding: Deciding { id, version, input: Some(digest) }, input }
+    }
+
+    /// Only the answer, without what it was made from.
+    fn allows(&self, organisation: &Organisation, question: &Question<'_>) -> CedarDecision {
+        let slice = organisation.slice(&self.0, question.action, question.project);
+        self.ask(&slice.set, question).map_or(CedarDecision::Deny, |(decision, _)| decision)
+    }
+
+    /// Does one rule alone match?
+    fn matches(&self, rule: &Rule, question: &Question<'_>) -> bool {
+        let mut set = PolicySet::new();
+        let added = set.add(rule.policy.clone()).is_ok();
+        added && self.ask(&set, question).is_ok_and(|(_, id)| id.is_some())
     }
 
     /// The sentence that a built-in rule is refused with.
@@ -207,39 +366,49 @@ impl Engine {
 
     fn ask(
         &self,
-        principal: &Principal,
-        action: Action,
-        resource: &str,
-        situation: Situation,
+        policies: &PolicySet,
+        question: &Question<'_>,
     ) -> Result<(CedarDecision, Option<String>), Box<dyn std::error::Error>> {
         let loaded = &*self.0;
+        let Question { principal, action, resource, situation, .. } = *question;
         let kind = if principal.workload { &loaded.workload } else { &loaded.person };
         let uid = |kind: &EntityTypeName, id: &str| EntityUid::from_type_name_and_id(kind.clone(), EntityId::new(id));
-        let roles = |roles: &BTreeSet<&'static str>| {
-            RestrictedExpression::new_set(roles.iter().map(|role| RestrictedExpression::new_string((*role).into())))
-        };
+        let text = |text: &str| RestrictedExpression::new_string(text.into());
+        let roles = |roles: &BTreeSet<&'static str>| RestrictedExpression::new_set(roles.iter().map(|role| text(role)));
         let attributes = [("org".to_owned(), roles(&principal.org)), ("here".to_owned(), roles(&principal.here))];
         let who = uid(kind, &principal.id);
-        let entity = Entity::new(who.clone(), attributes.into(), Default::default())?;
-        let entities = Entities::from_entities([entity], None)?;
-        let text = |text: &str| RestrictedExpression::new_string(text.into());
+        let thing = uid(&loaded.thing, resource);
+        let mut entities = vec![Entity::new(who.clone(), attributes.into(), Default::default())?];
+        if let Some(project) = question.project {
+            entities.push(Entity::new_no_attrs(thing.clone(), [uid(&loaded.project, project)].into()));
+        }
+        let entities = Entities::from_entities(entities, None)?;
         let flag = RestrictedExpression::new_bool;
-        let context = Context::from_pairs([
+        let long = |number: u32| RestrictedExpression::new_long(number.into());
+        let mut context = vec![
             ("own".to_owned(), flag(situation.own)),
             ("team".to_owned(), flag(situation.team)),
             ("grant".to_owned(), flag(situation.grant)),
             ("open".to_owned(), flag(situation.open)),
             ("tier".to_owned(), text(situation.tier.map_or("", Tier::code))),
             ("class".to_owned(), text(situation.class.map_or("", Class::code))),
-            ("deciders".to_owned(), RestrictedExpression::new_long(situation.deciders.into())),
+            ("deciders".to_owned(), long(situation.deciders)),
             ("loosens".to_owned(), flag(situation.loosens)),
             ("factor".to_owned(), flag(principal.factor)),
             ("proved".to_owned(), flag(principal.proved)),
             ("program".to_owned(), flag(principal.scopes.is_some())),
-        ])?;
+            ("environment".to_owned(), text(question.environment.unwrap_or_default())),
+            ("hour".to_owned(), long(question.at.hour())),
+            ("weekday".to_owned(), long(question.at.weekday().number_from_monday())),
+            ("method".to_owned(), text(principal.method)),
+            ("acr".to_owned(), text(principal.acr.as_deref().unwrap_or_default())),
+            ("groups".to_owned(), RestrictedExpression::new_set(principal.groups.iter().map(|group| text(group)))),
+        ];
+        let address = question.address.filter(|address| address.parse::<std::net::IpAddr>().is_ok());
+        context.extend(address.map(|address| ("address".to_owned(), RestrictedExpression::new_ip(address))));
         let action = uid(&loaded.action, action.name());
-        let request = Request::new(who, action, uid(&loaded.thing, resource), context, None)?;
-        let response = loaded.authorizer.is_authorized(&request, &loaded.policies, &entities);
+        let request = Request::new(who, action, thing, Context::from_pairs(context)?, None)?;
+        let response = loaded.authorizer.is_authorized(&request, policies, &entities);
         if let Some(error) = response.diagnostics().errors().next() {
             return Err(error.to_string().into());
         }
@@ -267,7 +436,10 @@ pub fn codes(roles: impl IntoIterator<Item = Role>) -> BTreeSet<&'static str> {
 }
 
 /// The built-in policies as they are written.
-const BUILT_IN: &str = include_str!("builtin.cedar");
+pub const BUILT_IN: &str = include_str!("builtin.cedar");
+
+/// What rules may speak of, as it is written.
+pub const SCHEMA: &str = include_str!("builtin.cedarschema");
 
 /// The text of one built-in rule.
 pub fn rule_text(id: &str) -> Option<&'static str> {

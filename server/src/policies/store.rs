@@ -1,7 +1,14 @@
-//! Inputs of decisions, kept by their digest.
-use super::Decision;
-use crate::db::{Result, Sql};
+//! SQL of policies: inputs of decisions by their digest, documents in force and before, drafts.
+use super::{Decision, organisation::Document};
+use crate::{
+    audit::{ledger::Tx, row_seal::check},
+    db::{Result, Sql, Statement},
+    keys::Secret,
+    sealed_row,
+};
 use app::time::Moment;
+use serde::Serialize;
+use std::collections::HashMap;
 
 /// Keeps what a decision was made from; the same input is kept once.
 pub async fn keep_input(db: &mut impl Sql, decision: &Decision, now: Moment) -> Result<()> {
@@ -13,4 +20,180 @@ pub async fn keep_input(db: &mut impl Sql, decision: &Decision, now: Moment) -> 
         .execute()
         .await?;
     Ok(())
+}
+
+/// What decisions were made from, by digest.
+pub async fn inputs(db: &mut impl Sql, digests: &[String]) -> Result<HashMap<String, String>> {
+    let mut found = HashMap::new();
+    // Few enough for one statement of either database.
+    for part in digests.chunks(500) {
+        let mut statement = Statement::from("SELECT digest, input FROM policy_inputs WHERE digest IN (");
+        for number in 0..part.len() {
+            statement.push(if number == 0 { "" } else { ", " }).placeholder();
+        }
+        statement.push(")");
+        let mut query = db.sql(statement);
+        for digest in part {
+            query = query.bind(digest.clone());
+        }
+        found.extend(query.all::<(String, String)>().await?);
+    }
+    Ok(found)
+}
+
+#[derive(Clone, Debug, Serialize, sqlx::FromRow)]
+pub struct PolicyRow {
+    pub id: String,
+    pub policy_id: String,
+    pub slug: String,
+    pub version: i32,
+    pub name: String,
+    pub text: String,
+    pub set_by: String,
+    pub valid_from: Moment,
+    pub valid_to: Option<Moment>,
+    #[serde(skip)]
+    pub event_seq: i64,
+    #[serde(skip)]
+    pub row_mac: Vec<u8>,
+}
+sealed_row!(PolicyRow, "policies", POLICY);
+
+impl PolicyRow {
+    pub fn document(&self) -> Document {
+        Document {
+            id: self.policy_id.clone(),
+            slug: self.slug.clone(),
+            version: u32::try_from(self.version).unwrap_or_default(),
+            text: self.text.clone(),
+        }
+    }
+}
+
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Draft {
+    pub policy_id: String,
+    pub slug: String,
+    pub name: String,
+    pub text: String,
+    pub revision: i32,
+    pub edited_by: String,
+    pub edited_at: Moment,
+}
+
+const POLICY: &str = "SELECT id, policy_id, slug, version, name, text, set_by, valid_from, valid_to, event_seq, row_mac \
+                      FROM policies";
+const DRAFT: &str = "SELECT policy_id, slug, name, text, revision, edited_by, edited_at FROM policy_drafts";
+
+fn select(columns: &'static str, rest: &'static str) -> Statement {
+    let mut statement = Statement::from(columns);
+    statement.push(rest);
+    statement
+}
+
+/// The event that changed policies last: what is known as of it is what is in force.
+pub async fn epoch(db: &mut impl Sql) -> Result<i64> {
+    let row: (i64,) = db.sql("SELECT COALESCE(MAX(event_seq), -1) FROM policies").one().await?;
+    Ok(row.0)
+}
+
+/// The documents in force, by their short name.
+pub async fn in_force(db: &mut impl Sql, key: &Secret) -> Result<Vec<PolicyRow>> {
+    let rows = db.sql(select(POLICY, " WHERE valid_to IS NULL ORDER BY slug, id")).all().await?;
+    Ok(rows.into_iter().filter_map(|row| check(row, key)).collect())
+}
+
+/// Every version of a document, the newest first.
+pub async fn versions(db: &mut impl Sql, policy: &str, key: &Secret) -> Result<Vec<PolicyRow>> {
+    let rows =
+        db.sql(select(POLICY, " WHERE policy_id = $1 ORDER BY version DESC")).bind(policy.to_owned()).all().await?;
+    Ok(rows.into_iter().filter_map(|row| check(row, key)).collect())
+}
+
+/// The same, kept for this change.
+pub async fn lock_versions(tx: &mut Tx, policy: &str, key: &Secret) -> Result<Vec<PolicyRow>> {
+    let rows =
+        tx.lock(select(POLICY, " WHERE policy_id = $1 ORDER BY version DESC")).bind(policy.to_owned()).all().await?;
+    Ok(rows.into_iter().filter_map(|row| check(row, key)).collect())
+}
+
+pub async fn insert(tx: &mut Tx, row: &PolicyRow) -> Result<u64> {
+    tx.sql(
+        "INSERT INTO policies (id, policy_id, slug, version, name, text, set_by, valid_from, valid_to, event_seq, row_mac) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+    )
+    .bind(row.id.clone())
+    .bind(row.policy_id.clone())
+    .bind(row.slug.clone())
+    .bind(row.version)
+    .bind(row.name.clone())
+    .bind(row.text.clone())
+    .bind(row.set_by.clone())
+    .bind(row.valid_from)
+    .bind(row.valid_to)
+    .bind(row.event_seq)
+    .bind(row.row_mac.clone())
+    .execute()
+    .await
+}
+
+pub async fn close(tx: &mut Tx, id: &str, at: Moment) -> Result<u64> {
+    tx.sql("UPDATE policies SET valid_to = $1 WHERE id = $2 AND valid_to IS NULL")
+        .bind(at)
+        .bind(id.to_owned())
+        .execute()
+        .await
+}
+
+pub async fn drafts(db: &mut impl Sql) -> Result<Vec<Draft>> {
+    db.sql(select(DRAFT, " ORDER BY slug")).all().await
+}
+
+pub async fn find_draft(db: &mut impl Sql, policy: &str) -> Result<Option<Draft>> {
+    db.sql(select(DRAFT, " WHERE policy_id = $1")).bind(policy.to_owned()).optional().await
+}
+
+/// Zero rows: the short name is another draft's.
+pub async fn insert_draft(tx: &mut Tx, draft: &Draft) -> Result<u64> {
+    tx.sql(
+        "INSERT INTO policy_drafts (policy_id, slug, name, text, revision, edited_by, edited_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING",
+    )
+    .bind(draft.policy_id.clone())
+    .bind(draft.slug.clone())
+    .bind(draft.name.clone())
+    .bind(draft.text.clone())
+    .bind(draft.revision)
+    .bind(draft.edited_by.clone())
+    .bind(draft.edited_at)
+    .execute()
+    .await
+}
+
+/// Zero rows: somebody saved since the revision before.
+pub async fn save_draft(tx: &mut Tx, draft: &Draft) -> Result<u64> {
+    tx.sql(
+        "UPDATE policy_drafts SET name = $1, text = $2, revision = $3, edited_by = $4, edited_at = $5 \
+         WHERE policy_id = $6 AND revision = $7",
+    )
+    .bind(draft.name.clone())
+    .bind(draft.text.clone())
+    .bind(draft.revision)
+    .bind(draft.edited_by.clone())
+    .bind(draft.edited_at)
+    .bind(draft.policy_id.clone())
+    .bind(draft.revision - 1)
+    .execute()
+    .await
+}
+
+pub async fn remove_draft(tx: &mut Tx, policy: &str) -> Result<u64> {
+    tx.sql("DELETE FROM policy_drafts WHERE policy_id = $1").bind(policy.to_owned()).execute().await
+}
+
+/// Short names of projects and environments, by id.
+pub async fn short_names(db: &mut impl Sql) -> Result<Vec<(String, String)>> {
+    let mut names: Vec<(String, String)> = db.sql("SELECT id, slug FROM projects").all().await?;
+    names.extend(db.sql("SELECT id, slug FROM environments").all::<(String, String)>().await?);
+    Ok(names)
 }

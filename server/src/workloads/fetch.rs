@@ -206,6 +206,7 @@ async fn recognise(console: &Console, origin: &Who, hash: Option<&[u8]>) -> Resu
         Some(token) => store::find(&mut db, &token.workload_id, key).await?.filter(|row| row.disabled_at.is_none()),
         None => None,
     };
+    crate::policies::documents::follow(&console.engine, &mut db, key).await?;
     drop(db);
     match found.zip(workload) {
         Some((token, workload)) => {

@@ -245,6 +245,7 @@ story!(every_change_refuses_the_wrong_role_and_says_so_in_the_trail, |world| {
     let own = [
         "/account/password",
         "/account/sessions/end",
+        "/account/factors/codes",
         "/sessions/{id}/end",
         "/sign-out",
         "/requests",

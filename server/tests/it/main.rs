@@ -22,6 +22,7 @@ mod matrix;
 mod metrics;
 mod parity;
 mod people;
+mod policies;
 mod process;
 mod providers;
 mod reports;

@@ -4,7 +4,7 @@ use app::{
     audit::action::Action,
     policies::model::{Class, Role, Tier},
 };
-use server::policies::{Engine, Principal, Situation, codes};
+use server::policies::{Engine, Principal, Question, Situation, codes};
 use std::{collections::BTreeSet, fmt::Write, fs, path::Path};
 
 /// Principals by name: roles in the organisation, roles in the project. Those who are unproved did not show a second factor.
@@ -78,6 +78,11 @@ fn situations() -> Vec<(String, Situation)> {
     all
 }
 
+fn asked(principal: &Principal, action: Action, situation: Situation) -> Question<'_> {
+    let (project, at) = (Some("payments"), app::time::Moment::default());
+    Question { principal, action, resource: "thing", situation, project, environment: None, address: None, at }
+}
+
 fn print() -> String {
     let engine = Engine::built_in().unwrap();
     let mut text = String::from("# action | situation | who may; the deciding policy of those who may not\n");
@@ -88,15 +93,14 @@ fn print() -> String {
             let mut not = BTreeSet::new();
             for (who, org, here) in PRINCIPALS {
                 let principal = Principal {
-                    scopes: None,
                     factor: true,
                     proved: !who.ends_with("-unproved"),
                     workload: who == "workload",
-                    id: format!("{who}-1"),
                     org: codes(org.iter().copied()),
                     here: codes(here.iter().copied()),
+                    ..Principal::workload(&format!("{who}-1"))
                 };
-                let decision = engine.decide(&principal, *action, "thing", situation);
+                let decision = engine.decide(&asked(&principal, *action, situation));
                 match decision.refusal {
                     None => may.push(who),
                     Some(refusal) if decision.deciding.id != "default-deny" => {
@@ -139,13 +143,12 @@ fn the_matrix_is_the_reviewed_one() {
 fn no_role_takes_a_value_by_itself() {
     let engine = Engine::built_in().unwrap();
     let everything = Principal {
-        scopes: None,
         factor: true,
         proved: true,
         workload: false,
-        id: "all".into(),
         org: codes(Role::ALL.iter().copied().filter(|role| *role != Role::Auditor)),
         here: codes([Role::Lead]),
+        ..Principal::workload("all")
     };
     for tier in Tier::ALL {
         for action in [Action::RevealSecret, Action::CopySecret, Action::FetchSecret] {
@@ -159,7 +162,7 @@ fn no_role_takes_a_value_by_itself() {
                 grant: false,
                 loosens: false,
             };
-            assert!(engine.decide(&everything, action, "thing", situation).refusal.is_some(), "{action:?} {tier:?}");
+            assert!(engine.decide(&asked(&everything, action, situation)).refusal.is_some(), "{action:?} {tier:?}");
         }
     }
 }

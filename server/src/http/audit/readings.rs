@@ -7,6 +7,7 @@ use crate::{
 };
 use app::{
     audit::action::Action,
+    audit::leaf::Subject,
     error::{Error, Refusal},
     time::Moment,
 };
@@ -44,7 +45,7 @@ impl Readings {
 pub async fn may_read(site: &Site, caller: &Caller, project: Option<&str>, query: &str) -> Result<bool, Error> {
     let console = &site.console;
     let principal = caller.principal(project);
-    let decision = console.engine.decide(&principal, Action::ReadTrail, "", Situation::default());
+    let decision = console.decide(None, &principal, Action::ReadTrail, &Subject::default(), Situation::default());
     // It belongs to no project: what a lead of two asks is not for those who lead one of them.
     let event = Event::new(Action::ReadTrail).by(decision.deciding).private("query", query);
     if let Some(refusal) = decision.refusal {

@@ -1,0 +1,31 @@
+-- Policies of the organisation (server/src/policies). What is in force and what was: closed, never changed back.
+CREATE TABLE policies (
+    id TEXT COLLATE "C" PRIMARY KEY,
+    -- The document; each of its versions has an id of its own.
+    policy_id TEXT COLLATE "C" NOT NULL,
+    slug TEXT COLLATE "C" NOT NULL,
+    version INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    text TEXT NOT NULL,
+    set_by TEXT COLLATE "C" NOT NULL REFERENCES people (id),
+    valid_from TIMESTAMPTZ NOT NULL,
+    valid_to TIMESTAMPTZ,
+    event_seq BIGINT NOT NULL,
+    row_mac BYTEA NOT NULL
+);
+CREATE UNIQUE INDEX policies_current ON policies (policy_id) WHERE valid_to IS NULL;
+CREATE UNIQUE INDEX policies_version ON policies (policy_id, version);
+CREATE INDEX policies_event ON policies (event_seq);
+
+-- What is being written: grants nothing, and is proposed as a change of control.
+CREATE TABLE policy_drafts (
+    policy_id TEXT COLLATE "C" PRIMARY KEY,
+    slug TEXT COLLATE "C" NOT NULL,
+    name TEXT NOT NULL,
+    text TEXT NOT NULL,
+    -- Goes up with every save: two people do not overwrite each other.
+    revision INTEGER NOT NULL,
+    edited_by TEXT COLLATE "C" NOT NULL REFERENCES people (id),
+    edited_at TIMESTAMPTZ NOT NULL
+);
+CREATE UNIQUE INDEX policy_drafts_slug ON policy_drafts (slug);

@@ -1,0 +1,204 @@
+//! What is wrong with a document, and what is probably not meant.
+use super::{
+    Engine, Principal, Question, Situation, codes,
+    organisation::{Document, GOVERNED, Organisation, actions, place, rules_of},
+};
+use app::{
+    audit::action::Action,
+    policies::{
+        document::{LONGEST, Lint, LintKind, MOST_RULES, Mistake},
+        model::{Class, Role, Tier},
+    },
+    time::Moment,
+};
+use cedar_policy::{Decision, Effect, PolicySet, ValidationMode, Validator};
+use chrono::TimeDelta;
+use miette::Diagnostic;
+use std::{collections::BTreeSet, str::FromStr};
+
+/// Everything that keeps a document from being proposed.
+pub fn mistakes(engine: &Engine, text: &str) -> Vec<Mistake> {
+    let whole = |message: &str| vec![Mistake { line: 1, column: 1, message: message.into() }];
+    if text.chars().count() > LONGEST {
+        return whole("A document has at most 20,000 characters.");
+    }
+    let parsed = match PolicySet::from_str(text) {
+        Ok(parsed) => parsed,
+        Err(errors) => return errors.iter().map(|error| mistake(text, error, &error.to_string())).collect(),
+    };
+    let count = parsed.policies().count();
+    if parsed.templates().next().is_some() {
+        return whole("Templates with slots are not used here: write each rule out.");
+    }
+    if count == 0 {
+        return whole("There is no rule in it.");
+    }
+    if count > MOST_RULES {
+        return whole("A document has at most 50 rules: cut it in two.");
+    }
+    let mut found = Vec::new();
+    let checked = Validator::new(engine.schema().clone()).validate(&parsed, ValidationMode::Strict);
+    found.extend(checked.validation_errors().map(|error| mistake(text, error, &error.to_string())));
+    let mut names = BTreeSet::new();
+    let mut policies: Vec<_> = parsed.policies().collect();
+    policies.sort_by_key(|policy| place(policy));
+    let mut searched = 0;
+    for policy in policies {
+        // Where it stands: behind those before it.
+        let own = policy.to_cedar().unwrap_or_default();
+        let start = text[searched..].find(own.trim()).map_or(searched, |found| searched + found);
+        searched = (start + own.trim().len()).min(text.len());
+        let (line, column) = position(text, start);
+        let at = |message: String| Mistake { line, column, message };
+        if let Some(name) = policy.annotation("id") {
+            let fits = app::people::model::slug(name).is_ok();
+            if !fits || !names.insert(name.to_owned()) {
+                found.push(at(format!(
+                    "@id(\"{name}\"): one name per rule, of lower-case letters, digits and hyphens."
+                )));
+            }
+        }
+        let unknown = actions(policy).unwrap_or_default();
+        let mut unknown = unknown.iter().filter(|name| !GOVERNED.iter().any(|known| known.name() == name.as_str()));
+        if let Some(name) = unknown.next() {
+            found.push(at(format!(
+                "{name} is not governed by organisation policies: seeing names, and what only closes, never is."
+            )));
+        }
+    }
+    found.sort_by_key(|mistake| (mistake.line, mistake.column));
+    found.dedup();
+    found
+}
+
+fn mistake(text: &str, error: &dyn Diagnostic, message: &str) -> Mistake {
+    let offset = error.labels().and_then(|mut labels| labels.next()).map_or(0, |label| label.offset());
+    let (line, column) = position(text, offset);
+    let help = error.help().map(|help| format!(". {help}")).unwrap_or_default();
+    Mistake { line, column, message: format!("{message}{help}") }
+}
+
+/// Line and column of a byte, from 1.
+fn position(text: &str, offset: usize) -> (usize, usize) {
+    let before = text.get(..offset).unwrap_or(text);
+    let line = before.matches('\n').count() + 1;
+    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+    (line, column)
+}
+
+/// Situations that differ in whatever a rule can ask for.
+fn tried(now: Moment) -> Vec<(Principal, Situation, Moment)> {
+    let person = |org: &[Role], here: &[Role]| Principal {
+        factor: true,
+        proved: true,
+        org: codes(org.iter().copied().chain([Role::Member])),
+        here: codes(here.iter().copied()),
+        workload: false,
+        ..Principal::workload("tried")
+    };
+    let mut principals = vec![person(&[], &[]), person(&[], &[Role::Lead]), Principal::workload("tried")];
+    principals.extend([Role::Security, Role::Auditor, Role::Admin].map(|role| person(&[role], &[])));
+    let all = Situation { own: true, team: true, grant: true, open: true, deciders: 2, ..Situation::default() };
+    let none = Situation { deciders: 2, ..Situation::default() };
+    let mut situations = vec![all, none, Situation { loosens: true, ..all }];
+    for tier in Tier::ALL {
+        for class in Class::ALL {
+            for kind in [all, none] {
+                situations.push(Situation { tier: Some(*tier), class: Some(*class), ..kind });
+            }
+        }
+    }
+    // A week in steps of five hours: every weekday, every part of the day.
+    let moments: Vec<Moment> = (0..34).map(|step| now + TimeDelta::hours(5 * step)).collect();
+    let mut found = Vec::new();
+    for (number, principal) in principals.iter().enumerate() {
+        for (other, situation) in situations.iter().enumerate() {
+            // Two moments for each, so that together they meet all of them.
+            for at in [number * 7 + other, number * 11 + other * 3 + 1] {
+                found.push((principal.clone(), *situation, moments[at % moments.len()]));
+            }
+        }
+    }
+    found
+}
+
+/// What is allowed and probably not meant. Found by asking, not by reading: the rules are tried in some hundred situations each.
+pub fn lints(engine: &Engine, organisation: &Organisation, document: &Document, now: Moment) -> Vec<Lint> {
+    let Ok(rules) = rules_of(document) else { return Vec::new() };
+    let Ok(with) = organisation.with(&document.id, Some(document.clone())) else { return Vec::new() };
+    let tried = tried(now);
+    let mut found = Vec::new();
+    for rule in rules {
+        let id = rule.policy.id().to_string();
+        let lint = |kind| Lint { rule: id.clone(), kind };
+        let text = rule.policy.to_string();
+        let permits = rule.policy.effect() == Effect::Permit;
+        let speaks = |word: &&str| text.contains(*word);
+        let of_somebody = ["org", "here", "own", "team", "grant", "groups", "principal =="];
+        if permits && !of_somebody.iter().any(speaks) {
+            found.push(lint(LintKind::Everyone));
+        }
+        // What the moment brings cannot be tried out: networks, groups and ways of signing in are anybody's.
+        let open_ended = ["address", "groups", "method", "acr", "environment", "principal =="].iter().any(speaks);
+        let Ok(without) = with.without(&id) else { continue };
+        let (mut matched, mut changes, mut unapproved) = (false, false, false);
+        let asked =
+            GOVERNED.iter().filter(|action| actions(&rule.policy).is_none_or(|known| known.contains(action.name())));
+        for action in asked {
+            for (principal, situation, at) in &tried {
+                let question = Question {
+                    principal,
+                    action: *action,
+                    resource: "tried",
+                    situation: *situation,
+                    project: rule.project(),
+                    environment: None,
+                    address: None,
+                    at: *at,
+                };
+                if !engine.matches(&rule, &question) {
+                    continue;
+                }
+                matched = true;
+                let values = matches!(action, Action::RevealSecret | Action::CopySecret | Action::FetchSecret);
+                unapproved |= permits && values && situation.tier == Some(Tier::Production) && !situation.grant;
+                changes |= engine.allows(&with, &question) != engine.allows(&without, &question);
+                if changes && (unapproved || !permits) {
+                    break;
+                }
+            }
+        }
+        if unapproved {
+            found.push(lint(LintKind::Unapproved));
+        }
+        if !matched && !open_ended {
+            found.push(lint(LintKind::NeverMatches));
+        } else if matched && !changes {
+            found.push(lint(LintKind::ChangesNothing));
+        }
+    }
+    found
+}
+
+/// Would every one of these people be kept from what keeps policies right, at any hour of a week? `true`: nobody could undo it.
+pub fn locks_out(engine: &Engine, with: &Organisation, administrators: &[Principal], now: Moment) -> bool {
+    let free = |principal: &Principal, action: Action| {
+        (0..168).any(|hour| {
+            let question = Question {
+                principal,
+                action,
+                resource: "policies",
+                situation: Situation::default(),
+                project: None,
+                environment: None,
+                address: None,
+                at: now + TimeDelta::hours(hour),
+            };
+            engine.allows(with, &question) == Decision::Allow
+        })
+    };
+    let keeps =
+        |principal: &Principal| [Action::SetPolicy, Action::RemovePolicy].iter().all(|action| free(principal, *action));
+    let confirms = |principal: &Principal| free(principal, Action::ConfirmChange);
+    !(administrators.iter().any(keeps) && administrators.iter().any(confirms))
+}
