@@ -126,9 +126,9 @@ sentences! {
         FactorNeeded = "factor_needed", "This takes a second factor of yours: open the page in a browser and do it there.";
         WrongFactor = "wrong_factor", "That is not a code of yours, or it was used already. Take the next one.";
         NoFactor = "no_factor", "Deciding in production takes a passkey or an authenticator enrolled here. Add one on your account’s page; it counts after 24 hours.";
-        SignInAgain = "sign_in_again", "A first second factor is added within 15 minutes of signing in. Sign out, sign in again, then add it.";
+        SignInAgain = "sign_in_again", "This is done within 15 minutes of signing in. Sign out, sign in again, then do it.";
         Policy = "policy", "A policy of your organisation does not allow this here and now.";
-        LocksOut = "locks_out", "With this policy no administrator could change policies, or confirm a change, at any hour. It was not brought into force.";
+        LocksOut = "locks_out", "With this policy no administrator could give a role or let anybody in, at any hour. It was not brought into force.";
         OtherEnvironment = "other_environment", "This workload belongs to another environment.";
     }
 }

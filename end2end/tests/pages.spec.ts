@@ -3,10 +3,10 @@
 import { type Persona, accessible, expect, signIn, test } from "./console";
 
 const pages: Record<Persona, string[]> = {
-  "Mara Lindqvist": ["/", "/inbox", "/projects", "/projects/payments", "/projects/payments?q=zzz", "/people", "/people?q=zzz", "/controls", "/workloads", "/dashboard", "/dashboard?range=7d&level=production", "/signals", "/signals?show=all", "/signals?show=mine", "/audit", "/audit/5", "/log", "/reports", "/evidence", "/account", "/api", "/notices", "/rotations", "/rotations/calendar", "/rotations/calendar?view=agenda", "/cases", "/rotations/known", "/rotations/select?older=30"],
+  "Mara Lindqvist": ["/", "/inbox", "/projects", "/projects/payments", "/projects/payments?q=zzz", "/people", "/people?q=zzz", "/controls", "/policies", "/policies/new?template=production", "/workloads", "/dashboard", "/dashboard?range=7d&level=production", "/signals", "/signals?show=all", "/signals?show=mine", "/audit", "/audit/5", "/log", "/reports", "/evidence", "/account", "/api", "/notices", "/rotations", "/rotations/calendar", "/rotations/calendar?view=agenda", "/cases", "/rotations/known", "/rotations/select?older=30"],
   "Iris Okonkwo": ["/", "/inbox", "/requests", "/access", "/projects/payments", "/projects/payments/secrets/new", "/projects/payments/import", "/workloads/new", "/rotations", "/cases?project=payments", "/rotations/calendar?month=2030-02"],
   "Jonas Weidmann": ["/", "/requests", "/access", "/inbox"],
-  "Anneliese von Hohenberg-Castellanos": ["/", "/inbox", "/people?q=lead", "/providers", "/controls", "/account"],
+  "Anneliese von Hohenberg-Castellanos": ["/", "/inbox", "/people?q=lead", "/providers", "/controls", "/policies", "/account", "/account/factors/authenticator"],
   "Samir Haddad": ["/", "/audit?q=outcome%3Arefused", "/audit?q=acter%3Ax", "/audit?q=action%3Arevealed&event=900", "/people"],
 };
 

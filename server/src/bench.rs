@@ -43,6 +43,7 @@ use tokio::{
 use zeroize::Zeroizing;
 
 mod evidence;
+mod policies;
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
@@ -176,7 +177,9 @@ async fn write(console: &Console, lead: &Caller, secret: &str, expected: i32) ->
 
 async fn on(name: &str, db: Db) -> Result<(), Failure> {
     let ground = Arc::new(ground(db).await?);
+    policies::decisions(&ground)?;
     fetches(name, &ground).await?;
+    policies::flood(name, &ground).await?;
     writes(name, &ground).await?;
     observations(name, &ground).await?;
     verification(name, &ground).await?;

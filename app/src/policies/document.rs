@@ -31,6 +31,7 @@ pub enum LintKind {
     Unapproved,
     NeverMatches,
     ChangesNothing,
+    Fails,
 }
 
 impl LintKind {
@@ -39,6 +40,7 @@ impl LintKind {
             Self::Everyone => "allows this to everybody: no condition speaks of a role, a team, a group or a grant",
             Self::Unapproved => "allows values in production without a grant. It has no effect: values need one",
             Self::NeverMatches => "never matched, in any situation that was tried",
+            Self::Fails => "cannot be computed in some situations: whatever it concerns is refused there",
             Self::ChangesNothing => "changes nothing: wherever it matches, the answer is the same without it",
         }
     }

@@ -139,10 +139,12 @@ pub fn what_if(view: WhatIf) -> AnyView {
         (lost > 0).then(|| format!("{lost} were left out: what they were made from is not kept any more.")),
     ];
     view! {
+        <div class="tried">
         <p class="lead">{format!("Of {asked} decisions of the last {days} days: {no} would have been refused, {yes} would have been allowed, {people} affected.")}</p>
         {limits.into_iter().flatten().map(|line| view! { <p class="soft">{line}</p> }).collect_view()}
         {has_no.then(|| view! { <h3>"Newly refused"</h3>{table("Decisions that would have been refused", refused)} })}
         {has_yes.then(|| view! { <h3>"Newly allowed"</h3>{table("Decisions that would have been allowed", allowed)} })}
+        </div>
     }
     .into_any()
 }
@@ -189,6 +191,8 @@ pub struct Editor {
     pub lints: Vec<Lint>,
     pub diff: Vec<(Side, String)>,
     pub what_if: Option<WhatIf>,
+    /// Proposals for it that wait for somebody else.
+    pub waiting: Vec<String>,
     pub history: Vec<Past>,
     pub may: bool,
     pub schema: &'static str,
@@ -218,6 +222,9 @@ pub fn editor(shell: &Shell, view: Editor, form: &Form) -> String {
             }).collect_view();
             view! { <div class="callout danger" role="alert"><div><b>"It cannot be proposed like this"</b><ul class="plain">{items}</ul></div></div> }
         });
+        let waiting = view.waiting.iter().map(|id| view! {
+            <p class="callout note"><span>"Proposed: it waits for somebody else. "<a href=format!("/controls/{id}")>"See the change of control"</a></span></p>
+        }).collect_view();
         let lints = (!view.lints.is_empty()).then(|| {
             let items = view.lints.iter().map(|lint| view! { <li><code>{lint.rule.clone()}</code>" "{lint.kind.words()}"."</li> }).collect_view();
             view! { <div class="callout attention"><div><b>"Probably not meant"</b><ul class="plain">{items}</ul></div></div> }
@@ -235,7 +242,7 @@ pub fn editor(shell: &Shell, view: Editor, form: &Form) -> String {
                     aria-describedby=if filled.error("text").is_some() { "text-hint text-wrong" } else { "text-hint" }>{filled.value("text")}</textarea>
             };
             view! {
-                <form class="sheet wide" method="post" action=action>
+                <form class="sheet broad" method="post" action=action>
                     <input type="hidden" name="seen" value=view.seen.to_string() />
                     {ui::input(&filled, "name", "Name", "text", "What it is for, in words.")}
                     {if new { ui::input(&filled, "slug", "Short name", "text", "The trail names its rules by this: lower-case letters, digits and hyphens. It never changes.") } else { ().into_any() }}
@@ -307,7 +314,7 @@ pub fn editor(shell: &Shell, view: Editor, form: &Form) -> String {
         view! {
             {ui::crumbs(vec![("Policies".into(), Some("/policies".into())), (title.clone(), None)])}
             {ui::head(title.clone(), purpose, None)}
-            {mistakes}{lints}
+            {waiting}{mistakes}{lints}
             {ui::clause("h-rules", "Rules", if new { String::new() } else { format!("The trail names them {}/…", view.slug) }, write)}
             {templates}{compare}{what_if}{history}{remove}
             {ui::clause("h-schema", "What rules may speak of", "The schema, and the actions that policies of an organisation govern.", view! {

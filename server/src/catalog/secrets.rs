@@ -89,7 +89,8 @@ pub async fn edit_secret(
     if class < located.secret.class() && located.environment.tier() == Tier::Production {
         return lower_class(console, caller, &located, seen, &description, class).await;
     }
-    let situation = super::secret_situation(&located);
+    let loosens = class < located.secret.class();
+    let situation = Situation { loosens, ..super::secret_situation(&located) };
     let (mut tx, event) = console.begin(caller, Action::EditSecret, located.subject(), situation).await?;
     let secret = store::lock(&mut tx, id, console.seal_key()).await?.ok_or(Error::NotFound)?;
     let lowers = class < secret.class() && located.environment.tier() == Tier::Production;

@@ -17,7 +17,7 @@ use crate::{
         self, Caller,
         store::{Person, RoleRow},
     },
-    policies::Situation,
+    policies::{Question, Situation, organisation::Organisation},
 };
 use app::{
     audit::{action::Action, leaf::Subject},
@@ -224,7 +224,20 @@ pub async fn confirm_change(console: &Console, caller: &Caller, id: &str, digest
     let proposer = people::store::find(&mut tx, &row.proposed_by, console.seal_key()).await?;
     let roles = people::store::roles_of(&mut tx, &row.proposed_by, console.now(), console.seal_key()).await?;
     let principal = people::principal(&row.proposed_by, &roles, subject.project.as_deref());
-    let still = console.decide(None, &principal, effect::action(&change), &subject, Situation::default());
+    // By their role: what the hour or the network allowed was asked when they proposed it.
+    let still = console.engine.decide_with(
+        &Organisation::none(),
+        &Question {
+            principal: &principal,
+            action: effect::action(&change),
+            resource: "",
+            situation: Situation::default(),
+            project: None,
+            environment: None,
+            address: None,
+            at: console.now(),
+        },
+    );
     let still = still.refusal.is_none();
     if !stands || !still || !proposer.is_some_and(|person| person.is_active()) {
         end(console, &mut tx, row.clone(), Outcome::Overtaken, None, "").await?;

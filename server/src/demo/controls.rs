@@ -1,11 +1,31 @@
-//! Changes of control of the last days: one confirmed, one declined, one that waits for security.
+//! Changes of control of the last days: one confirmed, one declined, one that waits for security; policies likewise.
 use super::{life::Life, organisation::PROJECTS};
 use crate::{
+    audit::ledger::Receipt,
     controls::{self, Submitted, store},
     people,
+    policies::documents::{self, Typed},
 };
-use app::{error::Error, policies::model::Role};
+use app::{
+    error::Error,
+    policies::{
+        document::template,
+        model::{Role, Tier},
+    },
+};
 use chrono::TimeDelta;
+
+const IMPORTS: &str = r#"// Staging is filled by promotion, not by files from somebody's laptop.
+@id("no-files")
+forbid (principal is Person, action == Action::"ImportSecrets", resource)
+when { context.tier == "staging" };
+"#;
+
+const NIGHT: &str = r#"// Outside of working hours (UTC) a value goes straight to where it is needed, and is not read.
+@id("not-shown-at-night")
+forbid (principal is Person, action == Action::"RevealSecret", resource)
+unless { context.hour >= 6 && context.hour < 17 };
+"#;
 
 impl Life {
     pub(super) async fn change_controls(&mut self) -> Result<(), Error> {
@@ -24,7 +44,38 @@ impl Life {
         controls::decline_change(&self.console, &mara, &declined, &digest, why).await?;
         self.later(60).await?;
         self.propose("priya.raghunathan", Role::Security, None, None).await?;
+        self.write_policies().await
+    }
+
+    /// One in force, one that waits with what it would have changed, and a draft.
+    async fn write_policies(&mut self) -> Result<(), Error> {
+        self.later(30).await?;
+        let (policy, _) = self.draft("imports", "Imports stay out of staging", IMPORTS).await?;
+        let change = self.propose_draft(&policy).await?;
+        self.later(70).await?;
+        let mara = self.caller("mara.lindqvist").await?;
+        let digest = self.digest(&change).await?;
+        controls::confirm_change(&self.console, &mara, &change, &digest).await?;
+        self.later(45).await?;
+        let (policy, _) = self.draft("own-hands", "Values at night only by copying", NIGHT).await?;
+        self.propose_draft(&policy).await?;
+        self.later(20).await?;
+        self.draft("on-call", "Production values for those on call", template(Tier::Production)).await?;
         Ok(())
+    }
+
+    async fn draft(&mut self, slug: &str, name: &str, text: &str) -> Result<(String, Receipt), Error> {
+        let boss = self.caller(super::organisation::PEOPLE[0].0).await?;
+        documents::save_draft(&self.console, &boss, None, Typed { slug, name, text, seen: 0 }).await
+    }
+
+    async fn propose_draft(&mut self, policy: &str) -> Result<String, Error> {
+        self.later(5).await?;
+        let boss = self.caller(super::organisation::PEOPLE[0].0).await?;
+        match documents::propose(&self.console, &boss, policy, 1).await? {
+            Submitted::Waits { id, .. } => Ok(id),
+            Submitted::Done(_) => Err(Error::Unavailable),
+        }
     }
 
     async fn propose(

@@ -17,6 +17,7 @@ use crate::{
 };
 use app::{
     audit::action::Action,
+    controls::model::Change,
     error::Error,
     policies::{
         document::{Side, template},
@@ -118,6 +119,7 @@ fn empty(may: bool) -> Editor {
         lints: Vec::new(),
         diff: Vec::new(),
         what_if: None,
+        waiting: Vec::new(),
         history: Vec::new(),
         may,
         schema: crate::policies::SCHEMA,
@@ -165,11 +167,17 @@ async fn one_page(signed: &Signed, id: &str, asked: &Asked, form: &Form) -> Resu
             diff: compare(before, &row.text),
         });
     }
+    let proposals = crate::controls::store::open(&mut db, console.now(), console.seal_key()).await?;
+    let concerns = |row: &crate::controls::store::Proposal| match row.change() {
+        Some(Change::SetPolicy { policy, .. } | Change::RemovePolicy { policy }) => policy == id,
+        _ => false,
+    };
+    let waiting = proposals.into_iter().filter(concerns).map(|row| row.id).collect();
     drop(db);
     let mistakes = check::mistakes(&console.engine, &text);
     let drafted = document(id, &slug, versions.first().map_or(1, |row| row.version + 1), &text);
     let organisation = console.engine.organisation();
-    let lints = if mistakes.is_empty() {
+    let lints = if mistakes.is_empty() && may(signed, Action::SaveDraft) {
         let (engine, now) = (console.engine.clone(), console.now());
         let drafted = drafted.clone();
         tokio::task::spawn_blocking(move || check::lints(&engine, &organisation, &drafted, now))
@@ -196,6 +204,7 @@ async fn one_page(signed: &Signed, id: &str, asked: &Asked, form: &Form) -> Resu
         mistakes,
         lints,
         what_if,
+        waiting,
         history,
         ..empty(may(signed, Action::SaveDraft))
     };
@@ -307,8 +316,11 @@ async fn keep(signed: &Signed, id: &str, fields: &Fields) -> Result<i32, Error> 
     let kept = store::find_draft(&mut console.read().await?, id).await?;
     let text = fields.get("text").replace("\r\n", "\n");
     let name = fields.get("name").trim();
-    if kept.is_some_and(|draft| draft.text == text && draft.name == name && draft.revision == seen) {
-        return Ok(seen);
+    // Sent again after a question for a second factor it was saved already.
+    let same =
+        kept.filter(|draft| draft.text == text && draft.name == name && (seen..=seen + 1).contains(&draft.revision));
+    if let Some(draft) = same {
+        return Ok(draft.revision);
     }
     let typed = Typed { slug: "", name, text: &text, seen };
     documents::save_draft(console, &signed.caller, Some(id), typed).await?;

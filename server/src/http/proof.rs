@@ -34,15 +34,17 @@ pub struct Proved {
 }
 
 /// Longer forms are not kept over a question: none that needs one is.
-const LONGEST_KEPT: usize = 64 * 1024;
+const LONGEST_KEPT: usize = 256 * 1024;
 
 pub async fn ask(State(site): State<Site>, request: Request, next: Next) -> Response {
     let is_form = request.headers().get(header::CONTENT_TYPE).is_some_and(|kind| {
         kind.as_bytes().get(..33).is_some_and(|kind| kind.eq_ignore_ascii_case(b"application/x-www-form-urlencoded"))
     });
-    if request.method() != Method::POST || !is_form || accepts_json(request.headers()) {
+    if request.method() != Method::POST || !is_form {
         return next.run(request).await;
     }
+    // The whole form, before anybody is recognised: who they are is asked when it is here, however slowly it came.
+    let json = accepts_json(request.headers());
     let (mut parts, body) = request.into_parts();
     let Ok(body) = to_bytes(body, LONGEST_BODY).await else { return Problem(Error::TooLarge).into_response() };
     let asked = parts.clone();
@@ -61,7 +63,7 @@ pub async fn ask(State(site): State<Site>, request: Request, next: Next) -> Resp
     let response = next.run(Request::from_parts(parts, Body::from(form.clone()))).await;
     let needed =
         matches!(response.extensions().get::<Unwritten>(), Some(Unwritten(Error::Refused(Refusal::FactorNeeded))));
-    let Some(text) = from.filter(|_| needed).and_then(|body| String::from_utf8(body.to_vec()).ok()) else {
+    let Some(text) = from.filter(|_| needed && !json).and_then(|body| String::from_utf8(body.to_vec()).ok()) else {
         return response;
     };
     if text.len() > LONGEST_KEPT {
@@ -108,7 +110,7 @@ async fn take(site: &Site, parts: &mut Parts, body: &[u8]) -> Either<(Question, 
             let proved = Proved { proof, person: question.person.clone(), purpose: question.purpose };
             Ok((question, proved))
         }
-        Err(Error::Refused(why @ (Refusal::WrongFactor | Refusal::TooManyAttempts))) => {
+        Err(Error::Refused(why @ (Refusal::WrongFactor | Refusal::TooManyAttempts))) if !visitor.wants_json => {
             Err(Box::new(again(site, parts, &visitor, question, why).await?))
         }
         Err(error) => Err(problem(error)),
@@ -163,6 +165,7 @@ async fn question(site: &Site, mut parts: Parts, body: &str, back: String, why: 
             back,
             has_factor: *factor,
             kinds,
+            copies: route.ends_with("/copy"),
         };
         Ok::<_, Error>(page::prove(&signed.shell("").await?, asking))
     };
@@ -199,6 +202,7 @@ pub(super) async fn sign_in_question(
         back: "/sign-in".into(),
         has_factor: true,
         kinds: kinds(site, person).await?,
+        copies: false,
     };
     let page = page::prove(&visitor.door(), asking);
     Ok((why.map_or(StatusCode::OK, |why| code(Some(why))), Html(page)).into_response())

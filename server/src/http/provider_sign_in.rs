@@ -17,7 +17,7 @@ use crate::{
 use app::{
     audit::action::Action,
     error::{Error, Refusal},
-    people::page::Way,
+    people::{factors::FRESH, page::Way},
 };
 use axum::{
     extract::{Path, Query},
@@ -75,6 +75,11 @@ pub async fn leave(visitor: Visitor, Path(provider): Path<String>, Query(query):
 /// The same for somebody signed in who adds an identity to their account.
 pub async fn leave_to_link(signed: Signed, Path(provider): Path<String>) -> Answer {
     from_here(&signed.visitor)?;
+    // A session that somebody left open adds no way in.
+    let now = signed.console().now();
+    if signed.caller.session().is_some_and(|session| now - session.started_at > FRESH) {
+        return Err(Error::Refused(Refusal::SignInAgain).into());
+    }
     let purpose = Purpose::Link { person: signed.caller.id().to_owned() };
     go(&signed.visitor, &provider, purpose, "/account").await
 }

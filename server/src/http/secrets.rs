@@ -210,6 +210,10 @@ async fn take(signed: Signed, id: String, fields: Fields, take: Take) -> Answer 
         let console = signed.console();
         let located = Located::visible(console, &mut console.read().await?, &signed.caller, &id).await?;
         if copy_only(located.environment.tier(), located.secret.class()) {
+            if !signed.caller.has_proved() && take == Take::Copy {
+                // The question comes on a page whose script then copies.
+                return Err(Error::Refused(Refusal::FactorNeeded).into());
+            }
             let event = crate::audit::event::Event::new(Action::CopySecret).on(located.subject());
             return Err(console.ledger.refuse(&signed.caller.who, event, Refusal::CopyOnly).await.into());
         }

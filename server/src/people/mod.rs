@@ -113,7 +113,7 @@ impl Caller {
 
     /// Was it shown for this act that it is them? The service itself needs no factor; nor does a persona of a demonstration, who was
     /// clicked, until somebody enrols one for it.
-    fn has_proved(&self) -> bool {
+    pub(crate) fn has_proved(&self) -> bool {
         match &self.entry {
             Entry::Direct => true,
             Entry::Browser(session) => self.proved.is_some() || (session.method == DEMO && !self.factor),

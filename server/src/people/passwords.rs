@@ -1,6 +1,9 @@
 //! Passwords (Argon2id, RFC 9106) in a bounded pool, and the code that makes the first administrator.
 use crate::keys;
-use app::{error::Error, time::Moment};
+use app::{
+    error::{Error, Refusal},
+    time::Moment,
+};
 use argon2::{
     Algorithm, Argon2, Params, Version,
     password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash},
@@ -19,18 +22,28 @@ use zeroize::Zeroizing;
 /// The shortest password that is accepted, in characters (NIST SP 800-63B-4 for passwords that stand alone).
 pub const SHORTEST: usize = 15;
 const LONGEST: usize = 200;
-/// Hashes at the same time: each takes 19 MiB and a core.
-const AT_ONCE: usize = 2;
+/// Who may wait for a hash: more are turned away at once, so that a flood costs bounded memory.
+const MOST_WAITING: usize = 64;
+
+/// Hashes at the same time: each takes 19 MiB and a core, and half of the cores are for everything else.
+fn at_once() -> usize {
+    std::thread::available_parallelism().map_or(1, |cores| (cores.get() / 2).max(1))
+}
 /// Verified against when a name is unknown, so that the answer takes as long.
 const NOBODY: &str =
     "$argon2id$v=19$m=19456,t=2,p=1$Y291bnRlcnNpZ24tbm9ib2R5$2m3uNkgVJw0dHNfWqvxZ2Zd6EMZQZ7a3r4nO0PjI0wM";
 
 #[derive(Clone)]
-pub struct Hasher(Arc<Semaphore>);
+pub struct Hasher {
+    turns: Arc<Semaphore>,
+    places: Arc<Semaphore>,
+}
 
 impl Default for Hasher {
     fn default() -> Self {
-        Self(Arc::new(Semaphore::new(AT_ONCE)))
+        let at_once = at_once();
+        let places = Arc::new(Semaphore::new(at_once + MOST_WAITING));
+        Self { turns: Arc::new(Semaphore::new(at_once)), places }
     }
 }
 
@@ -58,7 +71,8 @@ impl Hasher {
     }
 
     async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Error> {
-        let _turn = self.0.acquire().await.map_err(|_| Error::Unavailable)?;
+        let _place = self.places.try_acquire().map_err(|_| Error::Refused(Refusal::TooManyAttempts))?;
+        let _turn = self.turns.acquire().await.map_err(|_| Error::Unavailable)?;
         tokio::task::spawn_blocking(work).await.map_err(|_| Error::Unavailable)
     }
 }

@@ -131,6 +131,18 @@ impl Attribute {
     }
 }
 
+impl Attribute {
+    /// An address, or what somebody's employer says of them.
+    fn is_personal(self) -> bool {
+        matches!(self, Self::Address | Self::Acr | Self::Groups)
+    }
+}
+
+fn salt() -> String {
+    // Without random numbers nothing else works either: no id is made.
+    URL_SAFE_NO_PAD.encode(crate::keys::random::<16>().unwrap_or_default())
+}
+
 /// Everything that a decision is made from.
 #[derive(Clone, Copy, Debug)]
 pub struct Question<'a> {
@@ -173,6 +185,9 @@ struct Input<'a> {
     project: Option<&'a str>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     moment: BTreeMap<&'static str, serde_json::Value>,
+    /// Where the moment holds what could be guessed from its digest, which everybody who reads the trail sees.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    salt: Option<String>,
 }
 
 /// The answer, with the policy that gave it.
@@ -281,8 +296,12 @@ impl Engine {
         self.0.organisation.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Never goes back: whoever read earlier and comes later changes nothing.
     fn adopt(&self, organisation: Organisation) {
-        *self.0.organisation.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(organisation);
+        let mut present = self.0.organisation.write().unwrap_or_else(PoisonError::into_inner);
+        if organisation.epoch > present.epoch {
+            *present = Arc::new(organisation);
+        }
     }
 
     /// The short name of a project or an environment.
@@ -309,6 +328,7 @@ impl Engine {
             resource,
             situation,
             project: question.project.filter(|_| slice.organisation),
+            salt: slice.uses.iter().any(|used| used.is_personal()).then(salt),
             moment: slice.uses.iter().map(|used| (used.name(), question.kept(*used))).collect(),
         };
         let input = serde_json_canonicalizer::to_string(&input).unwrap_or_default();
@@ -322,16 +342,18 @@ impl Engine {
         let (id, refusal) = match self.ask(&slice.set, question) {
             Ok((CedarDecision::Allow, id)) => (id.unwrap_or_default(), None),
             Ok((CedarDecision::Deny, Some(id))) => {
-                let refusal = if organisation.rule(&id).is_some() { Some(REFUSAL) } else { self.refusal_of(&id) };
-                let refusal = refusal.unwrap_or(default_refusal(action));
-                if refusal == Refusal::FactorNeeded && !principal.proved {
-                    // Nobody is asked for a factor who would be refused with it.
+                let ours = organisation.rule(&id).is_some();
+                let refusal = if ours { Some(REFUSAL) } else { self.refusal_of(&id) };
+                let mut refusal = refusal.unwrap_or(default_refusal(action));
+                if (ours || refusal == Refusal::FactorNeeded) && !principal.proved && !principal.workload {
+                    // Nobody is asked for a factor who would be refused with it; whoever would not be is asked, whichever rule asks.
                     let proved = Principal { proved: true, ..principal.clone() };
                     let with = self.decide_with(organisation, &Question { principal: &proved, ..*question });
                     if with.refusal.is_some() {
                         let deciding = Deciding { input: Some(digest), ..with.deciding };
                         return Decision { refusal: with.refusal, deciding, input };
                     }
+                    refusal = Refusal::FactorNeeded;
                 }
                 (id, Some(refusal))
             }
@@ -351,11 +373,11 @@ impl Engine {
         self.ask(&slice.set, question).map_or(CedarDecision::Deny, |(decision, _)| decision)
     }
 
-    /// Does one rule alone match?
-    fn matches(&self, rule: &Rule, question: &Question<'_>) -> bool {
+    /// Does one rule alone match? None where it cannot be computed.
+    fn matches(&self, rule: &Rule, question: &Question<'_>) -> Option<bool> {
         let mut set = PolicySet::new();
-        let added = set.add(rule.policy.clone()).is_ok();
-        added && self.ask(&set, question).is_ok_and(|(_, id)| id.is_some())
+        set.add(rule.policy.clone()).ok()?;
+        self.ask(&set, question).ok().map(|(_, id)| id.is_some())
     }
 
     /// The sentence that a built-in rule is refused with.

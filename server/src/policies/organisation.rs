@@ -2,7 +2,7 @@
 //!
 //! A decision looks at the built-in rules for its action, at the organisation's rules for it that speak of every project, and at
 //! those of its own project: a thousand documents cost what those few cost.
-use super::{Attribute, Error, Loaded};
+use super::{Attribute, Engine, Error, Loaded};
 use app::{audit::action::Action, error::Refusal};
 use cedar_policy::{ActionConstraint, EntityUid, Policy, PolicyId, PolicySet, ResourceConstraint};
 use std::{
@@ -11,7 +11,8 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 
-/// What organisation policies govern. Seeing names, and whatever only closes, is never theirs to refuse.
+/// What organisation policies govern. Seeing names, and whatever only closes, is never theirs to refuse; nor is what policies
+/// themselves are changed by, so that no policy can keep itself in force.
 pub const GOVERNED: &[Action] = {
     use Action::*;
     &[
@@ -51,14 +52,11 @@ pub const GOVERNED: &[Action] = {
         CreateTeam,
         AddMember,
         AssignRole,
-        ConfirmChange,
         SetProvider,
         RemoveProvider,
         SetGroupRule,
         NameEmergency,
         ResetFactors,
-        SetPolicy,
-        RemovePolicy,
     ]
 };
 
@@ -79,6 +77,7 @@ impl Document {
 }
 
 /// One rule of a document.
+#[derive(Clone)]
 pub(super) struct Rule {
     pub policy: Policy,
     pub version: u32,
@@ -113,6 +112,8 @@ type Slices = HashMap<(Action, Option<String>), Arc<Slice>>;
 pub struct Organisation {
     pub(super) epoch: i64,
     rules: Vec<Rule>,
+    /// Where each rule stands, by its name.
+    places: HashMap<String, usize>,
     projects: BTreeSet<String>,
     slices: RwLock<Slices>,
     pub documents: Vec<Document>,
@@ -123,6 +124,7 @@ impl Organisation {
         Self {
             epoch: -1,
             rules: Vec::new(),
+            places: HashMap::new(),
             projects: BTreeSet::new(),
             slices: RwLock::default(),
             documents: Vec::new(),
@@ -135,8 +137,13 @@ impl Organisation {
         for document in &documents {
             rules.extend(rules_of(document)?);
         }
-        let projects = rules.iter().filter_map(|rule: &Rule| rule.project.clone()).collect();
-        Ok(Self { epoch, rules, projects, slices: RwLock::default(), documents })
+        Ok(Self::of(documents, rules, epoch))
+    }
+
+    fn of(documents: Vec<Document>, rules: Vec<Rule>, epoch: i64) -> Self {
+        let projects = rules.iter().filter_map(|rule| rule.project.clone()).collect();
+        let places = rules.iter().enumerate().map(|(place, rule)| (rule.policy.id().to_string(), place)).collect();
+        Self { epoch, rules, places, projects, slices: RwLock::default(), documents }
     }
 
     /// The same with one document in another state: as drafted, or gone.
@@ -146,14 +153,17 @@ impl Organisation {
     }
 
     /// Without one rule: to see what it changes.
-    pub(super) fn without(&self, rule: &str) -> Result<Self, Error> {
-        let mut same = Self::new(self.documents.clone(), self.epoch)?;
-        same.rules.retain(|known| known.policy.id().to_string() != rule);
-        Ok(same)
+    pub(super) fn without(&self, rule: &str) -> Self {
+        let rules = self.rules.iter().filter(|known| known.policy.id().to_string() != rule).cloned();
+        Self::of(self.documents.clone(), rules.collect(), self.epoch)
     }
 
     pub(super) fn rule(&self, id: &str) -> Option<&Rule> {
-        self.rules.iter().find(|rule| rule.policy.id().to_string() == id)
+        self.rules.get(*self.places.get(id)?)
+    }
+
+    pub(super) fn uses(&self, engine: &Engine, action: Action, project: Option<&str>) -> BTreeSet<Attribute> {
+        self.slice(&engine.0, action, project).uses.clone()
     }
 
     pub(super) fn slice(&self, loaded: &Loaded, action: Action, project: Option<&str>) -> Arc<Slice> {

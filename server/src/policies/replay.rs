@@ -1,6 +1,6 @@
 //! What-if: a draft asked about what was decided lately. Nothing is changed, and nobody's trail is read that the reader may not.
 use super::{
-    Decision, Engine, Principal, Question, Situation, codes,
+    Attribute, Decision, Engine, Principal, Question, Situation, codes,
     organisation::{GOVERNED, Organisation},
     store,
 };
@@ -54,6 +54,8 @@ pub struct Replayed {
 #[derive(Deserialize)]
 struct Kept {
     principal: KeptPrincipal,
+    #[serde(default)]
+    resource: String,
     situation: Situation,
     #[serde(default)]
     moment: BTreeMap<String, serde_json::Value>,
@@ -99,6 +101,7 @@ pub async fn replay(console: &Console, draft: &Organisation, days: i64) -> Resul
     let present = console.engine.organisation();
     let mut db = console.read().await?;
     let size = audit::store::size(&mut db).await?;
+    console.engine.name(store::short_names(&mut db).await?);
     let mut from = audit::store::first_at(&mut db, since).await?;
     drop(db);
     let mut found = Replayed { days, ..Replayed::default() };
@@ -132,6 +135,10 @@ pub async fn replay(console: &Console, draft: &Organisation, days: i64) -> Resul
                 found.lost += 1;
                 continue;
             };
+            if console.engine.needs_more(draft, *action, leaf, &kept.moment) {
+                found.lost += 1;
+                continue;
+            }
             found.asked += 1;
             let address = addresses.get(&leaf.seq).map(String::as_str);
             let (before, after) = both(&console.engine, &present, draft, *action, leaf, kept, address);
@@ -164,6 +171,24 @@ pub async fn replay(console: &Console, draft: &Organisation, days: i64) -> Resul
     Ok(found)
 }
 
+impl Engine {
+    /// Does a draft speak of what the provider says of somebody, where that was not kept with their decision?
+    fn needs_more(
+        &self,
+        draft: &Organisation,
+        action: Action,
+        leaf: &Leaf,
+        moment: &BTreeMap<String, serde_json::Value>,
+    ) -> bool {
+        let project = leaf.subject.project.as_ref().and_then(|id| self.short_name(id));
+        let uses = draft.uses(self, action, project.as_deref());
+        leaf.actor.method.as_deref() == Some("provider")
+            && [Attribute::Groups, Attribute::Acr]
+                .iter()
+                .any(|used| uses.contains(used) && !moment.contains_key(used.name()))
+    }
+}
+
 fn before_actor(leaf: &Leaf) -> String {
     leaf.actor.id.clone().unwrap_or_default()
 }
@@ -177,14 +202,14 @@ fn both(
     kept: Kept,
     address: Option<&str>,
 ) -> (Decision, Decision) {
-    let Kept { principal, situation, moment } = kept;
+    let Kept { principal, resource, situation, moment } = kept;
     let principal = principal.principal(leaf, &moment);
     let name = |id: &Option<String>| id.as_ref().and_then(|id| engine.short_name(id));
     let (project, environment) = (name(&leaf.subject.project), name(&leaf.subject.environment));
     let question = Question {
         principal: &principal,
         action,
-        resource: "",
+        resource: &resource,
         situation,
         project: project.as_deref(),
         environment: environment.as_deref(),

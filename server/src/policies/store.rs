@@ -2,7 +2,7 @@
 use super::{Decision, organisation::Document};
 use crate::{
     audit::{ledger::Tx, row_seal::check},
-    db::{Result, Sql, Statement},
+    db::{Error, Result, Sql, Statement},
     keys::Secret,
     sealed_row,
 };
@@ -97,10 +97,12 @@ pub async fn epoch(db: &mut impl Sql) -> Result<i64> {
     Ok(row.0)
 }
 
-/// The documents in force, by their short name.
+/// The documents in force, by their short name. A row that fails its seal may have been a forbid: then nothing is decided.
 pub async fn in_force(db: &mut impl Sql, key: &Secret) -> Result<Vec<PolicyRow>> {
-    let rows = db.sql(select(POLICY, " WHERE valid_to IS NULL ORDER BY slug, id")).all().await?;
-    Ok(rows.into_iter().filter_map(|row| check(row, key)).collect())
+    let rows: Vec<PolicyRow> = db.sql(select(POLICY, " WHERE valid_to IS NULL ORDER BY slug, id")).all().await?;
+    let all = rows.len();
+    let whole: Vec<PolicyRow> = rows.into_iter().filter_map(|row| check(row, key)).collect();
+    if whole.len() == all { Ok(whole) } else { Err(Error::Unfit("a policy in force fails its seal".into())) }
 }
 
 /// Every version of a document, the newest first.

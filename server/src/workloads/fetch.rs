@@ -106,6 +106,8 @@ pub async fn fetch_secret(
 ) -> Result<Taken, Error> {
     let hash = bearer_hash(TOKEN, token);
     let asked = (hash.clone().unwrap_or_default(), format!("{project}/{environment}/{path}"));
+    // What was prepared rests on policies too: one that came into force since, on any replica, is asked.
+    crate::policies::documents::follow(&console.engine, &mut console.read().await?, console.seal_key()).await?;
     for _ in 0..ATTEMPTS {
         let kept = console.prepared.get(&asked, console.now());
         let is_kept = kept.is_some();
@@ -206,7 +208,6 @@ async fn recognise(console: &Console, origin: &Who, hash: Option<&[u8]>) -> Resu
         Some(token) => store::find(&mut db, &token.workload_id, key).await?.filter(|row| row.disabled_at.is_none()),
         None => None,
     };
-    crate::policies::documents::follow(&console.engine, &mut db, key).await?;
     drop(db);
     match found.zip(workload) {
         Some((token, workload)) => {

@@ -206,6 +206,7 @@ pub async fn issue_token(console: &Console, origin: &Who, client_secret: &str) -
         return Err(console.ledger.refuse(origin, attempted, Refusal::TooManyAttempts).await);
     }
     let mut db = console.read().await?;
+    crate::policies::documents::follow(&console.engine, &mut db, key).await?;
     let found = match bearer_hash(CLIENT_SECRET, client_secret) {
         Some(hash) => store::find_credential_by_hash(&mut db, &hash, key).await?,
         None => None,

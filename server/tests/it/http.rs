@@ -104,6 +104,11 @@ impl Browser {
         self.hand = cast.pocket(login).map(|pocket| (cast.console.clone(), pocket));
     }
 
+    /// The same with an authenticator that somebody enrolled just now.
+    pub fn hold(&mut self, console: &Console, pocket: Pocket) {
+        self.hand = Some((console.clone(), Arc::new(pocket)));
+    }
+
     /// From now on questions stay questions.
     pub fn put_away(&mut self) {
         self.hand = None;

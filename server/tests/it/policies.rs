@@ -179,6 +179,7 @@ story!(a_mistake_is_shown_where_it_is, |world| {
             "address",
         ),
         ("forbid (principal, action == Action::\"SignOut\", resource);", 1, 1, "SignOut is not governed"),
+        ("forbid (principal, action == Action::\"SetPolicy\", resource);", 1, 1, "SetPolicy is not governed"),
         ("@id(\"Bad Name\")\nforbid (principal, action, resource);", 1, 1, "one name per rule"),
         (
             "@id(\"a\") forbid (principal, action, resource);\n@id(\"a\") forbid (principal, action, resource);",
@@ -237,6 +238,10 @@ story!(what_is_probably_not_meant_is_said, |world| {
             vec![],
         ),
         (
+            "forbid (principal is Person, action == Action::\"StartExport\", resource) when { context.hour * 9223372036854775807 > 9 };",
+            vec![Fails],
+        ),
+        (
             "permit (principal is Person, action == Action::\"CreateProject\", resource) when { principal.org.contains(\"security\") };",
             vec![],
         ),
@@ -249,9 +254,10 @@ story!(nobody_locks_everybody_out, |world| {
     let cast = grown(world).await;
     for text in [
         "forbid (principal, action, resource);",
-        "forbid (principal is Person, action == Action::\"ConfirmChange\", resource);",
-        "forbid (principal is Person, action in [Action::\"SetPolicy\", Action::\"RemovePolicy\"], resource) unless { context.groups.contains(\"nobody\") };",
-        "forbid (principal is Person, action == Action::\"SetPolicy\", resource) when { context.hour < 24 };",
+        "forbid (principal is Person, action == Action::\"AssignRole\", resource);",
+        "forbid (principal is Person, action == Action::\"AssignRole\", resource) when { context.loosens };",
+        "forbid (principal is Person, action in [Action::\"AssignRole\", Action::\"AddMember\"], resource) unless { context.groups.contains(\"nobody\") };",
+        "forbid (principal is Person, action == Action::\"InvitePerson\", resource) when { context.hour < 24 };",
     ] {
         let slug = format!("lock-{}", text.len());
         let said = proposed(&cast, "anna", &slug, text).await.err();
@@ -259,8 +265,8 @@ story!(nobody_locks_everybody_out, |world| {
     }
     // At night alone, or for security alone, there is a way back.
     for text in [
-        "forbid (principal is Person, action == Action::\"SetPolicy\", resource) when { context.hour < 6 };",
-        "forbid (principal is Person, action == Action::\"SetPolicy\", resource) when { principal.org.contains(\"security\") };",
+        "forbid (principal is Person, action == Action::\"AssignRole\", resource) when { context.hour < 6 };",
+        "forbid (principal is Person, action == Action::\"AssignRole\", resource) when { principal.org.contains(\"security\") };",
     ] {
         proposed(&cast, "anna", &format!("fine-{}", text.len()), text).await.unwrap();
     }
@@ -286,6 +292,35 @@ story!(a_permit_never_passes_a_built_in_rule, |world| {
     // What it does allow, it allows: here, projects made by anybody.
     let new = server::catalog::NewProject { slug: "own", name: "own", description: "", open: true, team: &cast.team };
     server::catalog::create_project(&cast.console, &cast.caller("jonas").await, new).await.unwrap();
+});
+
+story!(a_rule_of_ones_own_asks_for_a_second_factor, |world| {
+    let (cast, router) = site(world).await;
+    cast.world.clock.advance(TimeDelta::days(8));
+    let secret = cast.filled("db/url", Tier::Development, Class::Normal).await;
+    in_force(
+        &cast,
+        "proof",
+        "@id(\"asks\") forbid (principal is Person, action == Action::\"RevealSecret\", resource) unless { context.proved };",
+    )
+    .await;
+    cast.granted("lucia", &secret, 60).await;
+    let mut lucia = Browser::signed_in(&cast, &router, "lucia").await;
+    lucia.put_away();
+    let (path, form) = (format!("/secrets/{secret}/reveal"), [("purpose", "TICKET-1")]);
+    assert!(lucia.post(&path, &form).await.text.contains("take a critical value"), "asked, not refused");
+    lucia.take_up(&cast, "lucia");
+    assert!(lucia.post(&path, &form).await.text.contains(CANARY));
+});
+
+story!(a_forged_or_changed_policy_stops_every_decision, |world| {
+    let cast = grown(world).await;
+    in_force(&cast, "no-reveal", NO_REVEAL).await;
+    cast.world.as_database_owner(&["UPDATE policies SET text = '// nothing', event_seq = event_seq + 100"]).await;
+    let person = cast.person("jonas").await;
+    let who = server::audit::event::Who::anonymous();
+    let loaded = people::Caller::load(&cast.console, person, people::Entry::Direct, who).await;
+    assert_eq!(loaded.err(), Some(Error::Unavailable));
 });
 
 story!(time_address_and_way_of_signing_in_count, |world| {

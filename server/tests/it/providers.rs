@@ -918,6 +918,11 @@ story!(a_role_by_a_group_stays_one_when_it_ends_earlier, |world| {
 story!(tokens_of_an_identity_end_with_it, |world| {
     let scene = Scene::new(world).await;
     let (mut browser, _) = scene.sign_in("noor", &[]).await;
+    let (console, noor) = (&scene.cast.console, scene.person("noor").await.unwrap());
+    let noor = people::Caller::load(console, noor, people::Entry::Direct, server::audit::event::Who::anonymous())
+        .await
+        .unwrap();
+    browser.hold(console, crate::cast::enrol(console, &noor).await);
     let form = [("name", "script"), ("scope", "access:read"), ("days", "30")];
     let made = browser.post("/account/tokens", &form).await.text;
     let token = made.split("csp_").nth(1).unwrap().split('<').next().unwrap().to_owned();

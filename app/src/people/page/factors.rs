@@ -21,11 +21,13 @@ pub struct Asking {
     pub back: String,
     pub has_factor: bool,
     pub kinds: Vec<Kind>,
+    /// What comes of it is copied, never shown: the page's script sends the answer and puts the value on the clipboard.
+    pub copies: bool,
 }
 
 /// The question: one act, once. Works without scripts by a code; with one, a passkey answers.
 pub fn prove(shell: &Shell, asking: Asking) -> String {
-    let Asking { act, to, proof, options, wrong, back, has_factor, kinds } = asking;
+    let Asking { act, to, proof, options, wrong, back, has_factor, kinds, copies } = asking;
     let content = move || {
         if !has_factor {
             return view! {
@@ -52,19 +54,19 @@ pub fn prove(shell: &Shell, asking: Asking) -> String {
         };
         view! {
             {ui::head("Show that it is you", format!("To {act}. Your answer is for this alone, once, within two minutes."), None)}
-            <form class="sheet" method="post" action=to id="prove" data-options=options>
+            <form class="sheet" method="post" action=to id="prove" data-options=options data-copies=copies.then_some("true")>
                 <input type="hidden" name="proof" value=proof />
                 <input type="hidden" name="passkey" id="passkey" value="" />
                 {passkey.then(|| view! {
                     <div id="with-passkey" hidden=""><button class="button primary" type="button" id="use-passkey">"Use a passkey"</button></div>
-                    <p class="hint" role="status" id="passkey-said"></p>
                     <noscript><p class="hint">"A passkey needs scripts. Without them, a code does it."</p></noscript>
                 })}
                 {ui::field(&form, "code", if code { "Code" } else { "Recovery code" }, hint, control.into_any())}
                 {wrong}
+                <p class="hint" role="status" id="passkey-said"></p>
                 <div class="actions"><button class=if passkey { "button" } else { "button primary" } type="submit">"Go on"</button><a class="button plain" href=back>"Back, without doing it"</a></div>
             </form>
-            {passkey.then(|| view! { <script type="module" src=script></script> })}
+            {(passkey || copies).then(|| view! { <script type="module" src=script></script> })}
         }
         .into_any()
     };

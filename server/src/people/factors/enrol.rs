@@ -129,7 +129,11 @@ pub async fn enrol_authenticator(
     let What::Authenticator(secret) = &setup.what else { return Err(Error::NotFound) };
     let seconds = u64::try_from(console.now().timestamp()).unwrap_or_default();
     let step = match typed(code) {
-        Some(Typed::Digits(code)) => totp(secret, &caller.person.login)?.check(&code, seconds),
+        Some(Typed::Digits(code)) => {
+            // It was typed before a question that may have taken its two minutes.
+            let totp = totp(secret, &caller.person.login)?;
+            (0..=5).find_map(|steps| totp.check(&code, seconds.saturating_sub(30 * steps)))
+        }
         _ => None,
     };
     let wrong = || Error::invalid("code", "This is not the code that the app shows now. Is the phone’s clock right?");
@@ -174,6 +178,10 @@ impl Enrolment {
         let name = display(name).map_err(|why| Error::invalid("name", why))?;
         let person = people::store::lock(&mut tx, caller.id(), console.seal_key()).await?.ok_or(Error::NotFound)?;
         let rows = store::lock_of(&mut tx, caller.id(), console.seal_key()).await?;
+        // Since policy was asked a first one may have come: then it is what this has to be proved with.
+        if rows.iter().any(Factor::stands_alone) && !caller.has_proved() {
+            return Err(Error::Refused(Refusal::FactorNeeded));
+        }
         let stale = caller.session().is_some_and(|session| console.now() - session.started_at > FRESH);
         // The first one has nothing else to lean on than a fresh sign-in; the others are proved with one that is there.
         if stale && !rows.iter().any(Factor::stands_alone) {
@@ -318,6 +326,7 @@ pub async fn reset_factors(console: &Console, caller: &Caller, id: &str) -> Resu
     let mut events = vec![event];
     events.extend(removed);
     events.extend(people::close_sessions(console, &mut tx, id, None).await?);
+    events.extend(people::tokens::end_access_tokens_of(console, &mut tx, id).await?);
     tx.commit(events).await
 }
 

@@ -66,7 +66,8 @@ pub async fn prove(
     answer: &Answer<'_>,
 ) -> Result<Proof, Error> {
     let now = console.now();
-    let account = format!("factor {}", question.person);
+    // Whoever knows the password guesses at the door alone.
+    let account = format!("factor {:?} {}", question.purpose, question.person);
     let subject = Subject { person: Some(question.person.clone()), ..Subject::default() };
     let event = Event::new(Action::ProveFactor).on(subject).detail("for", question.path.clone());
     let event = event.detail("digest", question.digest());
