@@ -21,20 +21,20 @@ for (const [what, slug, options] of [
     }
     await admin.getByRole("link", { name: "Write a policy" }).click();
     await admin.getByRole("link", { name: "Production" }).click();
-    await expect(admin.getByLabel("Rules", { exact: true })).toHaveValue(/on-call/);
+    await expect(admin.getByRole("textbox", { name: "Rules" })).toHaveValue(/on-call/);
     await admin.getByLabel("Name", { exact: true }).fill(`No new teams ${slug}`);
     await admin.getByLabel("Short name").fill(slug);
-    await admin.getByLabel("Rules", { exact: true }).fill("forbid (principal is Person, action == Action::\"CreateTeam\", resource)\nwhen { context.hours > 3 };");
+    await admin.getByRole("textbox", { name: "Rules" }).fill("forbid (principal is Person, action == Action::\"CreateTeam\", resource)\nwhen { context.hours > 3 };");
     await admin.getByRole("button", { name: "Save the draft" }).click();
     await expect(admin.getByRole("alert")).toContainText("Line 2, column");
     await expect(admin.getByRole("button", { name: "Propose it" })).toHaveCount(0);
-    await accessible(admin);
-    await admin.getByLabel("Rules", { exact: true }).fill(text(slug));
+    if (what === "with JavaScript") await accessible(admin);
+    await admin.getByRole("textbox", { name: "Rules" }).fill(text(slug));
     await admin.getByRole("button", { name: "Save the draft" }).click();
     await expect(flash(admin)).toContainText("Saved the draft of a policy");
     await admin.getByRole("button", { name: "90 days" }).click();
     await expect(admin.getByText(/Of \d+ decisions of the last 90 days/)).toBeVisible();
-    await accessible(admin);
+    if (what === "with JavaScript") await accessible(admin);
     await admin.getByRole("button", { name: "Propose it" }).click();
     await expect(admin.getByRole("heading", { level: 1 })).toHaveText(`Bring the policy No new teams ${slug} into force`);
     await expect(admin.getByRole("button", { name: "Confirm" })).toHaveCount(0);
@@ -44,7 +44,7 @@ for (const [what, slug, options] of [
     await mara.getByRole("link", { name: new RegExp(`^Bring the policy No new teams ${slug}`) }).click();
     await expect(mara.getByRole("heading", { name: "Its text" })).toBeVisible();
     await expect(mara.getByText(/Of \d+ decisions of the last 30 days/)).toBeVisible();
-    await accessible(mara);
+    if (what === "with JavaScript") await accessible(mara);
     await mara.getByRole("button", { name: "Confirm: it acts now" }).click();
     await expect(flash(mara)).toContainText("Confirmed. It is in effect.");
 
