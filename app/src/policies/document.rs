@@ -1,6 +1,5 @@
 //! Organisation policies as people write them: Cedar, in versioned documents.
 use super::model::Tier;
-use crate::time::Moment;
 
 /// The longest document, in characters.
 pub const LONGEST: usize = 20_000;
@@ -44,17 +43,6 @@ impl LintKind {
             Self::ChangesNothing => "changes nothing: wherever it matches, the answer is the same without it",
         }
     }
-}
-
-/// A document that is in force, or was.
-#[derive(Clone, Debug)]
-pub struct Version {
-    pub row: String,
-    pub version: i32,
-    pub name: String,
-    pub text: String,
-    pub from: Moment,
-    pub to: Option<Moment>,
 }
 
 /// A line of a comparison.

@@ -28,10 +28,7 @@ use app::{
     error::{Conflict, Error, Refusal},
     id::PolicyId,
     people::model::{display, slug},
-    policies::{
-        document::{LONGEST, MOST_DOCUMENTS},
-        model::Role,
-    },
+    policies::document::{LONGEST, MOST_DOCUMENTS},
 };
 
 /// Learns what came into force since this process looked last.
@@ -282,9 +279,4 @@ pub(crate) async fn take(console: &Console, tx: &mut Tx, policy: &str, event: Ev
     let mut detail = ended.detail;
     detail.extend(event.detail);
     Ok(vec![Event { subject: ended.subject, detail, ..event }])
-}
-
-/// Roles that read policies beside those who write them.
-pub fn reads(caller: &Caller) -> bool {
-    [Role::Security, Role::Auditor, Role::Admin].iter().any(|role| caller.is(*role))
 }

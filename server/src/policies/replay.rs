@@ -18,7 +18,7 @@ use chrono::TimeDelta;
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-/// Events that one what-if looks at, the newest first to be left out.
+/// Decisions that one what-if looks at, the oldest first.
 pub const MOST: usize = 100_000;
 const CHUNK: u64 = 2_000;
 /// Events that are listed one by one for each group.
@@ -148,9 +148,9 @@ pub async fn replay(console: &Console, draft: &Organisation, days: i64) -> Resul
                 (Outcome::Refused, true, false) => false,
                 _ => continue,
             };
-            let key = (refused, before_actor(leaf), *action, after.deciding.id.clone());
+            let key = (refused, actor_of(leaf), *action, after.deciding.id.clone());
             let shift = shifts.entry(key).or_insert_with(|| Shift {
-                actor: before_actor(leaf),
+                actor: actor_of(leaf),
                 workload: leaf.actor.kind == app::audit::leaf::ActorKind::Workload,
                 action: *action,
                 rule: after.deciding.id.clone(),
@@ -189,7 +189,7 @@ impl Engine {
     }
 }
 
-fn before_actor(leaf: &Leaf) -> String {
+fn actor_of(leaf: &Leaf) -> String {
     leaf.actor.id.clone().unwrap_or_default()
 }
 
