@@ -139,7 +139,9 @@ impl EventView {
         match &self.policy {
             Some((id, version)) => {
                 let href = super::only(Key::Policy, id);
-                view! { "Rule "<a href=href><code>{id.clone()}</code></a>{format!(", built in, version {version}")} }
+                // Rules of a document are named by it: `document/rule`.
+                let whose = if id.contains('/') { "of a policy of yours" } else { "built in" };
+                view! { "Rule "<a href=href><code>{id.clone()}</code></a>{format!(", {whose}, version {version}")} }
                     .into_any()
             }
             None => ui::text("No policy: an act of the service or of its rules."),
