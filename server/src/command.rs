@@ -127,7 +127,7 @@ enum Evidence {
 
 #[derive(Subcommand)]
 enum Admin {
-    /// Print a link by which a person sets a new password; the server must be stopped
+    /// Print a link by which a person sets a new password, and take their second factors away; the server must be stopped
     Reset {
         #[command(flatten)]
         settings: Settings,

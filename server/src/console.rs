@@ -168,7 +168,7 @@ impl Console {
         situation: Situation,
     ) -> Result<Event, Error> {
         self.has_room_for(action)?;
-        if self.is_unnamed(&subject) {
+        if !self.engine.knows(&subject) {
             documents::learn_names(&self.engine, &mut self.read().await?, &subject).await?;
         }
         let decision = self.decide(who.address.as_deref(), principal, action, &subject, situation);
@@ -203,10 +203,6 @@ impl Console {
         let refusal = self.decide(caller.who.address.as_deref(), &principal, action, &subject, situation).refusal;
         // A control is shown to whoever can use it after one more question.
         refusal.filter(|refusal| *refusal != Refusal::FactorNeeded)
-    }
-
-    fn is_unnamed(&self, subject: &Subject) -> bool {
-        [&subject.project, &subject.environment].into_iter().flatten().any(|id| self.engine.short_name(id).is_none())
     }
 
     /// The one question that everything else is a way of asking.

@@ -446,6 +446,13 @@ impl From<&'static str> for Statement {
     }
 }
 
+/// A table's columns, and what narrows them.
+pub fn select(columns: &'static str, rest: &'static str) -> Statement {
+    let mut statement = Statement::from(columns);
+    statement.push(rest);
+    statement
+}
+
 impl Statement {
     pub fn text(&self) -> &str {
         &self.text

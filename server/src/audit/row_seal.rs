@@ -79,6 +79,11 @@ pub fn holds<R: SealedRow>(row: &R, key: &Secret) -> bool {
     fields(row).is_some_and(|fields| bool::from(compute(key, R::TABLE, seq, &fields).ct_eq(seal)))
 }
 
+/// Those of these rows whose seal holds.
+pub fn whole<R: SealedRow>(rows: Vec<R>, key: &Secret) -> Vec<R> {
+    rows.into_iter().filter_map(|row| check(row, key)).collect()
+}
+
 /// The row, if its seal holds; otherwise nothing, loudly.
 pub fn check<R: SealedRow>(row: R, key: &Secret) -> Option<R> {
     if holds(&row, key) {

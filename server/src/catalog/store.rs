@@ -1,7 +1,7 @@
 //! SQL of projects, environments and secrets.
 use crate::{
     audit::{ledger::Tx, row_seal::check},
-    db::{Result, Sql, Statement},
+    db::{Result, Sql, select},
     keys::Secret as Key,
     sealed_row,
 };
@@ -83,12 +83,6 @@ const ENVIRONMENT: &str =
     "SELECT id, project_id, slug, tier, position, created_at, event_seq, row_mac FROM environments";
 const SECRET: &str = "SELECT id, project_id, environment_id, path, folded, kind, class, description, team_id, \
                       current_version, latest_version, created_at, archived_at, event_seq, row_mac FROM secrets";
-
-fn select(columns: &'static str, rest: &'static str) -> Statement {
-    let mut statement = Statement::from(columns);
-    statement.push(rest);
-    statement
-}
 
 pub async fn projects(db: &mut impl Sql) -> Result<Vec<Project>> {
     db.sql(select(PROJECT, " ORDER BY slug")).all().await

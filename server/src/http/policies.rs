@@ -10,7 +10,7 @@ use crate::{
     policies::{
         Situation, check,
         documents::{self, Typed, document},
-        organisation::{GOVERNED, Organisation},
+        organisation::GOVERNED,
         replay::{self, Replayed, Shift},
         store::{self, PolicyRow},
     },
@@ -241,15 +241,12 @@ pub(super) async fn tried(
         tracing::error!(%error, "a policy that was checked cannot be read");
         Error::Unavailable
     })?;
-    let Replayed { days, asked, lost, cut, newly_refused, newly_allowed } = replay(console, &with, days).await?;
+    let Replayed { days, asked, lost, cut, newly_refused, newly_allowed } =
+        replay::replay(console, &with, days).await?;
     let mut db = console.read().await?;
     let refused = words(signed, &mut db, names, newly_refused).await?;
     let allowed = words(signed, &mut db, names, newly_allowed).await?;
     Ok(WhatIf { days, asked, lost, cut, refused, allowed })
-}
-
-async fn replay(console: &Console, with: &Organisation, days: i64) -> Result<Replayed, Error> {
-    replay::replay(console, with, days).await
 }
 
 async fn words(

@@ -1,7 +1,7 @@
 //! SQL of people, teams, roles, links and sessions.
 use crate::{
     audit::{ledger::Tx, row_seal::check},
-    db::{Result, Sql, Statement},
+    db::{Result, Sql, select},
     keys::Secret,
     sealed_row,
 };
@@ -146,12 +146,6 @@ const LINK: &str = "SELECT id, person_id, kind, token_hash, created_by, created_
                     row_mac FROM links";
 const SESSION: &str = "SELECT id, hash, person_id, method, agent, address, started_at, expires_at, revoked_at, \
                        identity_id, provider_sid, acr, auth_time, event_seq, row_mac FROM session_bindings";
-
-fn select(columns: &'static str, rest: &'static str) -> Statement {
-    let mut statement = Statement::from(columns);
-    statement.push(rest);
-    statement
-}
 
 pub async fn count(db: &mut impl Sql) -> Result<i64> {
     let (count,): (i64,) = db.sql("SELECT COUNT(*) FROM people").one().await?;

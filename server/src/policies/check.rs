@@ -46,8 +46,10 @@ pub fn mistakes(engine: &Engine, text: &str) -> Vec<Mistake> {
     for policy in policies {
         // Where it stands: behind those before it.
         let own = policy.to_cedar().unwrap_or_default();
-        let start = text[searched..].find(own.trim()).map_or(searched, |found| searched + found);
-        searched = (start + own.trim().len()).min(text.len());
+        let own = own.trim();
+        let here = text.get(searched..).and_then(|rest| rest.find(own)).map(|here| searched + here);
+        let start = here.unwrap_or(searched);
+        searched = here.map_or(searched, |here| here + own.len());
         let (line, column) = position(text, start);
         let at = |message: String| Mistake { line, column, message };
         if let Some(name) = policy.annotation("id") {

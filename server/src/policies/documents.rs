@@ -48,8 +48,7 @@ pub async fn follow(engine: &Engine, db: &mut impl Sql, key: &Key) -> Result<(),
 
 /// Learns the short names of projects and environments that this subject speaks of.
 pub async fn learn_names(engine: &Engine, db: &mut impl Sql, subject: &Subject) -> Result<(), Error> {
-    let ids = [&subject.project, &subject.environment];
-    if ids.into_iter().flatten().any(|id| engine.short_name(id).is_none()) {
+    if !engine.knows(subject) {
         engine.name(store::short_names(db).await?);
     }
     Ok(())

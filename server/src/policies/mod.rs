@@ -16,7 +16,10 @@ pub mod replay;
 pub mod store;
 
 use app::{
-    audit::{action::Action, leaf::Deciding},
+    audit::{
+        action::Action,
+        leaf::{Deciding, Subject},
+    },
     error::Refusal,
     people::tokens::Scope,
     policies::model::{Class, Role, Tier},
@@ -307,6 +310,11 @@ impl Engine {
     /// The short name of a project or an environment.
     pub fn short_name(&self, id: &str) -> Option<String> {
         self.0.names.read().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
+    }
+
+    /// Are the short names known of whatever this subject speaks of?
+    pub fn knows(&self, subject: &Subject) -> bool {
+        [&subject.project, &subject.environment].into_iter().flatten().all(|id| self.short_name(id).is_some())
     }
 
     fn name(&self, names: impl IntoIterator<Item = (String, String)>) {

@@ -1,8 +1,8 @@
 //! SQL of policies: inputs of decisions by their digest, documents in force and before, drafts.
 use super::{Decision, organisation::Document};
 use crate::{
-    audit::{ledger::Tx, row_seal::check},
-    db::{Error, Result, Sql, Statement},
+    audit::{ledger::Tx, row_seal::whole},
+    db::{Error, Result, Sql, Statement, select},
     keys::Secret,
     sealed_row,
 };
@@ -85,12 +85,6 @@ const POLICY: &str = "SELECT id, policy_id, slug, version, name, text, set_by, v
                       FROM policies";
 const DRAFT: &str = "SELECT policy_id, slug, name, text, revision, edited_by, edited_at FROM policy_drafts";
 
-fn select(columns: &'static str, rest: &'static str) -> Statement {
-    let mut statement = Statement::from(columns);
-    statement.push(rest);
-    statement
-}
-
 /// The event that changed policies last: what is known as of it is what is in force.
 pub async fn epoch(db: &mut impl Sql) -> Result<i64> {
     let row: (i64,) = db.sql("SELECT COALESCE(MAX(event_seq), -1) FROM policies").one().await?;
@@ -101,22 +95,22 @@ pub async fn epoch(db: &mut impl Sql) -> Result<i64> {
 pub async fn in_force(db: &mut impl Sql, key: &Secret) -> Result<Vec<PolicyRow>> {
     let rows: Vec<PolicyRow> = db.sql(select(POLICY, " WHERE valid_to IS NULL ORDER BY slug, id")).all().await?;
     let all = rows.len();
-    let whole: Vec<PolicyRow> = rows.into_iter().filter_map(|row| check(row, key)).collect();
-    if whole.len() == all { Ok(whole) } else { Err(Error::Unfit("a policy in force fails its seal".into())) }
+    let sound = whole(rows, key);
+    if sound.len() == all { Ok(sound) } else { Err(Error::Unfit("a policy in force fails its seal".into())) }
 }
 
 /// Every version of a document, the newest first.
 pub async fn versions(db: &mut impl Sql, policy: &str, key: &Secret) -> Result<Vec<PolicyRow>> {
     let rows =
         db.sql(select(POLICY, " WHERE policy_id = $1 ORDER BY version DESC")).bind(policy.to_owned()).all().await?;
-    Ok(rows.into_iter().filter_map(|row| check(row, key)).collect())
+    Ok(whole(rows, key))
 }
 
 /// The same, kept for this change.
 pub async fn lock_versions(tx: &mut Tx, policy: &str, key: &Secret) -> Result<Vec<PolicyRow>> {
     let rows =
         tx.lock(select(POLICY, " WHERE policy_id = $1 ORDER BY version DESC")).bind(policy.to_owned()).all().await?;
-    Ok(rows.into_iter().filter_map(|row| check(row, key)).collect())
+    Ok(whole(rows, key))
 }
 
 pub async fn insert(tx: &mut Tx, row: &PolicyRow) -> Result<u64> {

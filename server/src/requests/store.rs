@@ -1,7 +1,7 @@
 //! SQL of requests and decisions.
 use crate::{
     audit::{ledger::Tx, row_seal::check},
-    db::{Result, Sql, Statement},
+    db::{Result, Sql, Statement, select},
     keys::Secret as Key,
     sealed_row,
 };
@@ -126,12 +126,6 @@ const REQUEST: &str = "SELECT id, revision, requester_id, workload_id, project_i
                        ended_at, outcome, grant_id, starts_at, event_seq, row_mac FROM access_requests";
 const DECISION: &str = "SELECT id, request_id, person_id, requester_id, verdict, seat, comment, digest, decided_at, \
                         event_seq, row_mac FROM decisions";
-
-fn select(columns: &'static str, rest: &'static str) -> Statement {
-    let mut statement = Statement::from(columns);
-    statement.push(rest);
-    statement
-}
 
 fn checked(rows: Vec<Request>, key: &Key) -> Vec<Request> {
     rows.into_iter().filter_map(|row| check(row, key)).collect()

@@ -2,7 +2,7 @@
 use super::rotator::Target;
 use crate::{
     audit::{ledger::Tx, row_seal::check},
-    db::{Result, Sql, Statement},
+    db::{Result, Sql, Statement, select},
     keys::Secret as Key,
     sealed_row,
 };
@@ -202,12 +202,6 @@ const DEFAULT: &str = "SELECT id, environment_id, schedule, every_days, cron, zo
 const ROTATION: &str = "SELECT id, secret_id, project_id, environment_id, trigger_kind, started_by, started_at, step, \
                         stopped, reason, attempts, next_at, from_version, to_version, promoted_at, overlap_until, \
                         dead_at, repeats, grade, ended_at, due_at, cut_off, event_seq, row_mac FROM rotations";
-
-fn select(columns: &'static str, rest: &'static str) -> Statement {
-    let mut statement = Statement::from(columns);
-    statement.push(rest);
-    statement
-}
 
 fn checked(rows: Vec<Rotation>, key: &Key) -> Vec<Rotation> {
     rows.into_iter().filter_map(|row| check(row, key)).collect()

@@ -1,7 +1,7 @@
 //! SQL of workloads, client secrets and tokens.
 use crate::{
     audit::{ledger::Tx, row_seal::check},
-    db::{Result, Sql, Statement},
+    db::{Result, Sql, select},
     keys::Secret as Key,
     sealed_row,
 };
@@ -70,12 +70,6 @@ const CREDENTIAL: &str =
     "SELECT id, workload_id, hash, issued_by, created_at, expires_at, revoked_at, event_seq, row_mac FROM credentials";
 const TOKEN: &str = "SELECT id, workload_id, credential_id, hash, issued_at, expires_at, revoked_at, event_seq, row_mac \
                      FROM tokens";
-
-fn select(columns: &'static str, rest: &'static str) -> Statement {
-    let mut statement = Statement::from(columns);
-    statement.push(rest);
-    statement
-}
 
 pub async fn find(db: &mut impl Sql, id: &str, key: &Key) -> Result<Option<Workload>> {
     let row = db.sql(select(WORKLOAD, " WHERE id = $1")).bind(id.to_owned()).optional().await?;

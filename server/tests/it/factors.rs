@@ -406,6 +406,18 @@ story!(a_lost_factor_is_taken_away_by_an_administrator, |world| {
     assert!(!factors::has_factor(&mut db, cast.id("mara"), cast.console.seal_key()).await.unwrap());
 });
 
+story!(used_up_codes_are_replaced_by_the_next_enrolment, |world| {
+    let cast = Cast::new(world).await;
+    for code in &cast.pocket("iris").unwrap().codes {
+        answer(&cast, &asked(&cast, "iris", "/a").await, code).await.unwrap();
+    }
+    let made = enrol(&cast.console, &cast.caller("iris").await).await;
+    assert_eq!(made.codes.len(), 10);
+    let mut db = cast.console.read().await.unwrap();
+    let rows = store::open_of(&mut db, cast.id("iris"), cast.console.seal_key()).await.unwrap();
+    assert_eq!(rows.iter().filter(|row| row.kind() == Some(Kind::Recovery)).count(), 1, "one set of codes at a time");
+});
+
 story!(the_database_owner_makes_no_factor, |world| {
     let cast = Cast::new(world).await;
     // Iris' authenticator under Jonas' name; and her own with its last step put back.

@@ -75,26 +75,28 @@ pub struct Beginning {
     pub url: Zeroizing<String>,
 }
 
+impl Beginning {
+    fn new(caller: &Caller, secret: &[u8], setup: String) -> Result<Self, Error> {
+        let totp = totp(secret, &caller.person.login)?;
+        Ok(Self {
+            secret: Zeroizing::new(totp.secret().to_base32()),
+            url: Zeroizing::new(totp.to_url().map_err(|_| Error::Unavailable)?),
+            setup,
+        })
+    }
+}
+
 pub fn begin_authenticator(console: &Console, caller: &Caller) -> Result<Beginning, Error> {
     let secret: Zeroizing<[u8; 20]> = Zeroizing::new(keys::random().map_err(|_| Error::Unavailable)?);
-    let totp = totp(&*secret, &caller.person.login)?;
-    Ok(Beginning {
-        secret: Zeroizing::new(totp.secret().to_base32()),
-        url: Zeroizing::new(totp.to_url().map_err(|_| Error::Unavailable)?),
-        setup: Setup::begin(console, caller, What::Authenticator(secret.to_vec()))?,
-    })
+    let setup = Setup::begin(console, caller, What::Authenticator(secret.to_vec()))?;
+    Beginning::new(caller, &*secret, setup)
 }
 
 /// The same page again, after a mistake.
 pub fn again_authenticator(console: &Console, caller: &Caller, setup: &str) -> Result<Beginning, Error> {
     let begun = Setup::open(console, caller, setup)?;
     let What::Authenticator(secret) = &begun.what else { return Err(Error::NotFound) };
-    let totp = totp(secret, &caller.person.login)?;
-    Ok(Beginning {
-        secret: Zeroizing::new(totp.secret().to_base32()),
-        url: Zeroizing::new(totp.to_url().map_err(|_| Error::Unavailable)?),
-        setup: setup.into(),
-    })
+    Beginning::new(caller, secret, setup.into())
 }
 
 /// What the browser hands to a device that is to keep a passkey: JSON, and the sealed beginning.
@@ -219,9 +221,9 @@ impl Enrolment {
         let mut events = vec![event.on(about(&row)).detail("factor", kind.code()).private("name", name)];
         let mut codes = NewCodes::new();
         if !rows.iter().any(|row| row.kind() == Some(Kind::Recovery) && codes_left(row) > 0) {
-            let (made, event) = make_codes(console, &mut tx, &person).await?;
+            let (made, of_codes) = make_codes(console, &mut tx, &person, rows).await?;
             codes = made;
-            events.push(event);
+            events.extend(of_codes);
         }
         Ok((tx.commit(events).await?, codes))
     }
@@ -251,7 +253,17 @@ fn new_row(
     }
 }
 
-async fn make_codes(console: &Console, tx: &mut Tx, person: &Person) -> Result<(NewCodes, Event), Error> {
+/// Codes on paper instead of those among these rows, used up or not; the event of the new ones first.
+async fn make_codes(
+    console: &Console,
+    tx: &mut Tx,
+    person: &Person,
+    rows: Vec<Factor>,
+) -> Result<(NewCodes, Vec<Event>), Error> {
+    let mut ended = Vec::new();
+    for row in rows.into_iter().filter(|row| row.kind() == Some(Kind::Recovery)) {
+        ended.push(close(console, tx, row).await?);
+    }
     let mut codes = NewCodes::new();
     for _ in 0..CODES {
         let bytes: Zeroizing<[u8; 16]> = Zeroizing::new(keys::random().map_err(|_| Error::Unavailable)?);
@@ -264,7 +276,8 @@ async fn make_codes(console: &Console, tx: &mut Tx, person: &Person) -> Result<(
     store::insert(tx, &row).await?;
     tx.seal(&row)?;
     let codes = codes.iter().map(|code| Zeroizing::new(grouped(code))).collect();
-    Ok((codes, Event::new(Action::RenewCodes).on(about(&row)).detail("codes", CODES as u64)))
+    let made = Event::new(Action::RenewCodes).on(about(&row)).detail("codes", CODES as u64);
+    Ok((codes, std::iter::once(made).chain(ended).collect()))
 }
 
 /// New recovery codes; those before count no more.
@@ -274,12 +287,10 @@ pub async fn renew_codes(console: &Console, caller: &Caller) -> Result<(Receipt,
     if !rows.iter().any(Factor::stands_alone) {
         return Err(tx.refuse(event, Refusal::NoFactor).await);
     }
-    let mut events = Vec::new();
-    for row in rows.into_iter().filter(|row| row.kind() == Some(Kind::Recovery)) {
-        events.push(close(console, &mut tx, row).await?);
+    let (codes, mut events) = make_codes(console, &mut tx, &caller.person, rows).await?;
+    if let Some(made) = events.first_mut() {
+        made.policy = event.policy;
     }
-    let (codes, made) = make_codes(console, &mut tx, &caller.person).await?;
-    events.insert(0, Event { policy: event.policy, ..made });
     Ok((tx.commit(events).await?, codes))
 }
 

@@ -1,6 +1,6 @@
 //! SQL of second factors and of answers that were used.
 use crate::{
-    audit::{ledger::Tx, row_seal::check},
+    audit::{ledger::Tx, row_seal::whole},
     db::{Result, Sql},
     keys::Secret,
     sealed_row,
@@ -44,13 +44,13 @@ const OPEN_OF: &str = "SELECT id, person_id, kind, name, data, credential, valid
 /// The factors of a person that work, the oldest first.
 pub async fn open_of(db: &mut impl Sql, person: &str, key: &Secret) -> Result<Vec<Factor>> {
     let rows = db.sql(OPEN_OF).bind(person.to_owned()).all().await?;
-    Ok(rows.into_iter().filter_map(|row| check(row, key)).collect())
+    Ok(whole(rows, key))
 }
 
 /// The same, kept for this change.
 pub async fn lock_of(tx: &mut Tx, person: &str, key: &Secret) -> Result<Vec<Factor>> {
     let rows = tx.lock(OPEN_OF).bind(person.to_owned()).all().await?;
-    Ok(rows.into_iter().filter_map(|row| check(row, key)).collect())
+    Ok(whole(rows, key))
 }
 
 /// Zero rows: this passkey is somebody's already.

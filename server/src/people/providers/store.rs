@@ -1,7 +1,10 @@
 //! SQL of identity providers, rules of groups, identities and emergency accounts.
 use crate::{
-    audit::{ledger::Tx, row_seal::check},
-    db::{Result, Sql, Statement},
+    audit::{
+        ledger::Tx,
+        row_seal::{check, whole},
+    },
+    db::{Result, Sql, select},
     keys::Secret,
     sealed_row,
 };
@@ -124,16 +127,6 @@ const IDENTITY: &str = "SELECT id, issuer, subject, person_id, groups_told, grou
                         event_seq, row_mac FROM identities";
 const EMERGENCY: &str =
     "SELECT id, person_id, named_by, valid_from, valid_to, event_seq, row_mac FROM emergency_accounts";
-
-fn select(columns: &'static str, rest: &'static str) -> Statement {
-    let mut statement = Statement::from(columns);
-    statement.push(rest);
-    statement
-}
-
-fn whole<R: crate::audit::row_seal::SealedRow>(rows: Vec<R>, key: &Secret) -> Vec<R> {
-    rows.into_iter().filter_map(|row| check(row, key)).collect()
-}
 
 /// The providers in use, by name.
 pub async fn providers(db: &mut impl Sql, key: &Secret) -> Result<Vec<Provider>> {
