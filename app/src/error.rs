@@ -94,6 +94,7 @@ sentences! {
         CopyOnly = "copy_only", "Critical production secrets are copied, never shown.";
         OnePersonMode = "one_person_mode", "Production values stay closed until two people can decide.";
         OwnRequest = "own_request", "You cannot decide on your own request.";
+        DelegatedSeat = "delegated_seat", "You stand in for whoever asks: somebody else decides.";
         OwnBenefit = "own_benefit", "You cannot decide on access for a workload of your own team.";
         SeatTaken = "seat_taken", "You already decided on this request.";
         NotAnApprover = "not_an_approver", "This step is decided by other roles than yours.";

@@ -128,6 +128,8 @@ ids! {
     EmergencyId = "emg";
     /// A passkey, an authenticator, or recovery codes.
     FactorId = "fac";
+    /// Somebody who decides in another one's place.
+    DelegationId = "del";
     /// A policy of the organisation; and each of its versions.
     PolicyId = "pol";
     ProjectId = "prj";

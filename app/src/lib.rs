@@ -4,6 +4,7 @@ pub mod audit;
 pub mod catalog;
 pub mod controls;
 pub mod error;
+pub mod explain;
 pub mod grants;
 pub mod home;
 pub mod id;

@@ -1,7 +1,7 @@
 //! The command line: `countersign --help`.
 use crate::{
     audit::{event::Who, stream, verify},
-    client::{self, rotations::Rotations, trail::Trail, witness::Witness},
+    client::{self, explain::Explain, rotations::Rotations, trail::Trail, witness::Witness},
     clock::Clock,
     config::{Config, Settings},
     console::Console,
@@ -41,6 +41,8 @@ enum Command {
     Rotations(Rotations),
     /// The trail of a running console, through its API: search it, have something made of it
     Trail(Trail),
+    /// Why somebody may or may not, who can read a secret, why an event was decided so: through the API of a running console
+    Explain(Explain),
     /// Watch another host's log: that it only grows, and does not fall silent
     Witness(Witness),
     /// The trail: verify it, print its newest checkpoint or its key
@@ -192,6 +194,10 @@ async fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Trail(trail) => {
             let _ = rustls::crypto::ring::default_provider().install_default();
             return Ok(client::trail::run(trail).await?);
+        }
+        Command::Explain(explain) => {
+            let _ = rustls::crypto::ring::default_provider().install_default();
+            return Ok(client::explain::run(explain).await?);
         }
         Command::Witness(witness) => {
             let _ = rustls::crypto::ring::default_provider().install_default();

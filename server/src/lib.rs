@@ -11,6 +11,7 @@ pub mod controls;
 pub mod crash;
 pub mod db;
 pub mod demo;
+pub mod explain;
 pub mod grants;
 pub mod http;
 pub mod instance;

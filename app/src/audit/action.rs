@@ -72,6 +72,8 @@ actions! {
     CheckProvider = "provider.checked", "Asked an identity provider what it offers";
     SetGroupRule = "provider.rule_set", "Set what a group gives";
     RemoveGroupRule = "provider.rule_removed", "Removed what a group gives";
+    Delegate = "delegation.made", "Named somebody to decide in their place";
+    EndDelegation = "delegation.ended", "Nobody decides in their place any more";
     NameEmergency = "person.emergency_named", "Named an emergency account";
     UnnameEmergency = "person.emergency_unnamed", "An account is no longer one for emergencies";
     LinkIdentity = "person.identity_linked", "Linked an identity of a provider";
@@ -117,6 +119,7 @@ actions! {
     ExpireRequest = "request.expired", "Request expired";
     VoidRequest = "request.voided", "Request lost its effect";
     DecideLate = "request.decided_late", "Answered a request that had ended";
+    VoidDecision = "request.signature_voided", "A signature lost its effect";
     ViewRequest = "request.read", "Read a request";
     IssueGrant = "grant.issued", "Access began";
     RevokeGrant = "grant.revoked", "Revoked access";
@@ -171,6 +174,7 @@ actions! {
     ViewWorkloads = "workload.listed", "Read workloads";
 
     ReadTrail = "trail.read", "Read the trail";
+    ExplainAccess = "access.explained", "Looked up who can reach a secret";
     StartExport = "export.started", "Asked for an export";
     CancelExport = "export.cancelled", "Cancelled an export";
     FinishExport = "export.finished", "An export was made";
@@ -210,6 +214,7 @@ impl Action {
                 | DiscardDraft
                 | RemoveGroupRule
                 | UnnameEmergency
+                | EndDelegation
                 | UnlinkIdentity
                 | ProveFactor
                 | SignOutAtProvider
@@ -231,9 +236,11 @@ impl Action {
                 | RevokeCredential
                 | ExpireRequest
                 | VoidRequest
+                | VoidDecision
                 | EndGrant
                 | RevokeToken
                 | ReadTrail
+                | ExplainAccess
                 | CancelExport
                 | ViewPeople
                 | ViewCatalog

@@ -67,6 +67,14 @@ pub enum Change {
     RemovePolicy {
         policy: String,
     },
+    /// Somebody decides on requests in another one's place while they are away.
+    Delegate {
+        /// Who decides: they gain by it.
+        person: String,
+        absent: String,
+        starts_at: Moment,
+        ends_at: Moment,
+    },
 }
 
 /// One control as it stands: what [`direction`] compares.
@@ -103,6 +111,11 @@ pub enum Control {
     Policy {
         name: String,
         text: String,
+    },
+    Delegation {
+        delegate: String,
+        starts_at: Moment,
+        ends_at: Moment,
     },
 }
 
@@ -143,13 +156,22 @@ impl Change {
             Self::GiveRole { person, .. }
             | Self::AddMember { person, .. }
             | Self::EnablePerson { person }
-            | Self::NameEmergency { person } => Some(person),
+            | Self::NameEmergency { person }
+            | Self::Delegate { person, .. } => Some(person),
             Self::SetProvider { .. }
             | Self::RemoveProvider { .. }
             | Self::SetGroupRule { .. }
             | Self::SetClass { .. }
             | Self::SetPolicy { .. }
             | Self::RemovePolicy { .. } => None,
+        }
+    }
+
+    /// Is it about what is one's own to propose, and whose?
+    pub fn of_oneself(&self) -> Option<&str> {
+        match self {
+            Self::Delegate { absent, .. } => Some(absent),
+            _ => None,
         }
     }
 
@@ -176,6 +198,7 @@ impl Change {
             Self::SetClass { .. } => "set-class",
             Self::SetPolicy { .. } => "set-policy",
             Self::RemovePolicy { .. } => "remove-policy",
+            Self::Delegate { .. } => "delegate",
         }
     }
 }
@@ -297,6 +320,8 @@ mod tests {
             with(|settings| settings.max_age = Some(600)),
             with(|settings| settings.issuer = "https://other.example".into()),
             with(|settings| settings.groups_claim = "roles".into()),
+            Control::Delegation { delegate: "d".into(), starts_at: at, ends_at: at + TimeDelta::days(1) },
+            Control::Delegation { delegate: "d".into(), starts_at: at, ends_at: at + TimeDelta::days(2) },
             Control::GroupRule { group: "a".into(), gives: Gives::Team { team: "t".into() } },
             Control::GroupRule { group: "b".into(), gives: Gives::Role { role: Role::Admin, project: None } },
         ];

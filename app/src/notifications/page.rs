@@ -33,6 +33,7 @@ fn words(kind: &str, subject: &str) -> (&'static str, String) {
         "rotation.old_alive" => {
             ("An old credential works again after it was shown dead", format!("/rotations/{subject}"))
         }
+        "request.unsigned" => ("A signature on your request lost its effect: an approver’s account closed", request),
         "request.signed" => ("One seat of your request was signed", request),
         "request.approved" => ("Your request was approved: access began", request),
         "request.denied" => ("Your request was denied", request),
@@ -40,6 +41,8 @@ fn words(kind: &str, subject: &str) -> (&'static str, String) {
         "request.voided" => ("Your request lost its effect: what you asked for changed", request),
         "grant.revoked" => ("Access of yours was revoked", request),
         "grant.ended" => ("Access of yours ended", request),
+        "delegation.made" => ("You decide on requests in somebody’s place while they are away", "/account".into()),
+        "delegation.ended" => ("Nobody stands in any more, earlier than planned: see your account", "/account".into()),
         "control.proposed" => ("A change of control waits for a second person", format!("/controls/{subject}")),
         "control.ended" => ("What you proposed was answered, or ended", format!("/controls/{subject}")),
         "control.alone" => ("Access was loosened by one person alone: nobody could second it", "/audit".into()),

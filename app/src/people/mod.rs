@@ -7,6 +7,7 @@
 //!
 //! Invariants: a login is one person for ever; nobody but the person sets their password; a disabled person's sessions
 //! and tokens fail on the next request; the last administrator cannot be closed.
+pub mod delegation;
 pub mod factors;
 pub mod model;
 #[cfg(feature = "ssr")]

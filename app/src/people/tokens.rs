@@ -14,7 +14,7 @@ words! {
     Scope {
         ReadRotations = "rotations:read", "Read rotations, their calendar, cases and figures";
         Rotate = "rotations:write", "Check, begin, pause and settle rotations, and read them";
-        ReadAccess = "access:read", "Read the requests that you may see, your inbox and what you hold";
+        ReadAccess = "access:read", "Read the requests that you may see, your inbox and what you hold; have access explained";
         AskAccess = "access:write", "Ask for access, withdraw requests, give back what you hold, and read them";
         ReadTrail = "trail:read", "Search the trail, have exports and bundles made and take them, as far as you may read";
         ReadMetrics = "metrics:read", "Read counts for a monitor (Prometheus)";
@@ -34,9 +34,12 @@ impl Scope {
         use Action::*;
         match self {
             Self::ReadRotations => action == ViewCatalog,
-            Self::ReadAccess => matches!(action, ViewCatalog | ViewRequest),
+            Self::ReadAccess => matches!(action, ViewCatalog | ViewRequest | ExplainAccess),
             Self::AskAccess => {
-                matches!(action, ViewCatalog | ViewRequest | SubmitRequest | WithdrawRequest | GiveBackGrant)
+                matches!(
+                    action,
+                    ViewCatalog | ViewRequest | ExplainAccess | SubmitRequest | WithdrawRequest | GiveBackGrant
+                )
             }
             Self::ReadTrail => matches!(action, Action::ReadTrail | StartExport | CancelExport | DownloadExport),
             Self::ReadMetrics => action == Action::ReadTrail,

@@ -143,6 +143,8 @@ pub struct Seat<'a> {
     pub wanted: Option<Role>,
     pub requester: &'a str,
     pub decider: &'a str,
+    /// In whose place they decide, with that one's roles.
+    pub absent: Option<&'a str>,
     /// Roles that count here, each with since when.
     pub roles: &'a [(Role, Moment)],
     pub account_since: Moment,
@@ -165,13 +167,16 @@ pub fn may_sit(seat: &Seat<'_>, now: Moment) -> Result<(), Refusal> {
     if seat.decider == seat.requester {
         return Err(Refusal::OwnRequest);
     }
+    if seat.absent == Some(seat.requester) {
+        return Err(Refusal::DelegatedSeat);
+    }
     if seat.benefits {
         return Err(Refusal::OwnBenefit);
     }
     if seat.tier == Tier::Production && seat.trust_changed_at.is_some_and(|at| now - at < LINKED) {
         return Err(Refusal::ChangedTrust);
     }
-    if seat.signed.contains(&seat.decider) {
+    if seat.signed.contains(&seat.decider) || seat.absent.is_some_and(|absent| seat.signed.contains(&absent)) {
         return Err(Refusal::SeatTaken);
     }
     let wanted = seat.wanted.ok_or(Refusal::NotOpen)?;
@@ -279,6 +284,7 @@ mod tests {
             wanted: Some(Role::Lead),
             requester: "jonas",
             decider: "iris",
+            absent: None,
             roles: &roles,
             account_since: ago(500),
             factor: true,
@@ -292,6 +298,8 @@ mod tests {
         let new_role = [(Role::Lead, ago(23))];
         let cases = [
             (Seat { decider: "jonas", ..good.clone() }, Refusal::OwnRequest),
+            (Seat { absent: Some("jonas"), ..good.clone() }, Refusal::DelegatedSeat),
+            (Seat { absent: Some("teodor"), signed: &["teodor"], ..good.clone() }, Refusal::SeatTaken),
             (Seat { benefits: true, ..good.clone() }, Refusal::OwnBenefit),
             (Seat { trust_changed_at: Some(ago(167)), ..good.clone() }, Refusal::ChangedTrust),
             (Seat { signed: &["iris"], ..good.clone() }, Refusal::SeatTaken),

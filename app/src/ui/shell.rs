@@ -115,6 +115,7 @@ fn rail(shell: &Shell, viewer: &Viewer) -> AnyView {
                 <ul>
                     {entry("/projects", "Projects", 0, false, "")}
                     {entry("/rotations", "Rotations", 0, false, "")}
+                    {entry("/explain", "Explain access", 0, false, "")}
                 </ul>
                 {evidence.then(|| view! {
                     <h2>"Governance"</h2>

@@ -12,6 +12,7 @@ use crate::{
     instance,
     keys::Secret as Key,
     people::{
+        delegation::store::Delegation,
         factors::store::Factor,
         providers::store::{EmergencyAccount, GroupRule, Identity, Provider},
         store::{Link, Membership, Person, RoleRow, Session},
@@ -67,6 +68,7 @@ fn written<'a>(action: Action, subject: &'a Subject) -> Vec<(&'static str, &'a S
         SetProvider | RemoveProvider => ("identity_providers", &subject.row),
         SetGroupRule | RemoveGroupRule => ("group_rules", &subject.row),
         NameEmergency | UnnameEmergency => ("emergency_accounts", &subject.row),
+        Delegate | EndDelegation => ("delegations", &subject.row),
         LinkIdentity | UnlinkIdentity | ReadGroups => {
             // Linking marks the person too; the other two leave them as they are.
             let person = if action == LinkIdentity { &subject.person } else { &None };
@@ -81,7 +83,7 @@ fn written<'a>(action: Action, subject: &'a Subject) -> Vec<(&'static str, &'a S
         CreateSecret | EditSecret | MoveSecret | ArchiveSecret | WriteVersion | DeleteVersion | UndeleteVersion
         | ScheduleDestruction | DestroyVersion => ("secrets", &subject.secret),
         SubmitRequest | WithdrawRequest | ExpireRequest | VoidRequest => ("access_requests", &subject.request),
-        ApproveRequest | DecideLate => ("decisions", &subject.row),
+        ApproveRequest | DecideLate | VoidDecision => ("decisions", &subject.row),
         DenyRequest => return both(("decisions", &subject.row), ("access_requests", &subject.request)),
         IssueGrant => return both(("grants", &subject.grant), ("access_requests", &subject.request)),
         RevokeGrant | GiveBackGrant | SuspendGrant | ResumeGrant => ("grants", &subject.grant),
@@ -141,6 +143,7 @@ pub async fn check(db: &Db, key: &Key) -> crate::db::Result<Checked> {
     table::<PolicyRow>(db, key, &mut writes, &times, &mut checked).await?;
     table::<Factor>(db, key, &mut writes, &times, &mut checked).await?;
     table::<Identity>(db, key, &mut writes, &times, &mut checked).await?;
+    table::<Delegation>(db, key, &mut writes, &times, &mut checked).await?;
     table::<EmergencyAccount>(db, key, &mut writes, &times, &mut checked).await?;
     table::<Environment>(db, key, &mut writes, &times, &mut checked).await?;
     table::<Secret>(db, key, &mut writes, &times, &mut checked).await?;

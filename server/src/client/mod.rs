@@ -1,4 +1,5 @@
 //! The command line as a client of a running console: the same API as any other program, with a personal access token.
+pub mod explain;
 pub mod rotations;
 mod table;
 pub mod trail;

@@ -4,12 +4,13 @@ use crate::{
     catalog,
     console::Console,
     people::{self, Term, providers, providers::store as provider_store, store},
-    policies::documents,
+    policies::{Situation, documents},
 };
 use app::{
     audit::{action::Action, leaf::Subject},
     controls::model::{Change, Control},
     error::{Conflict, Error, Refusal},
+    people::delegation::Span,
     policies::model::Role,
 };
 
@@ -26,6 +27,7 @@ pub(super) fn action(change: &Change) -> Action {
         Change::SetClass { .. } => Action::EditSecret,
         Change::SetPolicy { .. } => Action::SetPolicy,
         Change::RemovePolicy { .. } => Action::RemovePolicy,
+        Change::Delegate { .. } => Action::Delegate,
     }
 }
 
@@ -39,7 +41,7 @@ pub(super) async fn subject(console: &Console, change: &Change) -> Result<Subjec
         Change::AddMember { person, team } => {
             Subject { person: Some(person.clone()), team: Some(team.clone()), ..Subject::default() }
         }
-        Change::EnablePerson { person } | Change::NameEmergency { person } => {
+        Change::EnablePerson { person } | Change::NameEmergency { person } | Change::Delegate { person, .. } => {
             Subject { person: Some(person.clone()), ..Subject::default() }
         }
         Change::SetProvider { provider, .. } | Change::RemoveProvider { provider } => row(provider),
@@ -51,6 +53,11 @@ pub(super) async fn subject(console: &Console, change: &Change) -> Result<Subjec
             located.ok_or(Error::NotFound)?.subject()
         }
     })
+}
+
+/// What policy is asked of it by whoever proposes it.
+pub(super) fn situation(change: &Change, proposer: &str) -> Situation {
+    Situation { own: change.of_oneself() == Some(proposer), ..Situation::default() }
 }
 
 /// How the control stands now, and how it would stand; an error where the change is not possible.
@@ -160,6 +167,10 @@ pub(super) async fn outlook(
             documents::outlook(console, tx, policy, Some((slug, name, text))).await
         }
         Change::RemovePolicy { policy } => documents::outlook(console, tx, policy, None).await,
+        Change::Delegate { person, absent, starts_at, ends_at } => {
+            let span = Span { starts_at: *starts_at, ends_at: *ends_at, ended_at: None };
+            people::delegation::outlook(console, tx, person, absent, span).await
+        }
         Change::SetClass { secret, class } => {
             let secret = catalog::store::lock(tx, secret, key).await?.ok_or(Error::NotFound)?;
             if secret.archived_at.is_some() {
@@ -211,6 +222,10 @@ pub(super) async fn apply(
             documents::set(console, tx, by, policy, (slug, name, text), event).await
         }
         Change::RemovePolicy { policy } => documents::take(console, tx, policy, event).await,
+        Change::Delegate { person, absent, starts_at, ends_at } => {
+            let span = Span { starts_at: *starts_at, ends_at: *ends_at, ended_at: None };
+            Ok(vec![people::delegation::set(console, tx, person, absent, span, event).await?])
+        }
         Change::RemoveProvider { provider } => providers::remove(console, tx, provider, event).await,
         Change::SetGroupRule { rule, provider, group, gives } => {
             providers::groups::set(console, tx, by, rule, provider, group, gives).await?;

@@ -48,10 +48,11 @@ pub async fn submit(console: &Console, caller: &Caller, change: Change) -> Resul
     let action = effect::action(&change);
     let subject = effect::subject(console, &change).await?;
     let project = subject.project.clone();
-    let (mut tx, event) = console.begin(caller, action, subject, Situation::default()).await?;
+    let asked = effect::situation(&change, caller.id());
+    let (mut tx, event) = console.begin(caller, action, subject, asked).await?;
     let (before, after) = outlook(console, &mut tx, &change).await?;
     let loosens = model::direction(before.as_ref(), after.as_ref()) == Direction::Loosening;
-    let situation = Situation { loosens, ..Situation::default() };
+    let situation = Situation { loosens, ..asked };
     let principal = caller.principal(project.as_deref());
     let (mut tx, event) = console.allow(tx, &principal, action, event.subject, situation).await?;
     if !loosens {
@@ -231,7 +232,7 @@ pub async fn confirm_change(console: &Console, caller: &Caller, id: &str, digest
             principal: &principal,
             action: effect::action(&change),
             resource: "",
-            situation: Situation::default(),
+            situation: effect::situation(&change, &row.proposed_by),
             project: None,
             environment: None,
             address: None,

@@ -179,6 +179,28 @@ pub async fn active_for(db: &mut impl Sql, secret: &str, now: Moment, key: &Key)
     Ok(rows.into_iter().filter_map(|row| check(row, key)).filter(|grant| grant.covers(secret)).collect())
 }
 
+/// The newest grants of a holder on one secret, of any state.
+pub async fn ever_on(db: &mut impl Sql, holder: Holder<'_>, secret: &str, limit: u32, key: &Key) -> Result<Vec<Grant>> {
+    let mut statement = Statement::from(GRANT);
+    statement.push(" JOIN grant_secrets s ON s.grant_id = g.id WHERE s.secret_id = $1 AND ");
+    statement.push(whose(holder, "g.person_id = $2", "g.workload_id = $2")).push(" ORDER BY g.id DESC LIMIT $3");
+    let query = db.sql(statement).bind(secret.to_owned()).bind(holder.id().to_owned()).bind(i64::from(limit));
+    let rows: Vec<Grant> = query.all().await?;
+    Ok(rows.into_iter().filter_map(|row| check(row, key)).filter(|grant| grant.covers(secret)).collect())
+}
+
+/// Everybody's grants on one secret that were in force at a time, also a past one.
+pub async fn in_force_on(db: &mut impl Sql, secret: &str, at: Moment, key: &Key) -> Result<Vec<Grant>> {
+    let mut statement = Statement::from(GRANT);
+    statement.push(
+        " JOIN grant_secrets s ON s.grant_id = g.id WHERE s.secret_id = $2 AND g.starts_at <= $1 AND g.expires_at > $1 \
+         AND (g.revoked_at IS NULL OR g.revoked_at > $1) AND (g.given_back_at IS NULL OR g.given_back_at > $1) \
+         ORDER BY g.id",
+    );
+    let rows: Vec<Grant> = db.sql(statement).bind(at).bind(secret.to_owned()).all().await?;
+    Ok(rows.into_iter().filter_map(|row| check(row, key)).filter(|grant| grant.covers(secret)).collect())
+}
+
 /// The newest grants of a person, of any state.
 pub async fn history_of(db: &mut impl Sql, person: &str, limit: u32, key: &Key) -> Result<Vec<Grant>> {
     let mut statement = Statement::from(GRANT);

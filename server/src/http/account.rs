@@ -1,6 +1,7 @@
 //! One's own account and sessions.
 use super::{
     Problem,
+    controls::submitted,
     visitor::{Fields, Signed, done, mistaken, shown},
 };
 use crate::{
@@ -12,7 +13,7 @@ use app::{
     audit::action::Action,
     error::Error,
     people::{
-        page::{self, IdentityLine, SessionLine, TokenLine, Way},
+        page::{self, DelegationLine, IdentityLine, SessionLine, TokenLine, Way},
         tokens::Scope,
     },
     ui::Form,
@@ -35,6 +36,8 @@ async fn account_page(signed: &Signed, form: &Form) -> Result<String, Error> {
     let linked: Vec<&str> = identities.iter().map(|line| line.provider.as_str()).collect();
     let ways = store::providers(&mut db, console.seal_key()).await?.into_iter();
     let view = page::Account {
+        delegations: delegations(console, &mut db, me, true).await?,
+        decides: signed.caller.roles.iter().any(|row| people::delegation::decides(&row.role)),
         login: signed.caller.person.login.clone(),
         sessions: sessions(console, &mut db, me, current).await?,
         tokens: tokens(console, &mut db, me).await?,
@@ -49,6 +52,59 @@ async fn account_page(signed: &Signed, form: &Form) -> Result<String, Error> {
         identities,
     };
     Ok(page::account(&shell, view, form))
+}
+
+/// Who decides in whose place, now or later, as it is said to the person or of them.
+pub(super) async fn delegations(
+    console: &Console,
+    db: &mut impl Sql,
+    person: &str,
+    own: bool,
+) -> Result<Vec<DelegationLine>, Error> {
+    let mut lines = Vec::new();
+    for row in people::delegation::open_of(console, db, person).await? {
+        let away = row.person_id == person;
+        let other = if away { &row.delegate_id } else { &row.person_id };
+        let other = people_store::find(db, other, console.seal_key()).await?.map_or_else(String::new, |row| row.name);
+        let words = match (away, own) {
+            (true, true) => format!("{other} decides in your place"),
+            (true, false) => format!("{other} decides in their place"),
+            (false, true) => format!("You decide in the place of {other}"),
+            (false, false) => format!("They decide in the place of {other}"),
+        };
+        lines.push(DelegationLine { id: row.id, words, starts_at: row.starts_at, ends_at: row.ends_at });
+    }
+    Ok(lines)
+}
+
+/// Proposes somebody to decide in one's place.
+pub async fn delegate(signed: Signed, fields: Fields) -> Answer {
+    let proposed = async {
+        let console = signed.console();
+        let day = |name: &'static str| {
+            let day = fields.get(name).parse::<chrono::NaiveDate>();
+            day.map_err(|_| Error::invalid(name, "Choose a day."))
+        };
+        let login = app::people::model::login(fields.get("delegate")).unwrap_or_default();
+        let found = people_store::find_by_login(&mut console.read().await?, &login, console.seal_key()).await?;
+        let midnight = |day: chrono::NaiveDate| day.and_time(chrono::NaiveTime::MIN).and_utc();
+        let (from, until) = (midnight(day("from")?), day("until")?);
+        let until = until.succ_opt().map(midnight).ok_or_else(|| Error::invalid("until", "Choose a day."))?;
+        let found = found.ok_or_else(|| Error::invalid("delegate", "Nobody here is called so."))?;
+        people::delegation::delegate(console, &signed.caller, &found.id, from, until).await
+    };
+    match proposed.await {
+        Ok(outcome) => Ok(submitted("/account", Action::Delegate, outcome)),
+        Err(error) => {
+            let form = fields.again(error, &[])?;
+            Ok(mistaken(account_page(&signed, &form).await?))
+        }
+    }
+}
+
+pub async fn end_delegation(signed: Signed, Path(id): Path<String>) -> Answer {
+    let receipt = people::delegation::end(signed.console(), &signed.caller, &id).await?;
+    Ok(done("/account", Action::EndDelegation, receipt))
 }
 
 /// The open sessions of a person.

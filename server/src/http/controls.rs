@@ -100,6 +100,10 @@ impl Words<'_> {
                     super::policies::name_of(db, self.signed.console(), policy).await?
                 )
             }
+            Change::Delegate { person, absent, .. } => {
+                let (person, absent) = (self.person(db, person).await?, self.person(db, absent).await?);
+                format!("Let {person} decide on requests in the place of {absent}")
+            }
             Change::SetClass { secret, class } => {
                 format!("Lower the class of {} to {class}", self.secret(db, secret).await?)
             }
@@ -161,6 +165,11 @@ impl Words<'_> {
             Change::RemovePolicy { policy } => {
                 let name = super::policies::name_of(db, self.signed.console(), policy).await?;
                 vec![shift("Policy", Some(name), None)]
+            }
+            Change::Delegate { person, starts_at, ends_at, .. } => {
+                let person = self.person(db, person).await?;
+                let (from, until) = (app::time::long(*starts_at), app::time::long(*ends_at));
+                vec![shift("Stands in", None, Some(format!("{person}, from {from} until {until}")))]
             }
             Change::RemoveProvider { provider } => {
                 vec![shift("Provider", Some(self.provider(db, provider).await?), None)]
@@ -239,6 +248,11 @@ fn means(change: &Change, others: usize) -> Vec<String> {
             }
             means
         }
+        Change::Delegate { .. } => vec![
+            "Their word counts for a seat that is the absent one’s, never for a request that either of them made or would gain by.".into(),
+            "One person still takes one seat: who decided in somebody’s place has decided for both. Each such decision names both.".into(),
+            "Nothing else goes over: no access, no role, no confirming of changes of control.".into(),
+        ],
         Change::RemoveProvider { .. } => vec![
             "Sessions that it vouched for end, and so does what its groups gave.".into(),
             "If no other provider is left, everybody’s own password works again.".into(),

@@ -264,6 +264,7 @@ fn pages(caller: &Caller) -> Vec<(&'static str, &'static str)> {
         ("Notices", "/notices"),
         ("Projects", "/projects"),
         ("Rotations", "/rotations"),
+        ("Explain access", "/explain"),
         ("People and teams", "/people"),
         ("Workloads", "/workloads"),
         ("Your account", "/account"),

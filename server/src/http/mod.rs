@@ -10,6 +10,7 @@ mod audit;
 mod catalog;
 mod controls;
 mod error;
+mod explain;
 mod factors;
 mod grants;
 mod home;

@@ -406,6 +406,7 @@ pub async fn person(signed: Signed, Path(id): Path<String>, Query(query): Query<
     let current = signed.caller.session().map(|session| session.id.as_str());
     let sessions = super::account::sessions(console, &mut db, &id, current).await?;
     let factors = super::factors::factors(console, &mut db, &id).await?;
+    let delegations = super::account::delegations(console, &mut db, &id, false).await?;
     let bars = bars(&mut db, &mut names, &signed, &person).await?;
     let identities = super::account::identities(console, &mut db, &id).await?;
     let cuts = vec![
@@ -413,6 +414,8 @@ pub async fn person(signed: Signed, Path(id): Path<String>, Query(query): Query<
         ("Personal access tokens", tokens.len()),
         ("Access held", grants::store::active_of(&mut db, grants::Holder::Person(&id), now, key).await?.len()),
         ("Open requests", requests::store::open_of(&mut db, &id, now, key).await?.len()),
+        ("Signatures on requests that still wait", requests::store::signatures_of(&mut db, &id, now, key).await?.len()),
+        ("Standing in, from and to them", delegations.len()),
     ];
     let projects = catalog::store::projects(&mut db).await?;
     let projects = projects.into_iter().filter(|project| catalog::sees(console, &signed.caller, project));
@@ -434,6 +437,8 @@ pub async fn person(signed: Signed, Path(id): Path<String>, Query(query): Query<
         identities: if would(Action::UnlinkIdentity).is_none() { identities } else { Vec::new() },
         unlink: true,
         bars,
+        delegations,
+        end_delegation: would(Action::EndDelegation).is_none(),
         knows,
         manage: would(Action::AssignRole),
         disable: would(Action::DisablePerson),

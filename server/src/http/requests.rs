@@ -209,24 +209,29 @@ async fn request_page(signed: &Signed, id: &str, form: &Form) -> Result<String, 
         let signed_by = match approvals.get(n) {
             Some(decision) => {
                 let name = names.person(&mut db, signed.site(), &decision.person_id).await?;
+                let name = in_place(signed, &mut db, &mut names, name, decision.on_behalf_of.as_deref()).await?;
                 Some((name, decision.decided_at, decision.comment.clone()))
             }
             None => None,
         };
         let next = n == approvals.len();
-        let able = |ok: bool| candidates.iter().filter(move |(_, may)| next && may.is_ok() == ok);
-        seat_views.push(SeatView {
-            role: *role,
-            signed: signed_by,
-            can: able(true).map(|(person, _)| person.name.clone()).collect(),
-            cannot: able(false).filter_map(|(person, may)| Some((person.name.clone(), may.err()?))).collect(),
-        });
+        let (mut can, mut cannot) = (Vec::new(), Vec::new());
+        for (person, may) in candidates.iter().filter(|_| next) {
+            match may {
+                Ok(absent) => {
+                    let name = person.name.clone();
+                    can.push(in_place(signed, &mut db, &mut names, name, absent.as_deref()).await?);
+                }
+                Err(why) => cannot.push((person.name.clone(), *why)),
+            }
+        }
+        seat_views.push(SeatView { role: *role, signed: signed_by, can, cannot });
     }
     let may = requests::may_decide(console, &mut db, &request, &decisions, &signed.caller.person).await?;
     let decide = match (may, requests::wanted(&request, &decisions, console.now())) {
-        (Ok(()), Some(role)) => Ok(role),
+        (Ok(_), Some(role)) => Ok(role),
         (Err(refusal), _) => Err(refusal),
-        (Ok(()), None) => Err(Refusal::NotOpen),
+        (Ok(_), None) => Err(Refusal::NotOpen),
     };
     let history = history(signed, &mut db, &mut names, &request, &decisions).await?;
     let environment = catalog::store::find_environment(&mut db, &request.environment_id, console.seal_key()).await?;
@@ -249,6 +254,20 @@ async fn request_page(signed: &Signed, id: &str, form: &Form) -> Result<String, 
         line,
     };
     Ok(page::request(&shell, view, form))
+}
+
+/// "Lucia Engineer, in the place of Iris Lead".
+async fn in_place(
+    signed: &Signed,
+    db: &mut impl Sql,
+    names: &mut Names,
+    name: String,
+    absent: Option<&str>,
+) -> Result<String, Error> {
+    Ok(match absent {
+        Some(absent) => format!("{name}, in the place of {}", names.person(db, signed.site(), absent).await?),
+        None => name,
+    })
 }
 
 /// People and workloads that can take any of the values now, people who know one, and each holder's access before and after.

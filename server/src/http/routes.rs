@@ -1,7 +1,7 @@
 //! Every route, once: method, path, who may come, and what answers.
 use super::{
-    Site, account, api, assets, audit, catalog, controls, factors, grants, home, integrity, log, metrics, people,
-    policies, provider_sign_in, providers, reports, requests, rotations, secrets, signals, teams, workloads,
+    Site, account, api, assets, audit, catalog, controls, explain, factors, grants, home, integrity, log, metrics,
+    people, policies, provider_sign_in, providers, reports, requests, rotations, secrets, signals, teams, workloads,
 };
 use app::{audit::action::Action, people::tokens::Scope};
 use axum::{
@@ -90,6 +90,8 @@ pub fn table() -> Vec<Route> {
         post("/account/factors/codes", Person(RenewCodes), factors::renew_codes),
         post("/account/factors/{id}/remove", Person(RemoveFactor), factors::remove),
         post("/people/{id}/factors/reset", Person(ResetFactors), factors::reset),
+        post("/account/delegate", Person(Delegate), account::delegate),
+        post("/delegations/{id}/end", Person(EndDelegation), account::end_delegation),
         post("/tokens/{id}/end", Person(EndAccessToken), account::end_token),
         post("/sessions/{id}/end", Person(EndSession), account::end_session),
         post("/account/sessions/end", Person(EndSession), account::end_own_sessions),
@@ -206,6 +208,9 @@ pub fn table() -> Vec<Route> {
         post("/audit/views", Person(SaveView), audit::save_view),
         post("/audit/views/{id}/delete", Person(RemoveView), audit::remove_view),
         get("/audit/{seq}", Person(ReadTrail), audit::event),
+        get("/audit/{seq}/why", Person(ReadTrail), explain::why),
+        get("/explain", Own, explain::explain),
+        get("/secrets/{id}/access", Person(ExplainAccess), explain::access),
         get("/reports", Person(StartExport), reports::list),
         post("/reports", Person(StartExport), reports::start),
         get("/reports/{id}", Own, reports::one),
@@ -233,6 +238,9 @@ pub fn table() -> Vec<Route> {
         post("/api/v1/requests/{id}/withdraw", Program(Scope::AskAccess, WithdrawRequest), api::withdraw_request),
         get("/api/v1/grants", Program(Scope::ReadAccess, ViewCatalog), api::list_grants),
         post("/api/v1/grants/{id}/give-back", Program(Scope::AskAccess, GiveBackGrant), api::give_back_grant),
+        get("/api/v1/explain", Program(Scope::ReadAccess, ExplainAccess), api::explain_access),
+        get("/api/v1/access", Program(Scope::ReadAccess, ExplainAccess), api::list_readers),
+        get("/api/v1/events/{seq}/why", Program(Scope::ReadTrail, ReadTrail), api::explain_event),
         get("/api/v1/rotations", Program(ReadRotations, ViewCatalog), api::list_rotations),
         post("/api/v1/rotations", Program(Rotate, StartRotation), api::start_rotation),
         post("/api/v1/rotations/check", Program(Rotate, CheckRotation), api::check_rotation),

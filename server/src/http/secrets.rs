@@ -7,8 +7,7 @@ use super::{
 use crate::{
     audit,
     catalog::{self, Located},
-    grants::{self, Holder},
-    requests, vault,
+    grants, requests, vault,
     vault::{Source, Take, envelope::as_text},
 };
 use app::{
@@ -166,6 +165,7 @@ async fn secret_page(signed: &Signed, id: &str, form: &Form) -> Result<String, E
         edit: console.would(&signed.caller, Action::EditSecret, project, situation),
         rotation: super::rotations::of_secret(signed, &mut db, &mut names, &located).await?,
         attest: console.would(&signed.caller, Action::AttestDeath, project, situation),
+        explains: console.would(&signed.caller, Action::ExplainAccess, project, Default::default()).is_none(),
         resume: console.would(&signed.caller, Action::ResumeGrant, project, Default::default()),
         revoke: console.would(&signed.caller, Action::RevokeGrant, project, Default::default()),
     };
@@ -179,14 +179,7 @@ async fn take_answer(
     located: &Located,
 ) -> Result<Result<app::time::Moment, app::error::Refusal>, Error> {
     let console = signed.console();
-    let (now, key) = (console.now(), console.seal_key());
-    let holder = Holder::Person(signed.caller.id());
-    let grant = grants::effective(db, holder, &located.secret.id, Right::Read, now, key).await?;
-    let situation = crate::policies::Situation {
-        grant: grant.is_some(),
-        deciders: crate::people::deciders(db, now, key).await?,
-        ..catalog::secret_situation(located)
-    };
+    let (grant, situation) = vault::taking(console, db, signed.caller.id(), located).await?;
     let project = Some(located.project.id.as_str());
     // Critical ones are copied: that is the way which has to be open.
     Ok(match (console.would(&signed.caller, Action::CopySecret, project, situation), grant) {

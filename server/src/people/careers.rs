@@ -1,6 +1,6 @@
 //! What becomes of people: invited, given roles and teams, disabled, enabled.
 use super::{
-    Caller, about, factors, make_link, providers,
+    Caller, about, delegation, factors, make_link, providers,
     sign_in::close_sessions,
     store::{self, Membership, Person, RoleRow, Team},
     tokens::end_access_tokens_of,
@@ -97,6 +97,8 @@ pub async fn disable_person(console: &Console, caller: &Caller, id: &str) -> Res
     let mut events = vec![event];
     events.extend(close_sessions(console, &mut tx, id, None).await?);
     events.extend(end_access_tokens_of(console, &mut tx, id).await?);
+    events.extend(delegation::end_all_of(console, &mut tx, id).await?);
+    events.extend(requests::void_signatures_of(console, &mut tx, id).await?);
     events.extend(requests::void_requests_of(console, &mut tx, id, "requester_disabled").await?);
     events.extend(grants::revoke_grants_of(console, &mut tx, grants::Holder::Person(id), caller.id()).await?);
     tx.commit(events).await

@@ -1,6 +1,7 @@
 //! People: sign-in and sessions, invitations, teams, roles, disabling. States and invariants are in `app/src/people`.
 pub mod attempts;
 mod careers;
+pub mod delegation;
 pub mod factors;
 pub mod passwords;
 pub mod providers;

@@ -1,7 +1,8 @@
 //! What is wrong with a document, and what is probably not meant.
 use super::{
     Engine, Principal, Question, Situation, codes,
-    organisation::{Document, GOVERNED, Organisation, actions, place, rules_of},
+    organisation::{Document, GOVERNED, Organisation, actions, rules_of},
+    written::{placed, position},
 };
 use app::{
     audit::action::Action,
@@ -40,16 +41,7 @@ pub fn mistakes(engine: &Engine, text: &str) -> Vec<Mistake> {
     let checked = Validator::new(engine.schema().clone()).validate(&parsed, ValidationMode::Strict);
     found.extend(checked.validation_errors().map(|error| mistake(text, error, &error.to_string())));
     let mut names = BTreeSet::new();
-    let mut policies: Vec<_> = parsed.policies().collect();
-    policies.sort_by_key(|policy| place(policy));
-    let mut searched = 0;
-    for policy in policies {
-        // Where it stands: behind those before it.
-        let own = policy.to_cedar().unwrap_or_default();
-        let own = own.trim();
-        let here = text.get(searched..).and_then(|rest| rest.find(own)).map(|here| searched + here);
-        let start = here.unwrap_or(searched);
-        searched = here.map_or(searched, |here| here + own.len());
+    for (policy, start) in placed(text, &parsed) {
         let (line, column) = position(text, start);
         let at = |message: String| Mistake { line, column, message };
         if let Some(name) = policy.annotation("id") {
@@ -78,14 +70,6 @@ fn mistake(text: &str, error: &dyn Diagnostic, message: &str) -> Mistake {
     let (line, column) = position(text, offset);
     let help = error.help().map(|help| format!(". {help}")).unwrap_or_default();
     Mistake { line, column, message: format!("{message}{help}") }
-}
-
-/// Line and column of a byte, from 1.
-fn position(text: &str, offset: usize) -> (usize, usize) {
-    let before = text.get(..offset).unwrap_or(text);
-    let line = before.matches('\n').count() + 1;
-    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-    (line, column)
 }
 
 /// Situations that differ in whatever a rule can ask for.

@@ -14,6 +14,7 @@ pub mod documents;
 pub mod organisation;
 pub mod replay;
 pub mod store;
+pub mod written;
 
 use app::{
     audit::{
@@ -347,7 +348,7 @@ impl Engine {
             let deciding = Deciding { id: "token-scope".into(), version: VERSION, input: Some(digest) };
             return Decision { refusal: Some(Refusal::TokenScope), deciding, input };
         }
-        let (id, refusal) = match self.ask(&slice.set, question) {
+        let (id, refusal) = match self.ask(&slice.set, &slice.uses, question) {
             Ok((CedarDecision::Allow, id)) => (id.unwrap_or_default(), None),
             Ok((CedarDecision::Deny, Some(id))) => {
                 let ours = organisation.rule(&id).is_some();
@@ -378,14 +379,14 @@ impl Engine {
     /// Only the answer, without what it was made from.
     fn allows(&self, organisation: &Organisation, question: &Question<'_>) -> CedarDecision {
         let slice = organisation.slice(&self.0, question.action, question.project);
-        self.ask(&slice.set, question).map_or(CedarDecision::Deny, |(decision, _)| decision)
+        self.ask(&slice.set, &slice.uses, question).map_or(CedarDecision::Deny, |(decision, _)| decision)
     }
 
     /// Does one rule alone match? None where it cannot be computed.
     fn matches(&self, rule: &Rule, question: &Question<'_>) -> Option<bool> {
         let mut set = PolicySet::new();
         set.add(rule.policy.clone()).ok()?;
-        self.ask(&set, question).ok().map(|(_, id)| id.is_some())
+        self.ask(&set, &rule.uses, question).ok().map(|(_, id)| id.is_some())
     }
 
     /// The sentence that a built-in rule is refused with.
@@ -397,6 +398,7 @@ impl Engine {
     fn ask(
         &self,
         policies: &PolicySet,
+        uses: &BTreeSet<Attribute>,
         question: &Question<'_>,
     ) -> Result<(CedarDecision, Option<String>), Box<dyn std::error::Error>> {
         let loaded = &*self.0;
@@ -427,15 +429,24 @@ impl Engine {
             ("factor".to_owned(), flag(principal.factor)),
             ("proved".to_owned(), flag(principal.proved)),
             ("program".to_owned(), flag(principal.scopes.is_some())),
-            ("environment".to_owned(), text(question.environment.unwrap_or_default())),
-            ("hour".to_owned(), long(question.at.hour())),
-            ("weekday".to_owned(), long(question.at.weekday().number_from_monday())),
-            ("method".to_owned(), text(principal.method)),
-            ("acr".to_owned(), text(principal.acr.as_deref().unwrap_or_default())),
-            ("groups".to_owned(), RestrictedExpression::new_set(principal.groups.iter().map(|group| text(group)))),
         ];
-        let address = question.address.filter(|address| address.parse::<std::net::IpAddr>().is_ok());
-        context.extend(address.map(|address| ("address".to_owned(), RestrictedExpression::new_ip(address))));
+        // What no rule speaks of is not worked out.
+        let moment = uses.iter().filter_map(|used| {
+            let value = match used {
+                Attribute::Environment => text(question.environment.unwrap_or_default()),
+                Attribute::Hour => long(question.at.hour()),
+                Attribute::Weekday => long(question.at.weekday().number_from_monday()),
+                Attribute::Method => text(principal.method),
+                Attribute::Acr => text(principal.acr.as_deref().unwrap_or_default()),
+                Attribute::Groups => RestrictedExpression::new_set(principal.groups.iter().map(|group| text(group))),
+                Attribute::Address => {
+                    let known = question.address.filter(|address| address.parse::<std::net::IpAddr>().is_ok());
+                    RestrictedExpression::new_ip(known?)
+                }
+            };
+            Some((used.name().to_owned(), value))
+        });
+        context.extend(moment);
         let action = uid(&loaded.action, action.name());
         let request = Request::new(who, action, thing, Context::from_pairs(context)?, None)?;
         let response = loaded.authorizer.is_authorized(&request, policies, &entities);
@@ -470,10 +481,3 @@ pub const BUILT_IN: &str = include_str!("builtin.cedar");
 
 /// What rules may speak of, as it is written.
 pub const SCHEMA: &str = include_str!("builtin.cedarschema");
-
-/// The text of one built-in rule.
-pub fn rule_text(id: &str) -> Option<&'static str> {
-    let begin = BUILT_IN.find(&format!("@id(\"{id}\")"))?;
-    let rest = &BUILT_IN[begin..];
-    Some(rest[..rest.find(";\n")? + 1].trim())
-}

@@ -56,6 +56,7 @@ pub const GOVERNED: &[Action] = {
         RemoveProvider,
         SetGroupRule,
         NameEmergency,
+        Delegate,
         ResetFactors,
     ]
 };
@@ -83,7 +84,7 @@ pub(super) struct Rule {
     pub version: u32,
     actions: Option<BTreeSet<String>>,
     project: Option<String>,
-    uses: BTreeSet<Attribute>,
+    pub uses: BTreeSet<Attribute>,
 }
 
 impl Rule {
@@ -162,7 +163,7 @@ impl Organisation {
         self.rules.get(*self.places.get(id)?)
     }
 
-    pub(super) fn uses(&self, engine: &Engine, action: Action, project: Option<&str>) -> BTreeSet<Attribute> {
+    pub fn uses(&self, engine: &Engine, action: Action, project: Option<&str>) -> BTreeSet<Attribute> {
         self.slice(&engine.0, action, project).uses.clone()
     }
 

@@ -52,47 +52,53 @@ pub struct Replayed {
 
 /// What is kept of a decision, read back.
 #[derive(Deserialize)]
-struct Kept {
-    principal: KeptPrincipal,
+pub struct Kept {
+    pub principal: KeptPrincipal,
     #[serde(default)]
-    resource: String,
-    situation: Situation,
+    pub resource: String,
+    pub situation: Situation,
     #[serde(default)]
-    moment: BTreeMap<String, serde_json::Value>,
+    pub moment: BTreeMap<String, serde_json::Value>,
 }
 
-#[derive(Deserialize)]
-struct KeptPrincipal {
-    workload: bool,
-    id: String,
-    org: BTreeSet<String>,
-    here: BTreeSet<String>,
-    #[serde(default)]
-    scopes: Option<Vec<Scope>>,
-    #[serde(default)]
-    factor: bool,
-    #[serde(default)]
-    proved: bool,
-}
+impl Kept {
+    pub fn read(input: &str) -> Option<Self> {
+        serde_json::from_str(input).ok()
+    }
 
-impl KeptPrincipal {
-    fn principal(self, leaf: &Leaf, moment: &BTreeMap<String, serde_json::Value>) -> Principal {
+    /// Who asked, as the engine knew them then.
+    pub fn principal(&self, leaf: &Leaf) -> Principal {
+        let kept = &self.principal;
         let roles = |names: &BTreeSet<String>| codes(names.iter().filter_map(|name| Role::from_code(name)));
         let methods = ["password", "provider", "demo", "token"];
-        let groups = moment.get("groups").and_then(|groups| serde_json::from_value(groups.clone()).ok());
+        let groups = self.moment.get("groups").and_then(|groups| serde_json::from_value(groups.clone()).ok());
         Principal {
-            org: roles(&self.org),
-            here: roles(&self.here),
-            workload: self.workload,
-            id: self.id,
-            scopes: self.scopes,
-            factor: self.factor,
-            proved: self.proved,
+            org: roles(&kept.org),
+            here: roles(&kept.here),
+            workload: kept.workload,
+            id: kept.id.clone(),
+            scopes: kept.scopes.clone(),
+            factor: kept.factor,
+            proved: kept.proved,
             method: methods.into_iter().find(|known| leaf.actor.method.as_deref() == Some(known)).unwrap_or_default(),
-            acr: moment.get("acr").and_then(|acr| acr.as_str()).map(Into::into),
+            acr: self.moment.get("acr").and_then(|acr| acr.as_str()).map(Into::into),
             groups: groups.unwrap_or_default(),
         }
     }
+}
+
+#[derive(Deserialize)]
+pub struct KeptPrincipal {
+    pub workload: bool,
+    pub id: String,
+    pub org: BTreeSet<String>,
+    pub here: BTreeSet<String>,
+    #[serde(default)]
+    pub scopes: Option<Vec<Scope>>,
+    #[serde(default)]
+    pub factor: bool,
+    #[serde(default)]
+    pub proved: bool,
 }
 
 /// Asks both what is in force and `draft` about every decision of the last days that policies govern.
@@ -131,7 +137,7 @@ pub async fn replay(console: &Console, draft: &Organisation, days: i64) -> Resul
         for (action, leaf) in &leaves {
             // What has no input was not decided by policy: an effect of another act, or the service's own.
             let Some(digest) = leaf.policy.as_ref().and_then(|policy| policy.input.as_ref()) else { continue };
-            let Some(kept) = inputs.get(digest).and_then(|input| serde_json::from_str::<Kept>(input).ok()) else {
+            let Some(kept) = inputs.get(digest).and_then(|input| Kept::read(input)) else {
                 found.lost += 1;
                 continue;
             };
@@ -202,15 +208,14 @@ fn both(
     kept: Kept,
     address: Option<&str>,
 ) -> (Decision, Decision) {
-    let Kept { principal, resource, situation, moment } = kept;
-    let principal = principal.principal(leaf, &moment);
+    let principal = kept.principal(leaf);
     let name = |id: &Option<String>| id.as_ref().and_then(|id| engine.short_name(id));
     let (project, environment) = (name(&leaf.subject.project), name(&leaf.subject.environment));
     let question = Question {
         principal: &principal,
         action,
-        resource: &resource,
-        situation,
+        resource: &kept.resource,
+        situation: kept.situation,
         project: project.as_deref(),
         environment: environment.as_deref(),
         address,

@@ -187,7 +187,11 @@ impl Mentioned {
             );
         }
         for (id, version) in &self.rules {
-            add("rule", id, json!({ "version": version, "built_in": true, "text": crate::policies::rule_text(id) }));
+            add(
+                "rule",
+                id,
+                json!({ "version": version, "built_in": true, "text": crate::policies::written::rule_text(id) }),
+            );
         }
         Ok(records)
     }

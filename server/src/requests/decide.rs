@@ -7,7 +7,7 @@ use crate::{
     },
     console::Console,
     grants, notifications,
-    people::Caller,
+    people::{Caller, delegation},
     policies::Situation,
 };
 use app::{
@@ -136,6 +136,8 @@ struct Sitting {
     comment: String,
     /// The id of the decision to be.
     decision: String,
+    /// In whose place.
+    on_behalf_of: Option<String>,
 }
 
 /// Everything before the signature: the request under its lock, policy, the digest, the rules of separation.
@@ -155,6 +157,8 @@ async fn sit_down(
         ));
     }
     let (seen, _) = visible_request(console, caller, id).await?;
+    // Policy is asked with the roles that they stand in for; whose seat it is, below.
+    let caller = &delegation::standing_in(console, &mut console.read().await?, caller).await?;
     let situation = Situation { tier: Some(seen.tier()), class: Some(seen.class()), ..Situation::default() };
     let decision = console.id::<DecisionId>()?.to_string();
     let about = Subject { row: Some(decision.clone()), ..subject(&seen) };
@@ -177,12 +181,17 @@ async fn sit_down(
     }
     let person =
         crate::people::store::find(&mut tx, caller.id(), console.seal_key()).await?.ok_or(Error::Unauthenticated)?;
-    if let Err(why) = may_decide(console, &mut tx, &request, &decisions, &person).await? {
-        return Err(tx.refuse(event, why).await);
-    }
+    let on_behalf_of = match may_decide(console, &mut tx, &request, &decisions, &person).await? {
+        Ok(on_behalf_of) => on_behalf_of,
+        Err(why) => return Err(tx.refuse(event, why).await),
+    };
+    let event = match &on_behalf_of {
+        Some(absent) => event.detail("on_behalf_of", absent.clone()),
+        None => event,
+    };
     let event = if comment.is_empty() { event } else { event.private("comment", comment.clone()) };
     let event = event.detail("seat", request.standing(&decisions).count() as u64 + 1);
-    Ok(Sitting { tx, event, request, decisions, comment, decision })
+    Ok(Sitting { tx, event, request, decisions, comment, decision, on_behalf_of })
 }
 
 /// Keeps what an approver said after the request had ended: shown beside it, without effect.
@@ -198,11 +207,12 @@ async fn keep_late(
     decision: String,
 ) -> Result<Error, Error> {
     let answered = decisions.iter().any(|decision| decision.person_id == caller.id());
-    let mut eligible = false;
+    let mut eligible = None;
     for role in request.seats() {
-        eligible |= may_take(console, &mut tx, request, &[], &caller.person, Some(*role)).await?.is_ok();
+        let may = may_take(console, &mut tx, request, &[], &caller.person, Some(*role)).await?;
+        eligible = eligible.or(may.ok());
     }
-    if answered || !eligible {
+    if answered || eligible.is_none() {
         return Ok(tx.refuse(event, Refusal::NotOpen).await);
     }
     let verdict = LATE[usize::from(event.action == Action::DenyRequest)];
@@ -216,6 +226,8 @@ async fn keep_late(
         comment: comment.clone(),
         digest: request.digest.clone(),
         decided_at: console.now(),
+        on_behalf_of: eligible.flatten(),
+        voided_at: None,
         event_seq: 0,
         row_mac: Vec::new(),
     };
@@ -256,6 +268,8 @@ impl Sitting {
             comment: self.comment.clone(),
             digest: self.request.digest.clone(),
             decided_at: console.now(),
+            on_behalf_of: self.on_behalf_of.clone(),
+            voided_at: None,
             event_seq: 0,
             row_mac: Vec::new(),
         };

@@ -15,7 +15,7 @@ use crate::{
     console::Console,
     db::Sql,
     notifications,
-    people::{self, Caller, roles_here, store::Person},
+    people::{self, Caller, delegation, roles_here, store::Person},
     policies::Situation,
     workloads,
 };
@@ -46,6 +46,9 @@ pub fn wanted(request: &Request, decisions: &[Decision], now: Moment) -> Option<
     }
 }
 
+/// Yes, in one's own place or in that of somebody who is away; or why not.
+pub type May = Result<Option<String>, Refusal>;
+
 /// May this person take the next seat, by the rules that no policy can switch off?
 pub async fn may_decide(
     console: &Console,
@@ -53,7 +56,7 @@ pub async fn may_decide(
     request: &Request,
     decisions: &[Decision],
     person: &Person,
-) -> Result<Result<(), Refusal>, Error> {
+) -> Result<May, Error> {
     may_take(console, db, request, decisions, person, wanted(request, decisions, console.now())).await
 }
 
@@ -65,12 +68,38 @@ async fn may_take(
     decisions: &[Decision],
     person: &Person,
     wanted: Option<Role>,
-) -> Result<Result<(), Refusal>, Error> {
-    let (now, key) = (console.now(), console.seal_key());
+) -> Result<May, Error> {
     if !person.is_active() {
         return Ok(Err(Refusal::Disabled));
     }
-    let rows = people::store::roles_of(db, &person.id, now, key).await?;
+    let mut why = match may_seat(console, db, request, decisions, (person, None), wanted).await? {
+        Ok(()) => return Ok(Ok(None)),
+        Err(why) => why,
+    };
+    for (row, absent) in delegation::standing(console, db, &person.id).await? {
+        let place = Some((&absent, row.made_at));
+        match may_seat(console, db, request, decisions, (person, place), wanted).await? {
+            Ok(()) => return Ok(Ok(Some(absent.id))),
+            // Standing in, they hold the role: what keeps them from it says more than that they hold none themself.
+            Err(other) if why == Refusal::NotAnApprover => why = other,
+            Err(_) => {}
+        }
+    }
+    Ok(Err(why))
+}
+
+/// May they sit in their own place, or in that of somebody who is away, with that one's roles? The rules hold for both of them.
+async fn may_seat(
+    console: &Console,
+    db: &mut impl Sql,
+    request: &Request,
+    decisions: &[Decision],
+    (person, place): (&Person, Option<(&Person, Moment)>),
+    wanted: Option<Role>,
+) -> Result<Result<(), Refusal>, Error> {
+    let (now, key) = (console.now(), console.seal_key());
+    let whose = place.map_or(person, |(absent, _)| absent);
+    let rows = people::store::roles_of(db, &whose.id, now, key).await?;
     let roles: Vec<(Role, Moment)> = rows
         .iter()
         .filter(|row| match (&row.project_id, row.role.as_str()) {
@@ -78,47 +107,63 @@ async fn may_take(
             (None, "lead" | "security") => true,
             _ => false,
         })
-        .filter_map(|row| Some((Role::from_code(&row.role)?, row.valid_from)))
+        // A role that somebody stands in for is as new as their standing in.
+        .filter_map(|row| {
+            Some((Role::from_code(&row.role)?, place.map_or(row.valid_from, |(_, made)| made.max(row.valid_from))))
+        })
         .collect();
-    let signers: Vec<&str> = request.standing(decisions).map(|decision| decision.person_id.as_str()).collect();
+    // Who decided in somebody's place has decided for both.
+    let signers: Vec<&str> = request
+        .standing(decisions)
+        .flat_map(|decision| [Some(decision.person_id.as_str()), decision.on_behalf_of.as_deref()])
+        .flatten()
+        .collect();
+    let both: Vec<&Person> = std::iter::once(person).chain(place.map(|(absent, _)| absent)).collect();
     let mut linked = Vec::new();
-    for other in signers.iter().copied().chain([request.requester_id.as_str()]).filter(|other| *other != person.id) {
-        linked.extend(people::linked_at(console, db, person, other).await?);
+    for one in &both {
+        let others = signers.iter().copied().chain([request.requester_id.as_str()]);
+        for other in others.filter(|other| both.iter().all(|one| *other != one.id)) {
+            linked.extend(people::linked_at(console, db, one, other).await?);
+        }
     }
     let workload = match &request.workload_id {
         Some(workload) => workloads::store::find(db, workload, key).await?,
         None => None,
     };
-    let (mut benefits, mut trust_changed_at) = (false, None);
-    if let Some(workload) = workload {
-        let teams = people::store::memberships(db, Some(&person.id), now, key).await?;
-        benefits = teams.iter().any(|row| row.team_id == workload.team_id);
-        trust_changed_at = workloads::trust_changed_by(console, db, &workload, &person.id).await?;
+    let (mut benefits, mut trust_changed_at, mut mutual_at) = (false, None, None);
+    for one in &both {
+        if let Some(workload) = &workload {
+            let teams = people::store::memberships(db, Some(&one.id), now, key).await?;
+            benefits |= teams.iter().any(|row| row.team_id == workload.team_id);
+            trust_changed_at = trust_changed_at.max(workloads::trust_changed_by(console, db, workload, &one.id).await?);
+        }
+        mutual_at = mutual_at.max(store::last_decision_between(db, &request.requester_id, &one.id).await?);
     }
     let seat = Seat {
         tier: request.tier(),
         wanted,
         requester: &request.requester_id,
         decider: &person.id,
+        absent: place.map(|(absent, _)| absent.id.as_str()),
         roles: &roles,
-        account_since: person.counts_since(),
+        account_since: both.iter().map(|one| one.counts_since()).max().unwrap_or(now),
         factor: people::factors::decides(console, db, &person.id).await?,
         signed: &signers,
         benefits,
         trust_changed_at,
         linked_at: linked.into_iter().max(),
-        mutual_at: store::last_decision_between(db, &request.requester_id, &person.id).await?,
+        mutual_at,
     };
     Ok(may_sit(&seat, now))
 }
 
-/// Everybody who holds the next seat's role, and whether they may take it now.
+/// Everybody who holds the next seat's role or stands in for somebody who does, and whether they may take it now.
 pub async fn candidates(
     console: &Console,
     db: &mut impl Sql,
     request: &Request,
     decisions: &[Decision],
-) -> Result<Vec<(Person, Result<(), Refusal>)>, Error> {
+) -> Result<Vec<(Person, May)>, Error> {
     let Some(wanted) = wanted(request, decisions, console.now()) else { return Ok(Vec::new()) };
     let roles = people::store::roles(db, console.now(), console.seal_key()).await?;
     let mut ids: Vec<&str> = roles
@@ -132,6 +177,11 @@ pub async fn candidates(
         })
         .map(|row| row.person_id.as_str())
         .collect();
+    let standing = delegation::store::standing(db, console.now(), console.seal_key()).await?;
+    let delegates =
+        standing.iter().filter(|row| ids.contains(&row.person_id.as_str())).map(|row| row.delegate_id.as_str());
+    let delegates: Vec<&str> = delegates.collect();
+    ids.extend(delegates);
     ids.sort_unstable();
     ids.dedup();
     let mut found = Vec::new();
@@ -151,6 +201,7 @@ pub async fn visible_request(console: &Console, caller: &Caller, id: &str) -> Re
     let mut db = console.read().await?;
     let request = store::find(&mut db, id, console.seal_key()).await?.ok_or(Error::NotFound)?;
     let situation = Situation { own: request.requester_id == caller.id(), ..Situation::default() };
+    let caller = &delegation::standing_in(console, &mut db, caller).await?;
     if console.would(caller, Action::ViewRequest, Some(&request.project_id), situation).is_some() {
         return Err(Error::NotFound);
     }
@@ -164,6 +215,8 @@ pub const INBOX: u32 = 100;
 /// What this caller can decide now, the first to expire first: out of the first [`INBOX`] that wait where they decide.
 pub async fn inbox(console: &Console, caller: &Caller) -> Result<Vec<(Request, Vec<Decision>)>, Error> {
     let mut found = Vec::new();
+    let mut db = console.read().await?;
+    let caller = &delegation::standing_in(console, &mut db, caller).await?;
     let deciding =
         caller.roles.iter().filter(|row| [Role::Lead.code(), Role::Security.code()].contains(&row.role.as_str()));
     // `None` among the projects: a role in the whole organisation.
@@ -171,7 +224,6 @@ pub async fn inbox(console: &Console, caller: &Caller) -> Result<Vec<(Request, V
     if projects.as_ref().is_some_and(Vec::is_empty) {
         return Ok(found);
     }
-    let mut db = console.read().await?;
     let (now, key) = (console.now(), console.seal_key());
     for request in store::open_in(&mut db, projects.as_deref(), caller.id(), now, INBOX, key).await? {
         let decisions = store::decisions(&mut db, &request.id, console.seal_key()).await?;
@@ -232,6 +284,27 @@ pub async fn void_requests_of(
     let mut events = Vec::new();
     for request in open {
         events.extend(void(console, tx, &request.id, why).await?);
+    }
+    Ok(events)
+}
+
+/// Signatures of a person, or in their place, lose their effect on requests that wait, within a change.
+pub async fn void_signatures_of(console: &Console, tx: &mut Tx, person: &str) -> Result<Vec<Event>, Error> {
+    let (now, key) = (console.now(), console.seal_key());
+    let mut events = Vec::new();
+    for decision in store::signatures_of(tx, person, now, key).await? {
+        // The request's row is the quorum's mutex: whoever decides on it meanwhile comes before or after.
+        let Some(request) = store::lock(tx, &decision.request_id, key).await? else { continue };
+        if request.ended_at.is_some() {
+            continue;
+        }
+        let about =
+            Subject { row: Some(decision.id.clone()), person: Some(decision.person_id.clone()), ..subject(&request) };
+        let decision = Decision { voided_at: Some(now), ..decision };
+        store::void_decision(tx, &decision).await?;
+        tx.seal(&decision)?;
+        notifications::tell(console, tx, [request.requester_id.as_str()], "request.unsigned", &request.id).await?;
+        events.push(Event::new(Action::VoidDecision).on(about));
     }
     Ok(events)
 }

@@ -88,7 +88,9 @@ impl Request {
     /// The approvals of exactly these terms.
     pub fn standing<'a>(&self, decisions: &'a [Decision]) -> impl Iterator<Item = &'a Decision> {
         let digest = self.digest.clone();
-        decisions.iter().filter(move |decision| decision.verdict == APPROVED && decision.digest == digest)
+        decisions.iter().filter(move |decision| {
+            decision.verdict == APPROVED && decision.digest == digest && decision.voided_at.is_none()
+        })
     }
 
     /// The state, with the approvals that count.
@@ -114,6 +116,11 @@ pub struct Decision {
     pub comment: String,
     pub digest: String,
     pub decided_at: Moment,
+    /// Whose seat it was, where they decided in another one's place.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub on_behalf_of: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub voided_at: Option<Moment>,
     #[serde(skip)]
     pub event_seq: i64,
     #[serde(skip)]
@@ -125,7 +132,7 @@ const REQUEST: &str = "SELECT id, revision, requester_id, workload_id, project_i
                        access_right, secrets, minutes, reason, policy, digest, form_id, submitted_at, expires_at, \
                        ended_at, outcome, grant_id, starts_at, event_seq, row_mac FROM access_requests";
 const DECISION: &str = "SELECT id, request_id, person_id, requester_id, verdict, seat, comment, digest, decided_at, \
-                        event_seq, row_mac FROM decisions";
+                        on_behalf_of, voided_at, event_seq, row_mac FROM decisions";
 
 fn checked(rows: Vec<Request>, key: &Key) -> Vec<Request> {
     rows.into_iter().filter_map(|row| check(row, key)).collect()
@@ -331,6 +338,23 @@ pub async fn decisions(db: &mut impl Sql, request: &str, key: &Key) -> Result<Ve
     Ok(rows.into_iter().filter_map(|row| check(row, key)).collect())
 }
 
+/// The signatures of this person, or in their place, that count on requests which still wait.
+pub async fn signatures_of(db: &mut impl Sql, person: &str, now: Moment, key: &Key) -> Result<Vec<Decision>> {
+    let rest = " WHERE (person_id = $1 OR on_behalf_of = $1) AND verdict = 'approved' AND voided_at IS NULL AND EXISTS \
+                (SELECT 1 FROM access_requests r WHERE r.id = decisions.request_id AND r.digest = decisions.digest \
+                AND r.ended_at IS NULL AND r.expires_at > $2) ORDER BY id";
+    let rows: Vec<Decision> = db.sql(select(DECISION, rest)).bind(person.to_owned()).bind(now).all().await?;
+    Ok(rows.into_iter().filter_map(|row| check(row, key)).collect())
+}
+
+pub async fn void_decision(tx: &mut impl Sql, decision: &Decision) -> Result<u64> {
+    tx.sql("UPDATE decisions SET voided_at = $1 WHERE id = $2 AND voided_at IS NULL")
+        .bind(decision.voided_at)
+        .bind(decision.id.clone())
+        .execute()
+        .await
+}
+
 /// When `person` last decided on a request of `requester`.
 pub async fn last_decision_between(db: &mut impl Sql, person: &str, requester: &str) -> Result<Option<Moment>> {
     let row: Option<(Moment,)> = db
@@ -348,7 +372,7 @@ pub async fn last_decision_between(db: &mut impl Sql, person: &str, requester: &
 pub async fn insert_decision(tx: &mut impl Sql, decision: &Decision) -> Result<u64> {
     tx.sql(
         "INSERT INTO decisions (id, request_id, person_id, requester_id, verdict, seat, comment, digest, decided_at, \
-         event_seq, row_mac) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+         on_behalf_of, event_seq, row_mac) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
     )
     .bind(decision.id.clone())
     .bind(decision.request_id.clone())
@@ -359,6 +383,7 @@ pub async fn insert_decision(tx: &mut impl Sql, decision: &Decision) -> Result<u
     .bind(decision.comment.clone())
     .bind(decision.digest.clone())
     .bind(decision.decided_at)
+    .bind(decision.on_behalf_of.clone())
     .bind(decision.event_seq)
     .bind(decision.row_mac.clone())
     .execute()

@@ -454,6 +454,28 @@ pub async fn knowledge_spans(db: &mut impl Sql) -> Result<Vec<KnowledgeSpan>> {
     .await
 }
 
+/// Who knew which version of one secret, and how they came to.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Knowledge {
+    pub person_id: String,
+    pub version: i32,
+    pub how: String,
+    pub since: Moment,
+    /// When its credential was dead.
+    pub until: Option<Moment>,
+}
+
+pub async fn knowledge_on(db: &mut impl Sql, secret: &str) -> Result<Vec<Knowledge>> {
+    db.sql(
+        "SELECT k.person_id, k.version, k.how, k.since, v.dead_at AS until FROM knowledge k \
+         JOIN secret_versions v ON v.secret_id = k.secret_id AND v.version = k.version \
+         WHERE k.secret_id = $1 ORDER BY k.version DESC, k.since, k.person_id",
+    )
+    .bind(secret.to_owned())
+    .all()
+    .await
+}
+
 /// Who knows current versions in a project.
 pub async fn knowing_current(db: &mut impl Sql, project: &str) -> Result<Vec<Knowing>> {
     db.sql(

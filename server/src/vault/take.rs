@@ -9,7 +9,7 @@ use crate::{
     catalog::{self, Located},
     console::Console,
     db::Sql,
-    grants::{self, Holder},
+    grants::{self, Holder, store::Grant},
     people::{self, Caller},
     policies::Situation,
 };
@@ -52,6 +52,21 @@ impl Take {
     }
 }
 
+/// The grant that a person would take a value with now, and what policy is asked about it.
+pub async fn taking(
+    console: &Console,
+    db: &mut impl Sql,
+    person: &str,
+    located: &Located,
+) -> Result<(Option<Grant>, Situation), Error> {
+    let (now, key) = (console.now(), console.seal_key());
+    let holder = Holder::Person(person);
+    let grant = grants::effective(db, holder, &located.secret.id, Right::Read, now, key).await?;
+    let deciders = people::deciders(db, now, key).await?;
+    let situation = Situation { grant: grant.is_some(), deciders, ..catalog::secret_situation(located) };
+    Ok((grant, situation))
+}
+
 /// Releases the current value to a person who holds a grant. From then on the person knows it.
 pub async fn take_value(
     console: &Console,
@@ -67,9 +82,7 @@ pub async fn take_value(
     let mut db = console.read().await?;
     let located = Located::visible(console, &mut db, caller, secret).await?;
     let (now, key) = (console.now(), console.seal_key());
-    let grant = grants::effective(&mut db, Holder::Person(caller.id()), secret, Right::Read, now, key).await?;
-    let deciders = people::deciders(&mut db, now, key).await?;
-    let situation = Situation { grant: grant.is_some(), deciders, ..catalog::secret_situation(&located) };
+    let (grant, situation) = taking(console, &mut db, caller.id(), &located).await?;
     let version = located.secret.current_version.unwrap_or(0);
     let mut about = subject(&located, version);
     about.grant = grant.as_ref().map(|grant| grant.id.clone());

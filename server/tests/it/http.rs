@@ -248,6 +248,7 @@ story!(every_change_refuses_the_wrong_role_and_says_so_in_the_trail, |world| {
     };
     // What one member may do about themselves is no wrong role.
     let own = [
+        "/account/delegate",
         "/account/password",
         "/account/sessions/end",
         "/account/factors/codes",

@@ -50,6 +50,7 @@ const SYSTEM: &[Action] = &[
     Action::ReadGroups,
     Action::SignOutAtProvider,
     Action::ProveFactor,
+    Action::VoidDecision,
 ];
 
 fn situations() -> Vec<(String, Situation)> {

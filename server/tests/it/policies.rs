@@ -49,7 +49,7 @@ async fn proposed(cast: &Cast, login: &str, slug: &str, text: &str) -> Result<(S
     }
 }
 
-async fn confirm(cast: &Cast, login: &str, change: &str) -> Result<(), Error> {
+pub async fn confirm(cast: &Cast, login: &str, change: &str) -> Result<(), Error> {
     let mut db = cast.console.read().await.unwrap();
     let row = controls::store::find(&mut db, change, cast.console.seal_key()).await.unwrap().unwrap();
     drop(db);
@@ -57,14 +57,14 @@ async fn confirm(cast: &Cast, login: &str, change: &str) -> Result<(), Error> {
 }
 
 /// Brings a policy into force; its id.
-async fn in_force(cast: &Cast, slug: &str, text: &str) -> String {
+pub async fn in_force(cast: &Cast, slug: &str, text: &str) -> String {
     let (policy, change) = proposed(cast, "anna", slug, text).await.unwrap();
     confirm(cast, "mara", &change).await.unwrap();
     policy
 }
 
 /// A company that is no longer being founded: changes wait.
-async fn grown(world: crate::support::World) -> Cast {
+pub async fn grown(world: crate::support::World) -> Cast {
     let cast = Cast::new(world).await;
     cast.world.clock.advance(TimeDelta::days(8));
     cast

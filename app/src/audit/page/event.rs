@@ -141,7 +141,8 @@ impl EventView {
                 let href = super::only(Key::Policy, id);
                 // Rules of a document are named by it: `document/rule`.
                 let whose = if id.contains('/') { "of a policy of yours" } else { "built in" };
-                view! { "Rule "<a href=href><code>{id.clone()}</code></a>{format!(", {whose}, version {version}")} }
+                let why = format!("/audit/{}/why", self.line.seq);
+                view! { "Rule "<a href=href><code>{id.clone()}</code></a>{format!(", {whose}, version {version} · ")}<a href=why>"why"</a> }
                     .into_any()
             }
             None => ui::text("No policy: an act of the service or of its rules."),

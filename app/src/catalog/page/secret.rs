@@ -69,6 +69,8 @@ pub struct SecretView {
     pub revoke: Option<Refusal>,
     pub resume: Option<Refusal>,
     pub attest: Option<Refusal>,
+    /// May this viewer look at who could read it, also at a time before?
+    pub explains: bool,
     pub rotation: SecretRotation,
 }
 
@@ -93,7 +95,10 @@ pub fn secret(shell: &Shell, mut view: SecretView, form: &Form) -> String {
             .into_any(),
             (Err(refusal), _) => view! {
                 <p>{refusal.to_string()}</p>
-                <div class="actions pad"><a class="button primary" href=format!("/requests/new?secret={}", view.id)>"Ask for access"</a></div>
+                <div class="actions pad">
+                    <a class="button primary" href=format!("/requests/new?secret={}", view.id)>"Ask for access"</a>
+                    <a class="button" href=format!("/explain?secret={}", view.id)>"Why, and whom to ask"</a>
+                </div>
             }
             .into_any(),
         };
@@ -157,6 +162,9 @@ pub fn secret(shell: &Shell, mut view: SecretView, form: &Form) -> String {
             Some(refusal) => view! { <span class="muted">{refusal.to_string()}</span> }.into_any(),
         };
         let edit = view.edit.is_none().then(|| edit_part(&view, &base, form));
+        let more = view.explains.then(
+            || view! { <p class="pad"><a href=format!("{base}/access")>"Explained, also at a time before"</a></p> },
+        );
         let (no_readers, no_knowing, no_versions, no_requests) =
             (readers.is_empty(), knowing.is_empty(), versions.is_empty(), requests.is_empty());
         view! {
@@ -172,7 +180,10 @@ pub fn secret(shell: &Shell, mut view: SecretView, form: &Form) -> String {
                 ("Id", ui::id(&view.id)),
             ]))}
             {ui::clause("h-readers", "Who can read it", "By an approved request, until it ends. No role reads a value.",
-                if no_readers { ui::text("Nobody can take the value now.") } else { ui::table("Who can take the value now", &["Who", "How", "Until", "Why", ""], readers) })}
+                view! {
+                    {if no_readers { ui::text("Nobody can take the value now.") } else { ui::table("Who can take the value now", &["Who", "How", "Until", "Why", ""], readers) }}
+                    {more}
+                }.into_any())}
             {ui::clause("h-knows", "Who knows it", "Ending access ends reading, not knowledge.",
                 if no_knowing { ui::text("Nobody has seen, typed or copied a version of it.") } else { ui::table("Who knows which version", &["Who", "Version", "How", "Since"], knowing) })}
             {ui::clause("h-versions", "Versions", "Immutable and numbered; the newest that is there is current.",

@@ -112,8 +112,54 @@ pub fn identity_table(caption: &'static str, identities: Vec<IdentityLine>, may:
     ui::table(caption, &["Provider", "Subject there", "Groups told", "Since", ""], rows)
 }
 
+/// Somebody decides in another one's place.
+pub struct DelegationLine {
+    pub id: String,
+    /// "Lucia decides in your place", "You decide in the place of Iris".
+    pub words: String,
+    pub starts_at: Moment,
+    pub ends_at: Moment,
+}
+
+/// Delegations with a button that ends each.
+pub fn delegation_table(lines: Vec<DelegationLine>, may: bool) -> AnyView {
+    let rows = lines
+        .into_iter()
+        .map(|line| {
+            vec![
+                ui::text(line.words),
+                ui::when(line.starts_at),
+                ui::when(line.ends_at),
+                if may { ui::act(format!("/delegations/{}/end", line.id), "End", vec![]) } else { ui::text("") },
+            ]
+        })
+        .collect();
+    ui::table("Who decides in whose place", &["What", "From", "Until", ""], rows)
+}
+
+/// What is said of absences, and the form by which somebody is named.
+fn absence(lines: Vec<DelegationLine>, decides: bool, form: &Form) -> AnyView {
+    let none = lines.is_empty();
+    let add = decides.then(|| view! {
+        <form class="sheet" method="post" action="/account/delegate">
+            {ui::input(form, "delegate", "Who decides", "text", "A sign-in name. They need a second factor for production, and no role.")}
+            {ui::input(form, "from", "From", "date", "From its beginning, UTC.")}
+            {ui::input(form, "until", "Until", "date", "To its end, UTC. At most six weeks.")}
+            <div><button class="button" type="submit">"Propose"</button></div>
+        </form>
+    });
+    view! {
+        {if none { ui::text(if decides { "Nobody stands in for you." } else { "You stand in for nobody. Whoever decides on requests can name you here." }) } else { delegation_table(lines, true) }}
+        {add}
+    }
+    .into_any()
+}
+
 pub struct Account {
     pub login: String,
+    pub delegations: Vec<DelegationLine>,
+    /// Holds a role that decides on requests.
+    pub decides: bool,
     pub sessions: Vec<SessionLine>,
     pub tokens: Vec<TokenLine>,
     pub factors: Vec<FactorLine>,
@@ -127,7 +173,8 @@ pub struct Account {
 }
 
 pub fn account(shell: &Shell, view: Account, form: &Form) -> String {
-    let Account { login, sessions, tokens, factors, passkeys, identities, linkable, password } = view;
+    let Account { login, delegations, decides, sessions, tokens, factors, passkeys, identities, linkable, password } =
+        view;
     ui::page(shell, "Your account", None, || {
         let none = tokens.is_empty();
         let table = if none {
@@ -148,6 +195,7 @@ pub fn account(shell: &Shell, view: Account, form: &Form) -> String {
             {ui::clause("h-sessions", "Sessions", "Each ends by itself after eight hours, or one hour without use; for administrators and security after half of that.",
                 session_table("Your open sessions", sessions, shell, ("/account/sessions/end".into(), "End all others")))}
             {ui::clause("h-factors", "Second factors", "Something that only you have, asked for one act at a time. A new one counts for deciding after 24 hours.", own_factors(&factors, shell, passkeys))}
+            {(decides || !delegations.is_empty()).then(|| ui::clause("h-absence", "While you are away", "Somebody decides on requests in your place. Another person confirms it; each decision names you both. In production it counts 24 hours after that.", absence(delegations, decides, form)))}
             {(!identities.is_empty() || !linkable.is_empty()).then(|| ui::clause("h-identities", "Identity providers", "Whoever signs in there as this subject is signed in here as you.", view! {
                 {if identities.is_empty() { ui::text("None is linked.") } else { identity_table("Your identities", identities, true) }}
                 <div class="actions">{linkable.into_iter().map(|way| view! { <a class="button" href=way.href>{format!("Link {}", way.name)}</a> }).collect_view()}</div>

@@ -176,6 +176,9 @@ pub struct Person {
     pub unlink: bool,
     /// Rules of separation that bite now, as sentences.
     pub bars: Vec<String>,
+    /// Who decides in whose place.
+    pub delegations: Vec<DelegationLine>,
+    pub end_delegation: bool,
     /// Production values that this person knows, as `(secret id, path and place)`.
     pub knows: Vec<(String, String)>,
     pub manage: Option<Refusal>,
@@ -276,6 +279,10 @@ pub fn person(shell: &Shell, view: Person) -> String {
                 table,
             )
         });
+        let delegations = (!view.delegations.is_empty()).then(|| {
+            let table = delegation_table(view.delegations, view.end_delegation);
+            ui::clause("h-absence", "Standing in", "While somebody is away. Each decision names both.", table)
+        });
         let bars = (!view.bars.is_empty()).then(|| {
             let bars = view.bars.into_iter().map(|bar| view! { <li>{bar}</li> }).collect_view();
             view! { <div class="callout note"><div><b>"Decides less for now"</b><ul class="plain">{bars}</ul></div></div> }
@@ -318,6 +325,7 @@ pub fn person(shell: &Shell, view: Person) -> String {
                 {(knows_count == 0).then_some("No production value.")}<ul class="plain">{knows}</ul>
                 <p><a href=format!("/rotations/select?person={}", view.id.as_str())>"Everything known to them that still works, at every level"</a></p>
             }.into_any())}
+            {delegations}
             {identities}
             {factors}
             {sessions}

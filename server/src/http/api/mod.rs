@@ -2,6 +2,7 @@
 //! token, by the same operations as the pages. Described by OpenAPI (`reference`), problems as RFC 9457 has them.
 mod access;
 mod bearer;
+mod explain;
 mod figures;
 mod log;
 mod machine;
@@ -13,6 +14,7 @@ mod trail;
 
 pub use access::*;
 pub use bearer::Needs;
+pub use explain::*;
 pub use figures::*;
 pub use log::*;
 pub use machine::{secret, token};

@@ -1,5 +1,5 @@
 //! The description of the API: an OpenAPI 3.1 document made from the handlers, and a page made from the document.
-use super::{access, figures, log, machine, monitor, rotations, trail};
+use super::{access, explain, figures, log, machine, monitor, rotations, trail};
 use crate::http::{
     Problem,
     visitor::{Signed, shown},
@@ -36,6 +36,8 @@ use utoipa::{
         access::withdraw_request,
         access::list_grants,
         access::give_back_grant,
+        explain::explain_access,
+        explain::list_readers,
         rotations::list_rotations,
         rotations::start_rotation,
         rotations::check_rotation,
@@ -55,6 +57,7 @@ use utoipa::{
         figures::read_signal,
         trail::search_events,
         trail::read_event,
+        explain::explain_event,
         trail::start_export,
         trail::list_exports,
         trail::read_export,

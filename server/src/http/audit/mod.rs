@@ -4,7 +4,7 @@ pub mod lines;
 mod readings;
 mod suggest;
 
-pub use readings::{Readings, reading};
+pub use readings::{Readings, note, reading};
 
 use super::{
     Problem,

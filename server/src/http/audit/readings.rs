@@ -51,15 +51,21 @@ pub async fn may_read(site: &Site, caller: &Caller, project: Option<&str>, query
     if let Some(refusal) = decision.refusal {
         return Err(console.ledger.refuse(&caller.who, event, refusal).await);
     }
+    Ok(note(site, caller, event, query).await)
+}
+
+/// Records that something was looked at, once for the same thing in ten minutes. Was it, then or now?
+pub async fn note(site: &Site, caller: &Caller, event: Event, what: &str) -> bool {
+    let console = &site.console;
     let session = caller.who.actor.session.as_deref().unwrap_or_default();
-    if !site.readings.is_new(session, query, console.now()) {
-        return Ok(true);
+    if !site.readings.is_new(session, what, console.now()) {
+        return true;
     }
     let recorded = console.ledger.observe(&caller.who, event).await.is_ok();
     if recorded {
-        site.readings.recorded(session, query, console.now());
+        site.readings.recorded(session, what, console.now());
     }
-    Ok(recorded)
+    recorded
 }
 
 /// Whose trail somebody reads here, with the reading recorded.

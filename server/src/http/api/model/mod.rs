@@ -1,6 +1,7 @@
 //! What the API takes and answers, by tag: version 1, added to, never changed in meaning. The command line reads the same
 //! types.
 mod access;
+mod explain;
 mod figures;
 mod log;
 mod machine;
@@ -8,6 +9,7 @@ mod rotations;
 mod trail;
 
 pub use access::*;
+pub use explain::*;
 pub use figures::*;
 pub use log::*;
 pub use machine::*;

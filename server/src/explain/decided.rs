@@ -1,0 +1,138 @@
+//! A decision of the past: what it was made from, the rule as it was written then, and what would be said today.
+use super::ask;
+use crate::{
+    audit::store::Stored,
+    catalog::Located,
+    console::Console,
+    policies::{Question, documents, organisation::Organisation, replay::Kept, store, written},
+};
+use app::{
+    audit::{
+        action::Action,
+        leaf::{Leaf, Outcome},
+    },
+    error::{Error, Refusal},
+    explain::model::{Decided, Rule, Verdict},
+    policies::model::Role,
+};
+
+/// `None`: the event was no decision of a policy, but an effect of another act or the service's own.
+pub async fn decided(console: &Console, row: &Stored) -> Result<Option<Decided>, Error> {
+    let Ok(leaf) = Leaf::decode(&row.leaf) else { return Ok(None) };
+    let (Some(policy), Some(action)) = (leaf.policy.clone(), Action::from_code(&row.action)) else { return Ok(None) };
+    let mut db = console.read().await?;
+    documents::follow(&console.engine, &mut db, console.seal_key()).await?;
+    documents::learn_names(&console.engine, &mut db, &leaf.subject).await?;
+    let present = console.engine.organisation();
+    let rule = rule_then(console, &mut db, &present, &policy.id, policy.version).await?;
+    let kept = match &policy.input {
+        Some(digest) => store::inputs(&mut db, std::slice::from_ref(digest)).await?.remove(digest),
+        None => None,
+    };
+    let kept = kept.and_then(|input| Kept::read(&input));
+    let located = match &leaf.subject.secret {
+        Some(id) => Located::find(&mut db, id, console.seal_key()).await?,
+        None => None,
+    };
+    let (mut now, mut now_rule) = (None, None);
+    if let Some(kept) = &kept {
+        let principal = kept.principal(&leaf);
+        let name = |id: &Option<String>| id.as_ref().and_then(|id| console.engine.short_name(id));
+        let (project, environment) = (name(&leaf.subject.project), name(&leaf.subject.environment));
+        let decision = console.engine.decide_with(
+            &present,
+            &Question {
+                principal: &principal,
+                action,
+                resource: &kept.resource,
+                situation: kept.situation,
+                project: project.as_deref(),
+                environment: environment.as_deref(),
+                address: kept.moment.get("address").and_then(|address| address.as_str()),
+                at: leaf.at,
+            },
+        );
+        now = Some(match decision.refusal {
+            None => Verdict::Yes,
+            Some(Refusal::FactorNeeded) => Verdict::WithFactor,
+            Some(refusal) => Verdict::No(refusal),
+        });
+        now_rule = written::rule(&present, &decision.deciding.id);
+    }
+    let refusal =
+        row.reason.as_deref().and_then(|code| Refusal::ALL.iter().copied().find(|known| known.code() == code));
+    let actor = leaf.actor.id.clone().unwrap_or_default();
+    let help = match refusal {
+        Some(refusal) => Some(ask(console, &mut db, located.as_ref(), refusal, &actor).await?),
+        None => None,
+    };
+    Ok(Some(Decided {
+        seq: row.seq as u64,
+        at: leaf.at,
+        action,
+        allowed: leaf.outcome == Outcome::Allowed,
+        refusal,
+        rule_id: policy.id,
+        version: policy.version,
+        rule,
+        facts: kept.as_ref().map(facts),
+        now,
+        now_rule,
+        ask: help,
+    }))
+}
+
+/// The rule as it was in that version. Of the built-in ones only the version of this program is at hand.
+async fn rule_then(
+    console: &Console,
+    db: &mut impl crate::db::Sql,
+    present: &Organisation,
+    id: &str,
+    version: u32,
+) -> Result<Option<Rule>, Error> {
+    let Some((slug, _)) = id.split_once('/') else {
+        return Ok(written::rule(present, id).filter(|rule| rule.version == version));
+    };
+    let row = store::find_version(db, slug, version, console.seal_key()).await?;
+    Ok(row.and_then(|row| written::rule_in(&row.document(), id)))
+}
+
+/// What was known, in words. Where somebody came from stands in the event itself, as long as it is kept there.
+fn facts(kept: &Kept) -> Vec<(String, String)> {
+    let roles = |codes: &std::collections::BTreeSet<String>| {
+        let words: Vec<&str> = codes.iter().filter_map(|code| Role::from_code(code)).map(Role::words).collect();
+        if words.is_empty() { "none".to_owned() } else { words.join(", ") }
+    };
+    let yes = |flag: bool| if flag { "yes".to_owned() } else { "no".to_owned() };
+    let situation = &kept.situation;
+    let mut facts = Vec::new();
+    let mut add = |word: &str, what: String| facts.push((word.to_owned(), what));
+    if !kept.principal.workload {
+        add("Roles in the organisation", roles(&kept.principal.org));
+        add("Roles in the project", roles(&kept.principal.here));
+        add("Second factor enrolled", yes(kept.principal.factor));
+        add("Second factor shown for this act", yes(kept.principal.proved));
+    }
+    if let Some(scopes) = &kept.principal.scopes {
+        let words: Vec<&str> = scopes.iter().map(|scope| scope.code()).collect();
+        add("Scopes of the token", words.join(", "));
+    }
+    add("A grant in force", yes(situation.grant));
+    add("Their own", yes(situation.own));
+    add("Of a team of theirs", yes(situation.team));
+    add("Project open to all", yes(situation.open));
+    if let Some(tier) = situation.tier {
+        add("Protection level", tier.words().into());
+    }
+    if let Some(class) = situation.class {
+        add("Class", class.words().into());
+    }
+    if situation.loosens {
+        add("Would loosen a control", yes(true));
+    }
+    for (name, value) in kept.moment.iter().filter(|(name, _)| *name != "address") {
+        let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        add(&format!("{}{}", name[..1].to_uppercase(), &name[1..]), value);
+    }
+    facts
+}

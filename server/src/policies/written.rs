@@ -1,0 +1,90 @@
+//! Rules as they are written: the text of one and where it stands, for whoever is told that it decided.
+use super::{
+    BUILT_IN,
+    organisation::{Document, Organisation, place},
+};
+use app::explain::model::Rule;
+use cedar_policy::{Policy, PolicySet};
+use std::str::FromStr;
+
+/// The text of one built-in rule.
+pub fn rule_text(id: &str) -> Option<&'static str> {
+    let begin = BUILT_IN.find(&format!("@id(\"{id}\")"))?;
+    let rest = &BUILT_IN[begin..];
+    Some(rest[..rest.find(";\n")? + 1].trim())
+}
+
+/// A rule by the name that a decision bears.
+pub fn rule(organisation: &Organisation, id: &str) -> Option<Rule> {
+    if let Some(text) = rule_text(id) {
+        let begin = BUILT_IN.find(text).unwrap_or_default();
+        let (line, _) = position(BUILT_IN, begin);
+        return Some(Rule { id: id.into(), version: super::VERSION, line, text: text.into(), document: None });
+    }
+    let (slug, _) = id.split_once('/')?;
+    rule_in(organisation.documents.iter().find(|document| document.slug == slug)?, id)
+}
+
+/// The same in one document: of a version that may be in force no more.
+pub fn rule_in(document: &Document, id: &str) -> Option<Rule> {
+    let (_, name) = id.split_once('/')?;
+    let parsed = PolicySet::from_str(&document.text).ok()?;
+    let placed = placed(&document.text, &parsed);
+    let named = |number: usize, policy: &Policy| {
+        policy.annotation("id").map_or_else(|| (number + 1).to_string(), str::to_owned) == name
+    };
+    let (_, (policy, start)) = placed.into_iter().enumerate().find(|(number, (policy, _))| named(*number, policy))?;
+    let (line, _) = position(&document.text, start);
+    let text = policy.to_cedar().unwrap_or_default().trim().to_owned();
+    Some(Rule { id: id.into(), version: document.version, line, text, document: Some(document.id.clone()) })
+}
+
+/// The rules of a text in their order, each with the byte that it begins at.
+pub(super) fn placed<'a>(text: &str, parsed: &'a PolicySet) -> Vec<(&'a Policy, usize)> {
+    let mut policies: Vec<&Policy> = parsed.policies().collect();
+    policies.sort_by_key(|policy| place(policy));
+    let mut searched = 0;
+    let mut found = Vec::new();
+    for policy in policies {
+        // Where it stands: behind those before it.
+        let own = policy.to_cedar().unwrap_or_default();
+        let own = own.trim();
+        let here = text.get(searched..).and_then(|rest| rest.find(own)).map(|here| searched + here);
+        found.push((policy, here.unwrap_or(searched)));
+        searched = here.map_or(searched, |here| here + own.len());
+    }
+    found
+}
+
+/// Line and column of a byte, from 1.
+pub(super) fn position(text: &str, offset: usize) -> (usize, usize) {
+    let before = text.get(..offset).unwrap_or(text);
+    let line = before.matches('\n').count() + 1;
+    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+    (line, column)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rule_is_found_where_it_stands() {
+        let document = Document {
+            id: "pol_1".into(),
+            slug: "hours".into(),
+            version: 3,
+            text: "// ä\npermit (principal, action, resource);\n\n@id(\"night\")\nforbid (principal, action, resource)\nwhen { context.hour > 20 };\n".into(),
+        };
+        let first = rule_in(&document, "hours/1").map(|rule| (rule.line, rule.version));
+        assert_eq!(first, Some((2, 3)));
+        let night = rule_in(&document, "hours/night");
+        assert_eq!(night.as_ref().map(|rule| rule.line), Some(4));
+        assert!(night.is_some_and(|rule| rule.text.contains("context.hour > 20")));
+        assert_eq!(rule_in(&document, "hours/2"), None);
+        let built_in = rule(&Organisation::none(), "values-need-a-grant");
+        assert!(built_in.is_some_and(|rule| {
+            BUILT_IN.lines().nth(rule.line - 1) == Some("@id(\"values-need-a-grant\")") && rule.document.is_none()
+        }));
+    }
+}
