@@ -132,6 +132,8 @@ ids! {
     DelegationId = "del";
     /// A policy of the organisation; and each of its versions.
     PolicyId = "pol";
+    /// What holds at a protection level, for a while.
+    LevelId = "lvl";
     ProjectId = "prj";
     EnvironmentId = "env";
     SecretId = "sec";

@@ -1,5 +1,5 @@
 //! What every page knows of its reader and its moment, and how a page becomes a document.
-use crate::{audit::action::Action, id::PersonId, policies::model::Role, time::Moment};
+use crate::{audit::action::Action, id::PersonId, levels::model::Levels, policies::model::Role, time::Moment};
 #[cfg(feature = "ssr")]
 use leptos::prelude::*;
 use std::sync::Arc;
@@ -159,6 +159,8 @@ pub struct Shell {
     pub assets: Arc<Assets>,
     /// The path of the rail's entry that this page belongs to.
     pub here: &'static str,
+    /// What holds at each protection level.
+    pub levels: Levels,
     pub now: Moment,
 }
 

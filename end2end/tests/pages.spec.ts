@@ -3,11 +3,11 @@
 import { type Persona, accessible, expect, signIn, test } from "./console";
 
 const pages: Record<Persona, string[]> = {
-  "Mara Lindqvist": ["/", "/inbox", "/projects", "/projects/payments", "/projects/payments?q=zzz", "/people", "/people?q=zzz", "/controls", "/policies", "/policies/new?template=production", "/workloads", "/dashboard", "/dashboard?range=7d&level=production", "/signals", "/signals?show=all", "/signals?show=mine", "/audit", "/audit/5", "/log", "/reports", "/evidence", "/account", "/api", "/notices", "/rotations", "/rotations/calendar", "/rotations/calendar?view=agenda", "/cases", "/rotations/known", "/rotations/select?older=30"],
+  "Mara Lindqvist": ["/", "/inbox", "/projects", "/projects/payments", "/projects/payments?q=zzz", "/people", "/people?q=zzz", "/controls", "/policies", "/policies/new?template=production", "/levels", "/levels/staging", "/projects/payments/drift", "/explain", "/explain?secret=x", "/workloads", "/dashboard", "/dashboard?range=7d&level=production", "/signals", "/signals?show=all", "/signals?show=mine", "/audit", "/audit/5", "/log", "/reports", "/evidence", "/account", "/api", "/notices", "/rotations", "/rotations/calendar", "/rotations/calendar?view=agenda", "/cases", "/rotations/known", "/rotations/select?older=30"],
   "Iris Okonkwo": ["/", "/inbox", "/requests", "/access", "/projects/payments", "/projects/payments/secrets/new", "/projects/payments/import", "/workloads/new", "/rotations", "/cases?project=payments", "/rotations/calendar?month=2030-02"],
-  "Jonas Weidmann": ["/", "/requests", "/access", "/inbox"],
-  "Anneliese von Hohenberg-Castellanos": ["/", "/inbox", "/people?q=lead", "/providers", "/controls", "/policies", "/account", "/account/factors/authenticator"],
-  "Samir Haddad": ["/", "/audit?q=outcome%3Arefused", "/audit?q=acter%3Ax", "/audit?q=action%3Arevealed&event=900", "/people"],
+  "Jonas Weidmann": ["/", "/requests", "/access", "/inbox", "/levels", "/projects/payments/drift?what=missing"],
+  "Anneliese von Hohenberg-Castellanos": ["/", "/inbox", "/people?q=lead", "/providers", "/controls", "/policies", "/levels/production", "/account", "/account/factors/authenticator"],
+  "Samir Haddad": ["/", "/audit?q=outcome%3Arefused", "/audit?q=acter%3Ax", "/audit?q=action%3Arevealed&event=900", "/audit/900/why", "/people"],
 };
 
 // What a narrow page adds is its layout, which no theme changes: it is looked at in one of them.
@@ -24,6 +24,7 @@ for (const [width, colorScheme] of [[1280, "light"], [1280, "dark"], [390, "dark
         const secret = addresses[addresses.length - 1];
         if (who === "Iris Okonkwo") addresses.push(`${secret}/write`, `${secret}/archive`);
         addresses.push(`/requests/new?secret=${secret.split("/").pop()}`);
+        addresses.push(`${secret}/access`, `/explain?who=jonas.weidmann&secret=${secret.split("/").pop()}`);
         addresses.push((await page.locator("thead a").first().getAttribute("href"))!);
         await page.goto("/rotations");
         for (const [table, form] of [["Rotations under way", true], ["Rotations that ended", false]] as const) {

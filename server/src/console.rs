@@ -26,6 +26,8 @@ use app::{
     audit::{action::Action, checkpoint::CosignerKey, leaf::Subject},
     error::{Error, Refusal},
     id::Id,
+    levels::model::Level,
+    policies::model::Tier,
     time::Moment,
 };
 use std::{ops::Deref, sync::Arc};
@@ -102,6 +104,11 @@ impl Console {
     /// The key that rows which open access are sealed with.
     pub fn seal_key(&self) -> &Secret {
         &self.ledger.keys().row_seal
+    }
+
+    /// What holds at a protection level.
+    pub fn level(&self, tier: Tier) -> Level {
+        *self.engine.levels().of(tier)
     }
 
     /// A new id.

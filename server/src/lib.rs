@@ -17,6 +17,7 @@ pub mod http;
 pub mod instance;
 pub mod jobs;
 pub mod keys;
+pub mod levels;
 pub mod metrics;
 pub mod notifications;
 pub mod outbound;

@@ -88,6 +88,8 @@ actions! {
 
     SaveDraft = "policy.draft_saved", "Saved the draft of a policy";
     DiscardDraft = "policy.draft_discarded", "Discarded the draft of a policy";
+    SetLevel = "level.set", "Set what holds at a protection level";
+    SupersedeLevel = "level.superseded", "What held at a protection level holds no more";
     SetPolicy = "policy.set", "Brought a policy into force";
     RemovePolicy = "policy.removed", "Took a policy out of force";
     ViewPolicies = "policy.read", "Read policies";

@@ -7,6 +7,7 @@
 //!
 //! Invariants: slugs and paths have one spelling; a path is unique in its environment without regard to case; versions are
 //! immutable and numbered from one; destroying in production takes seven days and two people.
+pub mod drift;
 pub mod import;
 pub mod model;
 #[cfg(feature = "ssr")]

@@ -1,5 +1,6 @@
 //! Paths, kinds of secret, fields and values in the form that is accepted.
 use crate::{
+    levels::model::Level,
     policies::model::{Tier, words},
     time::Moment,
 };
@@ -93,8 +94,8 @@ pub fn warning(value: &[u8]) -> Option<&'static str> {
 }
 
 /// A version's age against the limit of its protection level, in days.
-pub fn age(written: Moment, now: Moment, tier: Tier) -> (i64, i64) {
-    ((now - written).num_days(), tier.rotate_within().num_days())
+pub fn age(written: Moment, now: Moment, level: &Level) -> (i64, i64) {
+    ((now - written).num_days(), level.rotate_days)
 }
 
 /// How long a version in production waits between asking for its destruction and destroying it.

@@ -1,6 +1,7 @@
 //! Which way a change goes, what a confirmation binds to, and who may confirm.
 use crate::{
     error::Refusal,
+    levels::model::Level,
     people::provider::{Gives, Settings},
     policies::model::{Class, Role, words},
     requests::model::{LINKED, NEW},
@@ -67,6 +68,9 @@ pub enum Change {
     RemovePolicy {
         policy: String,
     },
+    SetLevel {
+        level: Level,
+    },
     /// Somebody decides on requests in another one's place while they are away.
     Delegate {
         /// Who decides: they gain by it.
@@ -112,6 +116,10 @@ pub enum Control {
         name: String,
         text: String,
     },
+    /// What holds in environments of a protection level.
+    Level {
+        level: Level,
+    },
     Delegation {
         delegate: String,
         starts_at: Moment,
@@ -135,7 +143,10 @@ pub fn direction(before: Option<&Control>, after: Option<&Control>) -> Direction
         (None, None) => Tightening,
         (Some(before), Some(after)) if before == after => Tightening,
         (Some(Class { class }), Some(Class { class: higher })) if higher > class => Tightening,
-        (Some(Class { .. } | Policy { .. }), None) | (Some(Provider { others: 0, .. }), None) => Loosening,
+        (Some(Level { level }), Some(Level { level: new })) if new.tightens(level) => Tightening,
+        (Some(Class { .. } | Policy { .. } | Level { .. }), None) | (Some(Provider { others: 0, .. }), None) => {
+            Loosening
+        }
         (Some(_), None) => Tightening,
         (
             Some(Role { role, project, until }),
@@ -163,6 +174,7 @@ impl Change {
             | Self::SetGroupRule { .. }
             | Self::SetClass { .. }
             | Self::SetPolicy { .. }
+            | Self::SetLevel { .. }
             | Self::RemovePolicy { .. } => None,
         }
     }
@@ -199,6 +211,7 @@ impl Change {
             Self::SetPolicy { .. } => "set-policy",
             Self::RemovePolicy { .. } => "remove-policy",
             Self::Delegate { .. } => "delegate",
+            Self::SetLevel { .. } => "set-level",
         }
     }
 }
@@ -326,6 +339,14 @@ mod tests {
             Control::GroupRule { group: "b".into(), gives: Gives::Role { role: Role::Admin, project: None } },
         ];
         all.extend(Class::ALL.iter().map(|class| Control::Class { class: *class }));
+        for tier in crate::policies::model::Tier::ALL {
+            let level = Level::built_in(*tier);
+            let (longer, slower) = (
+                Level { grant_minutes: level.grant_minutes + 1, ..level },
+                Level { dead_hours: level.dead_hours + 1, ..level },
+            );
+            all.extend([level, longer, slower].map(|level| Control::Level { level }));
+        }
         for role in Role::ALL {
             for until in [None, Some(at), Some(at + TimeDelta::days(1))] {
                 for project in [None, Some("p".to_owned())] {

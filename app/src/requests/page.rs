@@ -3,7 +3,8 @@ use super::model::State;
 use crate::{
     controls,
     error::Refusal,
-    policies::model::{Class, Right, Role, Tier, copy_only},
+    levels::model::Level,
+    policies::model::{Class, Right, Role, Tier},
     session::Shell,
     time::{self, Moment},
     ui::{self, Band, Form},
@@ -30,11 +31,11 @@ pub struct Line {
 }
 
 /// "read", "copy" or "write": what the right comes to at this place.
-pub fn verb(right: Right, tier: Tier, class: Class, workload: bool) -> &'static str {
+pub fn verb(right: Right, level: &Level, class: Class, workload: bool) -> &'static str {
     match right {
         Right::Write => "write",
         Right::Read if workload => "fetch",
-        Right::Read if copy_only(tier, class) => "copy",
+        Right::Read if level.copies(class) => "copy",
         Right::Read => "read",
     }
 }
@@ -71,9 +72,9 @@ fn seats(state: State) -> AnyView {
     }
 }
 
-fn entry(line: Line, own: bool) -> AnyView {
+fn entry(line: Line, own: bool, shell: &Shell) -> AnyView {
     let href = format!("/requests/{}", line.id);
-    let verb = verb(line.right, line.tier, line.class, line.beneficiary.is_some());
+    let verb = verb(line.right, shell.levels.of(line.tier), line.class, line.beneficiary.is_some());
     let length = time::span(TimeDelta::minutes(line.minutes));
     let who = if own {
         view! { "You asked" }.into_any()
@@ -97,8 +98,8 @@ fn entry(line: Line, own: bool) -> AnyView {
     .into_any()
 }
 
-fn queue(lines: Vec<Line>, own: bool) -> AnyView {
-    view! { <ul class="queue">{lines.into_iter().map(|line| entry(line, own)).collect_view()}</ul> }.into_any()
+fn queue(lines: Vec<Line>, own: bool, shell: &Shell) -> AnyView {
+    view! { <ul class="queue">{lines.into_iter().map(|line| entry(line, own, shell)).collect_view()}</ul> }.into_any()
 }
 
 pub fn inbox(shell: &Shell, to_decide: Vec<Line>, controls: Vec<controls::page::Line>, own: Vec<Line>) -> String {
@@ -110,7 +111,7 @@ pub fn inbox(shell: &Shell, to_decide: Vec<Line>, controls: Vec<controls::page::
             {if decide == 0 {
                 ui::empty("Nothing to decide", "Requests appear here when you are one of those who may take the next seat.", None)
             } else {
-                queue(to_decide, false)
+                queue(to_decide, false, shell)
             }}
             {(loosening > 0).then(|| view! {
                 {ui::group("Changes of control", loosening, "what would loosen who may do what")}
@@ -120,7 +121,7 @@ pub fn inbox(shell: &Shell, to_decide: Vec<Line>, controls: Vec<controls::page::
             {if waiting == 0 {
                 ui::empty("Nothing waiting", "What you ask for and nobody decided yet appears here.", Some(("/projects".into(), "Find a secret to ask for")))
             } else {
-                queue(own, true)
+                queue(own, true, shell)
             }}
         }
         .into_any()
@@ -132,7 +133,7 @@ pub fn mine(shell: &Shell, lines: Vec<Line>) -> String {
         let rows = lines
             .into_iter()
             .map(|line| {
-                let verb = verb(line.right, line.tier, line.class, line.beneficiary.is_some());
+                let verb = verb(line.right, shell.levels.of(line.tier), line.class, line.beneficiary.is_some());
                 let title = match line.paths.as_slice() {
                     [one] => format!("{verb} {one}"),
                     many => format!("{verb} {} secrets", many.len()),
@@ -185,14 +186,13 @@ pub fn ask(shell: &Shell, view: Ask, form: &Form) -> String {
                 <label class="check"><input type="checkbox" name="secret" value=id.clone() checked /><span><code>{path.clone()}</code>" "<small class="muted">{class.words()}</small></span></label>
             })
             .collect_view();
-        let offers: Vec<(String, String)> = view
-            .tier
+        let level = shell.levels.of(view.tier);
+        let offers: Vec<(String, String)> = level
             .offered(false)
             .into_iter()
             .map(|offer| (offer.num_minutes().to_string(), time::span(offer)))
             .collect();
-        let standing: Vec<(String, String)> = view
-            .tier
+        let standing: Vec<(String, String)> = level
             .offered(true)
             .into_iter()
             .map(|offer| (offer.num_minutes().to_string(), format!("{} (workloads)", time::span(offer))))
@@ -200,10 +200,7 @@ pub fn ask(shell: &Shell, view: Ask, form: &Form) -> String {
             .collect();
         let offers = [offers, standing].concat();
         let rights = vec![
-            (
-                "read".to_owned(),
-                if copy_only(view.tier, class) { "copy, not show".to_owned() } else { "read".to_owned() },
-            ),
+            ("read".to_owned(), if level.copies(class) { "copy, not show".to_owned() } else { "read".to_owned() }),
             ("write".to_owned(), "write a new value".to_owned()),
         ];
         let mut beneficiaries = vec![(String::new(), "yourself".to_owned())];
@@ -301,7 +298,7 @@ pub struct RequestView {
 
 pub fn request(shell: &Shell, view: RequestView, form: &Form) -> String {
     let line = &view.line;
-    let verb = verb(line.right, line.tier, line.class, line.beneficiary.is_some());
+    let verb = verb(line.right, shell.levels.of(line.tier), line.class, line.beneficiary.is_some());
     let title = format!(
         "{} asks to {verb} {}",
         line.requester,

@@ -1,5 +1,5 @@
 //! When a secret rotates: what a person set for it, or what its place says.
-use crate::policies::model::{Tier, words};
+use crate::{levels::model::Level, policies::model::words};
 
 words! {
     /// How the time of the next rotation comes about.
@@ -63,12 +63,19 @@ words! {
     }
 }
 
-/// What holds for a secret: its own schedule, else its environment's, else its level's greatest age.
-pub fn effective(own: &Schedule, environment: Option<&Schedule>, tier: Tier) -> (Schedule, Origin) {
+/// What holds for a secret: its own schedule, else its environment's, else its level's greatest age. An age that was set before
+/// the level became stricter gives way to the level's.
+pub fn effective(own: &Schedule, environment: Option<&Schedule>, level: &Level) -> (Schedule, Origin) {
+    let oldest = i32::try_from(level.rotate_days).unwrap_or(i32::MAX);
+    match nearest(own, environment, oldest) {
+        (Schedule::Age { days }, _) if days > oldest => (Schedule::Age { days: oldest }, Origin::Level),
+        found => found,
+    }
+}
+
+fn nearest(own: &Schedule, environment: Option<&Schedule>, oldest: i32) -> (Schedule, Origin) {
     match (own, environment) {
-        (Schedule::Inherited, None | Some(Schedule::Inherited)) => {
-            (Schedule::Age { days: tier.rotate_within().num_days() as i32 }, Origin::Level)
-        }
+        (Schedule::Inherited, None | Some(Schedule::Inherited)) => (Schedule::Age { days: oldest }, Origin::Level),
         (Schedule::Inherited, Some(environment)) => (environment.clone(), Origin::Environment),
         (own, _) => (own.clone(), Origin::Secret),
     }
@@ -97,9 +104,11 @@ mod tests {
             (Schedule::Inherited, Some(age(30)), (age(30), Origin::Environment)),
             (Schedule::ByHand, Some(age(30)), (Schedule::ByHand, Origin::Secret)),
             (age(7), Some(age(30)), (age(7), Origin::Secret)),
+            (age(120), Some(age(30)), (age(90), Origin::Level)),
+            (Schedule::Inherited, Some(age(120)), (age(90), Origin::Level)),
         ] {
-            assert_eq!(effective(&own, environment.as_ref(), Tier::Production), wanted);
+            assert_eq!(effective(&own, environment.as_ref(), &Level::built_in(Tier::Production)), wanted);
         }
-        assert_eq!(effective(&Schedule::Inherited, None, Tier::Development).0, age(365));
+        assert_eq!(effective(&Schedule::Inherited, None, &Level::built_in(Tier::Development)).0, age(365));
     }
 }

@@ -2,6 +2,7 @@
 use crate::{
     error::Error,
     islands::CopyText,
+    levels::model::Levels,
     policies::model::Tier,
     time::{self, Moment},
 };
@@ -154,14 +155,14 @@ pub struct Band {
     pub tier: Tier,
 }
 
-pub fn band(place: Band) -> AnyView {
+pub fn band(place: Band, levels: &Levels) -> AnyView {
     view! {
         <section class=format!("band {}", place.tier.code()) aria-label="Environment">
             {env(place.tier)}
             <span class="rest">
                 <span class="only-wide">"of "</span>{place.project}
                 {(place.environment != place.tier.code()).then(|| format!(" / {}", place.environment))}
-                <span class="only-wide">" · "{place.tier.rule()}</span>
+                <span class="only-wide">" · "{levels.of(place.tier).rule()}</span>
             </span>
         </section>
     }

@@ -20,7 +20,7 @@ pub fn page(shell: &Shell, title: &str, place: Option<Band>, content: impl FnOnc
                 </header>
                 {shell.viewer.as_ref().map(|viewer| rail(shell, viewer))}
                 <div class="stage">
-                    {place.map(band)}
+                    {place.map(|place| band(place, &shell.levels))}
                     <main id="content">{flash}{content()}</main>
                 </div>
             </div>
@@ -134,6 +134,7 @@ fn rail(shell: &Shell, viewer: &Viewer) -> AnyView {
                 <ul>
                     {entry("/people", "People and teams", 0, false, "")}
                     {(viewer.reads_evidence() || viewer.leads).then(|| entry("/policies", "Policies", 0, false, ""))}
+                    {entry("/levels", "Protection levels", 0, false, "")}
                     {viewer.reads_evidence().then(|| entry("/controls", "Changes of control", 0, false, ""))}
                     {viewer.is(Role::Admin).then(|| entry("/providers", "Sign-in", 0, false, ""))}
                     {entry("/workloads", "Workloads", 0, false, "")}

@@ -11,6 +11,7 @@ use crate::{
     grants::store::Grant,
     instance,
     keys::Secret as Key,
+    levels::store::LevelRow,
     people::{
         delegation::store::Delegation,
         factors::store::Factor,
@@ -64,6 +65,7 @@ fn written<'a>(action: Action, subject: &'a Subject) -> Vec<(&'static str, &'a S
         ProposeChange | ConfirmChange | DeclineChange | WithdrawChange | ExpireChange | OvertakeChange => {
             ("control_changes", &subject.row)
         }
+        SetLevel | SupersedeLevel => ("levels", &subject.row),
         SetPolicy | RemovePolicy => ("policies", &subject.row),
         SetProvider | RemoveProvider => ("identity_providers", &subject.row),
         SetGroupRule | RemoveGroupRule => ("group_rules", &subject.row),
@@ -140,6 +142,7 @@ pub async fn check(db: &Db, key: &Key) -> crate::db::Result<Checked> {
     table::<Proposal>(db, key, &mut writes, &times, &mut checked).await?;
     table::<Provider>(db, key, &mut writes, &times, &mut checked).await?;
     table::<GroupRule>(db, key, &mut writes, &times, &mut checked).await?;
+    table::<LevelRow>(db, key, &mut writes, &times, &mut checked).await?;
     table::<PolicyRow>(db, key, &mut writes, &times, &mut checked).await?;
     table::<Factor>(db, key, &mut writes, &times, &mut checked).await?;
     table::<Identity>(db, key, &mut writes, &times, &mut checked).await?;

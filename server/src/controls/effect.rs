@@ -3,6 +3,7 @@ use crate::{
     audit::{event::Event, ledger::Tx},
     catalog,
     console::Console,
+    levels,
     people::{self, Term, providers, providers::store as provider_store, store},
     policies::{Situation, documents},
 };
@@ -28,6 +29,7 @@ pub(super) fn action(change: &Change) -> Action {
         Change::SetPolicy { .. } => Action::SetPolicy,
         Change::RemovePolicy { .. } => Action::RemovePolicy,
         Change::Delegate { .. } => Action::Delegate,
+        Change::SetLevel { .. } => Action::SetLevel,
     }
 }
 
@@ -46,6 +48,7 @@ pub(super) async fn subject(console: &Console, change: &Change) -> Result<Subjec
         }
         Change::SetProvider { provider, .. } | Change::RemoveProvider { provider } => row(provider),
         Change::SetGroupRule { rule, .. } => row(rule),
+        Change::SetLevel { .. } => Subject::default(),
         Change::SetPolicy { policy, .. } | Change::RemovePolicy { policy } => row(policy),
         Change::SetClass { secret, .. } => {
             let mut db = console.read().await?;
@@ -167,6 +170,7 @@ pub(super) async fn outlook(
             documents::outlook(console, tx, policy, Some((slug, name, text))).await
         }
         Change::RemovePolicy { policy } => documents::outlook(console, tx, policy, None).await,
+        Change::SetLevel { level } => levels::outlook(console, tx, level).await,
         Change::Delegate { person, absent, starts_at, ends_at } => {
             let span = Span { starts_at: *starts_at, ends_at: *ends_at, ended_at: None };
             people::delegation::outlook(console, tx, person, absent, span).await
@@ -222,6 +226,7 @@ pub(super) async fn apply(
             documents::set(console, tx, by, policy, (slug, name, text), event).await
         }
         Change::RemovePolicy { policy } => documents::take(console, tx, policy, event).await,
+        Change::SetLevel { level } => levels::set(console, tx, by, level, event).await,
         Change::Delegate { person, absent, starts_at, ends_at } => {
             let span = Span { starts_at: *starts_at, ends_at: *ends_at, ended_at: None };
             Ok(vec![people::delegation::set(console, tx, person, absent, span, event).await?])

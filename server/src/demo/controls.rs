@@ -3,11 +3,12 @@ use super::{life::Life, organisation::PROJECTS};
 use crate::{
     audit::ledger::Receipt,
     controls::{self, Submitted, store},
-    people,
+    levels, people,
     policies::documents::{self, Typed},
 };
 use app::{
     error::Error,
+    levels::model::Level,
     policies::{
         document::template,
         model::{Role, Tier},
@@ -44,7 +45,40 @@ impl Life {
         controls::decline_change(&self.console, &mara, &declined, &digest, why).await?;
         self.later(60).await?;
         self.propose("priya.raghunathan", Role::Security, None, None).await?;
+        self.set_levels().await?;
+        self.go_away().await?;
         self.write_policies().await
+    }
+
+    /// Shorter tokens in test act at once; a longer grant in staging waits.
+    async fn set_levels(&mut self) -> Result<(), Error> {
+        self.later(25).await?;
+        let boss = self.caller(super::organisation::PEOPLE[0].0).await?;
+        let test = Level { token_minutes: 20, ..Level::built_in(Tier::Test) };
+        levels::set_level(&self.console, &boss, test).await?;
+        self.later(15).await?;
+        let staging = Level { grant_minutes: 5 * 24 * 60, ..Level::built_in(Tier::Staging) };
+        levels::set_level(&self.console, &boss, staging).await?;
+        Ok(())
+    }
+
+    /// Magnus will be away next week: Iris decides in his place.
+    async fn go_away(&mut self) -> Result<(), Error> {
+        self.later(35).await?;
+        let magnus = self.caller("magnus.berg").await?;
+        let iris = self.people.get("iris.okonkwo").ok_or(Error::NotFound)?.clone();
+        let from = self.console.now() + TimeDelta::days(7);
+        let until = from + TimeDelta::days(5);
+        let Submitted::Waits { id, .. } =
+            people::delegation::delegate(&self.console, &magnus, &iris, from, until).await?
+        else {
+            return Err(Error::Unavailable);
+        };
+        self.later(50).await?;
+        let mara = self.caller("mara.lindqvist").await?;
+        let digest = self.digest(&id).await?;
+        controls::confirm_change(&self.console, &mara, &id, &digest).await?;
+        Ok(())
     }
 
     /// One in force, one that waits with what it would have changed, and a draft.

@@ -434,7 +434,7 @@ impl Life {
         let places: Vec<Place> = self.places.iter().filter(|place| place.project == index).cloned().collect();
         let place = self.dice.pick(&places).clone();
         let reason = *self.dice.pick(&REASONS);
-        let longest = place.tier.longest_grant().num_minutes();
+        let longest = self.console.level(place.tier).grant_minutes;
         let minutes = [60, 120, 240, 480][self.dice.below(4)].min(longest);
         let request = match self.ask(login, vec![place.id.clone()], Right::Read, minutes, reason, None).await {
             // A private project is invisible to some: they are told that there is nothing.

@@ -34,7 +34,7 @@ use app::{
         help,
     },
     id::{PersonId, WorkloadId},
-    policies::model::{Class, Right, Role, Tier, seats},
+    policies::model::{Class, Right, Role, Tier},
     time::Moment,
 };
 use asking::Asking;
@@ -311,8 +311,13 @@ async fn acts_of(
         if act.verdict == Verdict::No(Refusal::NoGrant) {
             let why = grants::why_none(db, &person.id, secret, Right::Read, now, key).await?;
             act.verdict = Verdict::No(why);
-        } else if takes && act.verdict.is_open() && !there {
-            act.close(Refusal::NoSuchVersion);
+        } else if takes && act.verdict.is_open() {
+            let level = console.level(located.environment.tier());
+            match level.takes(action == Action::RevealSecret) {
+                Err(why) => act.close(why),
+                Ok(()) if !there => act.close(Refusal::NoSuchVersion),
+                Ok(()) => {}
+            }
         }
         acts.push(act);
     }
@@ -438,17 +443,18 @@ async fn ask(
     let (tier, class) =
         located.map_or((Tier::Production, Class::Critical), |at| (at.environment.tier(), at.secret.class()));
     let request = located.map(|at| (format!("/requests/new?secret={}", at.secret.id), "Ask for access"));
+    let seats = console.level(tier).seats(class);
     let (words, ids, href) = match help(refusal) {
         Help::Oneself(words) => (words.to_owned(), Vec::new(), None),
-        Help::Approvers if seats(tier, class).is_empty() => {
+        Help::Approvers if seats.is_empty() => {
             ("Ask for access: at this protection level it is given at once, by rule.".into(), Vec::new(), request)
         }
         Help::Approvers => {
             let mut ids = Vec::new();
-            for role in seats(tier, class) {
+            for role in seats {
                 ids.extend(deciding(console, db, *role, located).await?);
             }
-            let seats: Vec<&str> = seats(tier, class).iter().map(|role| role.code()).collect();
+            let seats: Vec<&str> = seats.iter().map(|role| role.code()).collect();
             (format!("Ask for access. It takes one {}:", seats.join(" and one ")), ids, request)
         }
         Help::Confirmers => {

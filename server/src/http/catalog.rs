@@ -16,6 +16,7 @@ use app::{
     },
     error::Error,
     policies::model::{Class, Tier},
+    session::Shell,
     ui::Form,
 };
 use axum::{
@@ -101,7 +102,7 @@ pub async fn matrix(signed: Signed, Path(slug): Path<String>, Query(query): Quer
 async fn matrix_page(signed: &Signed, slug: &str, query: MatrixQuery, form: &Form) -> Result<String, Error> {
     let console = signed.console();
     let shell = signed.shell("/projects").await?;
-    let (now, key) = (console.now(), console.seal_key());
+    let key = console.seal_key();
     let mut db = console.read().await?;
     let project = catalog::visible_project(console, &mut db, &signed.caller, slug).await?;
     let environments = store::environments(&mut db, &project.id, key).await?;
@@ -130,7 +131,7 @@ async fn matrix_page(signed: &Signed, slug: &str, query: MatrixQuery, form: &For
         });
     }
     let all = rows.len();
-    let rows = rows.into_values().filter(|row| matches(row, &columns, &query.q, now)).collect();
+    let rows = rows.into_values().filter(|row| matches(row, &columns, &query.q, &shell)).collect();
     let mut names = Names::default();
     let mut leads = Vec::new();
     for id in catalog::leads(console, &mut db, &project.id).await?.into_iter().take(4) {
@@ -152,14 +153,12 @@ async fn matrix_page(signed: &Signed, slug: &str, query: MatrixQuery, form: &For
 }
 
 /// Words of the path, and `is:missing`, `is:old`, `is:known`; all of them must fit.
-fn matches(row: &Row, columns: &[Column], query: &str, now: app::time::Moment) -> bool {
+fn matches(row: &Row, columns: &[Column], query: &str, shell: &Shell) -> bool {
     query.split_whitespace().all(|word| match word {
         "is:missing" => row.slots.iter().any(|slot| slot.as_ref().is_none_or(|slot| slot.version.is_none())),
-        "is:old" => row
-            .slots
-            .iter()
-            .zip(columns)
-            .any(|(slot, column)| slot.as_ref().is_some_and(|slot| page::is_old(slot, column.tier, now))),
+        "is:old" => row.slots.iter().zip(columns).any(|(slot, column)| {
+            slot.as_ref().is_some_and(|slot| page::is_old(slot, shell.levels.of(column.tier), shell.now))
+        }),
         "is:known" => row.slots.iter().flatten().any(|slot| !slot.known_to.is_empty()),
         word => row.path.to_ascii_lowercase().contains(&word.to_ascii_lowercase()),
     })

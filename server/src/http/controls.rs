@@ -17,8 +17,9 @@ use app::{
         page::{self, Line, Shift},
     },
     error::{Error, Refusal},
+    levels::{model::Levels, page::settings},
     people::provider::{Gives, Settings},
-    policies::model::{Role, Tier, copy_only, seats},
+    policies::model::{Role, Tier},
     ui::Form,
 };
 use axum::{extract::Path, response::Response};
@@ -104,6 +105,7 @@ impl Words<'_> {
                 let (person, absent) = (self.person(db, person).await?, self.person(db, absent).await?);
                 format!("Let {person} decide on requests in the place of {absent}")
             }
+            Change::SetLevel { level } => format!("Set what holds at the protection level {}", level.tier),
             Change::SetClass { secret, class } => {
                 format!("Lower the class of {} to {class}", self.secret(db, secret).await?)
             }
@@ -166,6 +168,17 @@ impl Words<'_> {
                 let name = super::policies::name_of(db, self.signed.console(), policy).await?;
                 vec![shift("Policy", Some(name), None)]
             }
+            Change::SetLevel { level } => {
+                let former = match before {
+                    Some(Control::Level { level }) => settings(level),
+                    _ => Vec::new(),
+                };
+                let pairs = settings(level).into_iter().enumerate().map(|(at, (what, after))| {
+                    let before = former.get(at).map(|(_, before)| before.clone());
+                    shift(what, before, Some(after))
+                });
+                pairs.filter(|shift| shift.before != shift.after).collect()
+            }
             Change::Delegate { person, starts_at, ends_at, .. } => {
                 let person = self.person(db, person).await?;
                 let (from, until) = (app::time::long(*starts_at), app::time::long(*ends_at));
@@ -212,7 +225,7 @@ fn settings_shifts(before: Option<&Settings>, after: &Settings) -> Vec<Shift> {
 }
 
 /// What follows, in sentences.
-fn means(change: &Change, others: usize) -> Vec<String> {
+fn means(change: &Change, others: usize, levels: &Levels) -> Vec<String> {
     let role = |role: Role| match role {
         Role::Member => "Members ask for access and use what they were granted.",
         Role::Lead => "Leads keep secrets and workloads of their projects and approve access to them.",
@@ -248,6 +261,10 @@ fn means(change: &Change, others: usize) -> Vec<String> {
             }
             means
         }
+        Change::SetLevel { level } => vec![
+            format!("It holds in every environment of the level {} at once.", level.tier),
+            "Requests that wait under other terms are asked again; access that was given keeps its end.".into(),
+        ],
         Change::Delegate { .. } => vec![
             "Their word counts for a seat that is the absent one’s, never for a request that either of them made or would gain by.".into(),
             "One person still takes one seat: who decided in somebody’s place has decided for both. Each such decision names both.".into(),
@@ -258,7 +275,7 @@ fn means(change: &Change, others: usize) -> Vec<String> {
             "If no other provider is left, everybody’s own password works again.".into(),
         ],
         Change::SetClass { class, .. } => {
-            let needs = match seats(Tier::Production, *class) {
+            let needs = match levels.of(Tier::Production).seats(*class) {
                 [] => "nobody".to_owned(),
                 seats => seats
                     .iter()
@@ -266,7 +283,7 @@ fn means(change: &Change, others: usize) -> Vec<String> {
                     .collect::<Vec<_>>()
                     .join(" and "),
             };
-            let shown = if copy_only(Tier::Production, *class) {
+            let shown = if levels.of(Tier::Production).copies(*class) {
                 "copied without being shown"
             } else {
                 "shown to whoever is granted it"
@@ -384,7 +401,7 @@ async fn one_page(signed: &Signed, id: &str, form: &Form) -> Result<String, Erro
         policy,
         line: line(&mut words, &mut db, &row).await?,
         shifts: words.shifts(&mut db, former.as_ref(), &change).await?,
-        means: means(&change, others),
+        means: means(&change, others, &shell.levels),
         seconds: seconds.into_iter().map(|(person, may): (store::Person, _)| (person.name, may.err())).collect(),
         own: row.proposed_by == me,
         may_not: mine.unwrap_or(Some(Refusal::NotAnApprover)),

@@ -133,7 +133,7 @@ async fn posture(
         known += knowing.len();
         old += current
             .iter()
-            .filter(|version| now - version.created_at > tier(&version.environment_id).rotate_within())
+            .filter(|version| now - version.created_at > console.level(tier(&version.environment_id)).rotate_within())
             .count();
         if knowing.len() > worst.0 {
             worst = (knowing.len(), format!("/projects/{}?q=is:known", project.slug));
@@ -161,7 +161,7 @@ async fn stopped(signed: &Signed, db: &mut impl crate::db::Sql, wide: bool) -> R
     let mut late = 0;
     for case in rotations::case_store::open(db, 500, key).await? {
         let environment = catalog::store::find_environment(db, &case.environment_id, key).await?;
-        let target = environment.map_or(Tier::Production, |row| row.tier()).dead_within();
+        let target = signed.console().level(environment.map_or(Tier::Production, |row| row.tier())).dead_within();
         let urgent = case.trigger() == Trigger::Incident || now - case.began_at > target;
         late += usize::from(mine(&case.project_id) && urgent);
     }
@@ -267,6 +267,7 @@ fn pages(caller: &Caller) -> Vec<(&'static str, &'static str)> {
         ("Explain access", "/explain"),
         ("People and teams", "/people"),
         ("Workloads", "/workloads"),
+        ("Protection levels", "/levels"),
         ("Your account", "/account"),
     ];
     if [Role::Security, Role::Auditor, Role::Admin].into_iter().any(|role| caller.is(role)) {

@@ -83,6 +83,7 @@ fn write(site: &Site, error: &Error, correlation: &str, json: bool, theme: app::
         flash: None,
         assets: site.assets.clone(),
         here: "",
+        levels: site.console.engine.levels(),
         now: site.console.now(),
     };
     let page = ui::door(&shell, "Problem", || ui::problem(error, correlation));

@@ -16,7 +16,7 @@ use app::{
     audit::action::Action,
     error::{Error, Refusal},
     id::CorrelationId,
-    policies::model::{Class, Right, seats},
+    policies::model::{Class, Right},
     requests::{
         model::{Less, Outcome, State},
         page::{self, Effect, Event, Line, RequestView, SeatView, verb},
@@ -110,7 +110,7 @@ async fn ask_page(signed: &Signed, secrets: &[String], form: &Form) -> Result<St
     let Some(first) = chosen.first().cloned() else { return Err(Error::NotFound) };
     let tier = first.environment.tier();
     let class = chosen.iter().map(|located| located.secret.class()).max().unwrap_or(Class::Critical);
-    let needed = seats(tier, class);
+    let needed = console.level(tier).seats(class);
     let mut deciders = Vec::new();
     if let Some(wanted) = needed.first() {
         let roles = crate::people::store::roles(&mut db, console.now(), console.seal_key()).await?;
@@ -299,7 +299,7 @@ async fn impact(
         ids.sort_unstable();
         ids.dedup();
     }
-    let verb = verb(request.right(), request.tier(), request.class(), request.workload_id.is_some());
+    let verb = verb(request.right(), &console.level(request.tier()), request.class(), request.workload_id.is_some());
     let count = located.len();
     let wish = format!("{verb} · {count} secret{}", if count == 1 { "" } else { "s" });
     let (name, href, id) = match &request.workload_id {

@@ -1,7 +1,8 @@
 //! Every route, once: method, path, who may come, and what answers.
 use super::{
-    Site, account, api, assets, audit, catalog, controls, explain, factors, grants, home, integrity, log, metrics,
-    people, policies, provider_sign_in, providers, reports, requests, rotations, secrets, signals, teams, workloads,
+    Site, account, api, assets, audit, catalog, controls, drift, explain, factors, grants, home, integrity, levels,
+    log, metrics, people, policies, provider_sign_in, providers, reports, requests, rotations, secrets, signals, teams,
+    workloads,
 };
 use app::{audit::action::Action, people::tokens::Scope};
 use axum::{
@@ -112,6 +113,7 @@ pub fn table() -> Vec<Route> {
         get("/projects/new", Person(CreateProject), catalog::new_project),
         post("/projects", Person(CreateProject), catalog::create_project),
         get("/projects/{slug}", Person(ViewCatalog), catalog::matrix),
+        get("/projects/{slug}/drift", Person(ViewCatalog), drift::drift),
         get("/projects/{slug}/secrets/new", Person(CreateSecret), catalog::new_secret),
         post("/projects/{slug}/secrets", Person(CreateSecret), catalog::create_secret),
         get("/projects/{slug}/import", Person(ImportSecrets), catalog::import_page),
@@ -191,6 +193,9 @@ pub fn table() -> Vec<Route> {
         get("/policies/{id}", Person(ViewPolicies), policies::one),
         post("/policies/{id}", Person(SaveDraft), policies::answer),
         post("/policies/{id}/remove", Person(RemovePolicy), policies::remove),
+        get("/levels", Own, levels::list),
+        get("/levels/{tier}", Own, levels::one),
+        post("/levels/{tier}", Person(SetLevel), levels::set),
         get("/controls", Person(ViewChanges), controls::list),
         get("/controls/{id}", Own, controls::one),
         post("/controls/{id}/decide", Person(ConfirmChange), controls::decide),

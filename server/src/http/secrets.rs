@@ -17,7 +17,7 @@ use app::{
         page::{self, Column, Reader, SecretView, VersionLine},
     },
     error::{Error, Refusal},
-    policies::model::{Class, Right, copy_only},
+    policies::model::{Class, Right},
     ui::{Band, Form},
 };
 use axum::{
@@ -88,7 +88,7 @@ async fn secret_page(signed: &Signed, id: &str, form: &Form) -> Result<String, E
         };
         let right = grant.right().unwrap_or(Right::Read);
         let machine = grant.workload_id.is_some();
-        let how = app::requests::page::verb(right, located.environment.tier(), secret.class(), machine);
+        let how = app::requests::page::verb(right, &console.level(located.environment.tier()), secret.class(), machine);
         readers.push(Reader {
             name,
             href,
@@ -183,7 +183,7 @@ async fn take_answer(
     let project = Some(located.project.id.as_str());
     // Critical ones are copied: that is the way which has to be open.
     Ok(match (console.would(&signed.caller, Action::CopySecret, project, situation), grant) {
-        (None, Some(grant)) => Ok(grant.expires_at),
+        (None, Some(grant)) => console.level(located.environment.tier()).takes(false).map(|()| grant.expires_at),
         (Some(refusal), _) => Err(refusal),
         (None, None) => Err(app::error::Refusal::NoGrant),
     })
@@ -202,7 +202,7 @@ async fn take(signed: Signed, id: String, fields: Fields, take: Take) -> Answer 
         // Without the island there is no clipboard: the answer would show what may only be copied.
         let console = signed.console();
         let located = Located::visible(console, &mut console.read().await?, &signed.caller, &id).await?;
-        if copy_only(located.environment.tier(), located.secret.class()) {
+        if console.level(located.environment.tier()).copies(located.secret.class()) {
             if !signed.caller.has_proved() && take == Take::Copy {
                 // The question comes on a page whose script then copies.
                 return Err(Error::Refused(Refusal::FactorNeeded).into());

@@ -99,6 +99,7 @@ impl Visitor {
             flash: self.flash.clone(),
             assets: self.site.assets.clone(),
             here: "",
+            levels: self.site.console.engine.levels(),
             now: self.site.console.now(),
         }
     }

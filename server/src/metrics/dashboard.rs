@@ -209,7 +209,7 @@ impl Looked<'_> {
                     dead_at: row.dead_at,
                     ended_at: row.ended_at,
                     end: row.end(),
-                    target: self.scope.tier(&row.environment_id)?.dead_within(),
+                    target: self.console.level(self.scope.tier(&row.environment_id)?).dead_within(),
                 })
             })
             .collect();
@@ -238,7 +238,7 @@ impl Looked<'_> {
             })
             .collect();
         // Targets differ by protection level: one line is drawn where there is one.
-        let target = self.scope.level.map(|level| level.dead_within().num_minutes());
+        let target = self.scope.level.map(|tier| self.console.level(tier).dead_within().num_minutes());
         let words = why.words();
         let shown = match (found.mean, found.longest) {
             (Some(mean), Some(longest)) => {
@@ -581,7 +581,7 @@ impl Looked<'_> {
                 let secret = secrets.iter().find(|row| row.id == version.secret_id && row.archived_at.is_none());
                 let Some(secret) = secret else { continue };
                 all += 1;
-                let late = self.now - version.created_at - tier.rotate_within();
+                let late = self.now - version.created_at - self.console.level(tier).rotate_within();
                 if late > TimeDelta::zero() {
                     over.push((late, format!("{slug}/{}", secret.path), format!("/secrets/{}", secret.id)));
                 }

@@ -33,7 +33,10 @@ use app::{
 
 /// Learns what came into force since this process looked last.
 pub async fn follow(engine: &Engine, db: &mut impl Sql, key: &Key) -> Result<(), Error> {
-    let epoch = store::epoch(db).await?;
+    let (epoch, levels) = store::epochs(db).await?;
+    if engine.levels_epoch() != levels {
+        engine.adopt_levels(levels, crate::levels::in_force(db, key).await?);
+    }
     if engine.organisation().epoch == epoch {
         return Ok(());
     }

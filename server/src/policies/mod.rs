@@ -22,6 +22,7 @@ use app::{
         leaf::{Deciding, Subject},
     },
     error::Refusal,
+    levels::model::Levels,
     people::tokens::Scope,
     policies::model::{Class, Role, Tier},
     time::Moment,
@@ -220,6 +221,8 @@ struct Loaded {
     built_in: HashMap<&'static str, Vec<Policy>>,
     /// What the organisation has in force.
     organisation: RwLock<Arc<Organisation>>,
+    /// What holds at each protection level, and as of which event.
+    levels: RwLock<(i64, Levels)>,
     /// Short names by id, of projects and environments.
     names: RwLock<HashMap<String, String>>,
     project: EntityTypeName,
@@ -279,6 +282,7 @@ impl Engine {
             schema,
             built_in,
             organisation: RwLock::new(Arc::new(Organisation::none())),
+            levels: RwLock::new((-1, Levels::default())),
             names: RwLock::default(),
             project: name("Project")?,
             authorizer: Authorizer::new(),
@@ -298,6 +302,24 @@ impl Engine {
     /// What the organisation has in force, as this process knows it.
     pub fn organisation(&self) -> Arc<Organisation> {
         self.0.organisation.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What holds at each protection level, as this process knows it.
+    pub fn levels(&self) -> Levels {
+        self.0.levels.read().unwrap_or_else(PoisonError::into_inner).1
+    }
+
+    /// As of which event that is.
+    pub(crate) fn levels_epoch(&self) -> i64 {
+        self.0.levels.read().unwrap_or_else(PoisonError::into_inner).0
+    }
+
+    /// Never goes back, as below.
+    pub(crate) fn adopt_levels(&self, epoch: i64, levels: Levels) {
+        let mut present = self.0.levels.write().unwrap_or_else(PoisonError::into_inner);
+        if epoch > present.0 {
+            *present = (epoch, levels);
+        }
     }
 
     /// Never goes back: whoever read earlier and comes later changes nothing.

@@ -86,9 +86,13 @@ const POLICY: &str = "SELECT id, policy_id, slug, version, name, text, set_by, v
 const DRAFT: &str = "SELECT policy_id, slug, name, text, revision, edited_by, edited_at FROM policy_drafts";
 
 /// The event that changed policies last: what is known as of it is what is in force.
-pub async fn epoch(db: &mut impl Sql) -> Result<i64> {
-    let row: (i64,) = db.sql("SELECT COALESCE(MAX(event_seq), -1) FROM policies").one().await?;
-    Ok(row.0)
+/// The same of protection levels beside it.
+pub async fn epochs(db: &mut impl Sql) -> Result<(i64, i64)> {
+    db.sql(
+        "SELECT (SELECT COALESCE(MAX(event_seq), -1) FROM policies), (SELECT COALESCE(MAX(event_seq), -1) FROM levels)",
+    )
+    .one()
+    .await
 }
 
 /// The documents in force, by their short name. A row that fails its seal may have been a forbid: then nothing is decided.

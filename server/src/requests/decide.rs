@@ -15,7 +15,6 @@ use app::{
     error::{Conflict, Error, Refusal},
     id::DecisionId,
     people::model,
-    policies::model::approval_policy,
     requests::model::{Less, Outcome, State},
 };
 use store::{APPROVED, DENIED, LATE, Request};
@@ -57,7 +56,7 @@ pub async fn approve_less(
             .collect::<Vec<_>>()
             .join(" "),
         minutes: less.minutes,
-        policy: approval_policy(asked.tier(), class).into(),
+        policy: console.level(asked.tier()).approval_policy(class),
         ..asked.clone()
     };
     part.digest = part.compute_digest();
@@ -253,7 +252,10 @@ async fn still_stands(console: &Console, tx: &mut Tx, request: &Request) -> Resu
         && located.len() == request.secret_ids().len()
         && located.iter().all(|located| located.secret.archived_at.is_none())
         && located.iter().all(|located| located.environment.tier() == request.tier())
-        && class == Some(request.class()))
+        && class == Some(request.class())
+        // Its policy asks for as many signatures as the level does now, and access is no longer than it gives now.
+        && request.policy == console.level(request.tier()).approval_policy(request.class())
+        && request.minutes <= console.level(request.tier()).longest_for(request.workload_id.is_some()).num_minutes())
 }
 
 impl Sitting {

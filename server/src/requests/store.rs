@@ -6,7 +6,8 @@ use crate::{
     sealed_row,
 };
 use app::{
-    policies::model::{Class, Right, Role, Tier, seats},
+    levels::model::seats_under,
+    policies::model::{Class, Right, Role, Tier},
     requests::model::{Outcome, State, Terms, state},
     time::Moment,
 };
@@ -62,7 +63,7 @@ impl Request {
     }
 
     pub fn seats(&self) -> &'static [Role] {
-        seats(self.tier(), self.class())
+        seats_under(&self.policy, self.tier(), self.class())
     }
 
     /// The digest of what the row says now; a decision binds to it.

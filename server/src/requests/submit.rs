@@ -16,7 +16,7 @@ use app::{
     error::{Conflict, Error, Refusal},
     id::RequestId,
     people::model,
-    policies::model::{Class, Right, Role, Tier, approval_policy, seats},
+    policies::model::{Class, Right, Role, Tier},
     requests::model::{AHEAD, Outcome, WAITS},
     time::Moment,
 };
@@ -117,11 +117,12 @@ pub async fn submit_request(
         }
         None => None,
     };
-    let longest = tier.longest_for(workload.is_some()).num_minutes();
+    let level = console.level(tier);
+    let longest = level.longest_for(workload.is_some()).num_minutes();
     if ask.minutes < 1 || ask.minutes > longest {
         return Err(Error::invalid(
             "minutes",
-            format!("At most {} here.", app::time::span(tier.longest_for(workload.is_some()))),
+            format!("At most {} here.", app::time::span(level.longest_for(workload.is_some()))),
         ));
     }
     let holder = match &workload {
@@ -129,7 +130,7 @@ pub async fn submit_request(
         None => Holder::Person(caller.id()),
     };
     if let Some(since) = held_since(console, &mut db, holder, &located, ask.right).await? {
-        let most = tier.longest_for(workload.is_some()) * 2;
+        let most = level.longest_for(workload.is_some()) * 2;
         if console.now() + TimeDelta::minutes(ask.minutes) > since + most {
             let most = app::time::span(most);
             return Err(Error::invalid(
@@ -154,7 +155,7 @@ pub async fn submit_request(
         secrets: ids.join(" "),
         minutes: ask.minutes,
         reason: reason.clone(),
-        policy: approval_policy(tier, class).into(),
+        policy: level.approval_policy(class),
         digest: String::new(),
         form_id: ask.form.into(),
         submitted_at: now,
@@ -188,7 +189,7 @@ pub async fn submit_request(
         .private("path", paths.iter().take(20).copied().collect::<Vec<_>>().join(", "));
     let mut events = vec![event];
     let mut done = Action::SubmitRequest;
-    if seats(tier, class).is_empty() {
+    if request.seats().is_empty() {
         let (grant, issued) = grants::issue(console, &mut tx, &request).await?;
         request = end(console, &mut tx, request, Outcome::Approved, Some(grant.id)).await?;
         events.push(issued.detail("rule", request.policy.clone()));

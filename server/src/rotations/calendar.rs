@@ -69,8 +69,8 @@ pub async fn calendar(
             continue;
         };
         let default = defaults.get(located.environment.id.as_str()).copied();
-        let when = when_known(&plan, located, default, written.get(&plan.secret_id).copied(), now);
-        let confirmed = is_confirmed(&plan, located);
+        let when = when_known(console, &plan, located, default, written.get(&plan.secret_id).copied());
+        let confirmed = is_confirmed(console, &plan, located);
         let times = match &when.schedule {
             Schedule::Cron { expression, zone, window_minutes } if when.due.is_some() => {
                 let timetable = Timetable::read(expression, zone, *window_minutes);

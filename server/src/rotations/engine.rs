@@ -138,7 +138,7 @@ pub(super) async fn load(console: &Console, rotation: Rotation) -> Result<Result
         return Ok(Err("the secret was archived meanwhile".into()));
     }
     let plan = store::find_plan(&mut db, &rotation.secret_id, key).await?;
-    let Some(plan) = plan.filter(|plan| is_confirmed(plan, &located)) else {
+    let Some(plan) = plan.filter(|plan| is_confirmed(console, plan, &located)) else {
         return Ok(Err("the plan of this secret is gone or not confirmed".into()));
     };
     let Some(target) = plan.target() else {

@@ -135,7 +135,7 @@ async fn outlook(
     let Some(plan) = store::find_plan(db, &located.secret.id, key).await? else {
         return Ok(Err("Nothing says how it rotates.".into()));
     };
-    if !is_confirmed(&plan, located) {
+    if !is_confirmed(console, &plan, located) {
         return Ok(Err("Its plan waits for security.".into()));
     }
     let open = store::open_of(db, &located.secret.id, key).await?;

@@ -13,7 +13,6 @@ use app::{
     catalog::model::Kind,
     error::{Conflict, Error, Refusal},
     id::{DefaultId, PlanId},
-    policies::model::seats,
     rotations::{
         model::{RotatorKind, ValueRules},
         schedule::Schedule,
@@ -73,7 +72,7 @@ pub async fn configure_rotation(
         return Err(Error::invalid("overlap", "Between none and 30 days."));
     }
     let now = console.now();
-    timetable::check(&new.schedule, located.environment.tier(), now).map_err(mistake)?;
+    timetable::check(&new.schedule, &console.level(located.environment.tier()), now).map_err(mistake)?;
     new.target.check().map_err(mistake)?;
     let is_account = located.secret.kind() == Kind::Database;
     let fits = match new.target {
@@ -182,8 +181,8 @@ pub async fn confirm_plan(console: &Console, caller: &Caller, secret: &str) -> R
 
 /// May a plan be carried out as it stands? Whoever names a server could name one that keeps what it is sent: where reading
 /// takes a second person, so does this.
-pub fn is_confirmed(plan: &Plan, located: &Located) -> bool {
-    seats(located.environment.tier(), located.secret.class()).is_empty()
+pub fn is_confirmed(console: &Console, plan: &Plan, located: &Located) -> bool {
+    console.level(located.environment.tier()).seats(located.secret.class()).is_empty()
         || plan.confirmed_by.is_some()
         || plan.rotator == RotatorKind::Generated.code()
 }
@@ -257,7 +256,7 @@ pub async fn set_default(
     let row =
         catalog::store::find_environment(&mut db, environment, console.seal_key()).await?.ok_or(Error::NotFound)?;
     let now = console.now();
-    timetable::check(&schedule, row.tier(), now).map_err(|(field, why)| Error::invalid(field, why))?;
+    timetable::check(&schedule, &console.level(row.tier()), now).map_err(|(field, why)| Error::invalid(field, why))?;
     let former = store::find_default(&mut db, environment, console.seal_key()).await?;
     drop(db);
     let id = former.map_or(console.id::<DefaultId>()?.to_string(), |row| row.id);

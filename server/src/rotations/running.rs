@@ -46,7 +46,7 @@ pub async fn start_for(
     let (mut tx, event) = console.begin(caller, Action::StartRotation, subject(&located, &id), situation).await?;
     let locked = catalog::store::lock(&mut tx, secret, console.seal_key()).await?.ok_or(Error::NotFound)?;
     let plan = plan.ok_or_else(|| Error::invalid("plan", "Set first how this secret rotates."))?;
-    if !is_confirmed(&plan, &located) {
+    if !is_confirmed(console, &plan, &located) {
         return Err(tx.refuse(event, Refusal::PlanUnconfirmed).await);
     }
     if locked.archived_at.is_some() {

@@ -53,18 +53,19 @@ pub struct When {
 pub async fn when(console: &Console, db: &mut impl Sql, plan: &Plan, located: &Located) -> Result<When, Error> {
     let default = store::find_default(db, &located.environment.id, console.seal_key()).await?;
     let written_at = written_at(db, located).await?;
-    Ok(when_known(plan, located, default.as_ref(), written_at, console.now()))
+    Ok(when_known(console, plan, located, default.as_ref(), written_at))
 }
 
 /// The same, from what was read already: its environment's schedule, and when its current value was written.
 pub fn when_known(
+    console: &Console,
     plan: &Plan,
     located: &Located,
     default: Option<&store::Default>,
     written_at: Option<Moment>,
-    now: Moment,
 ) -> When {
-    let (schedule, origin, _) = held(plan, located, default);
+    let now = console.now();
+    let (schedule, origin, _) = held(console, plan, located, default);
     let limit = |days: i32| written_at.map(|at| limit(at, days));
     let begins = plan.paused_until.filter(|until| *until > now).unwrap_or(now);
     let (due, runs) = match &schedule {
@@ -97,12 +98,17 @@ async fn holds(
     located: &Located,
 ) -> Result<(Schedule, Origin, Moment), Error> {
     let default = store::find_default(db, &located.environment.id, console.seal_key()).await?;
-    Ok(held(plan, located, default.as_ref()))
+    Ok(held(console, plan, located, default.as_ref()))
 }
 
-fn held(plan: &Plan, located: &Located, default: Option<&store::Default>) -> (Schedule, Origin, Moment) {
+fn held(
+    console: &Console,
+    plan: &Plan,
+    located: &Located,
+    default: Option<&store::Default>,
+) -> (Schedule, Origin, Moment) {
     let own = default.map(store::Default::schedule);
-    let (schedule, origin) = effective(&plan.schedule(), own.as_ref(), located.environment.tier());
+    let (schedule, origin) = effective(&plan.schedule(), own.as_ref(), &console.level(located.environment.tier()));
     let set_at =
         default.filter(|_| origin == Origin::Environment).map_or(plan.set_at, |row| row.set_at.max(plan.set_at));
     // What fell into a pause was not missed.
@@ -200,7 +206,7 @@ async fn start_if_due(console: &Console, secret: &str) -> Result<Option<Moment>,
     {
         drop(db);
         let again = match open {
-            _ if !is_confirmed(&plan, &located) => SOON,
+            _ if !is_confirmed(console, &plan, &located) => SOON,
             Some(open) if matches!(open.step(), Step::NeedsPerson | Step::Waiting) => SOON,
             Some(open) if open.step() != Step::VerifiedDead => SHORTLY,
             _ if begin(console, &plan, &located, Because::Contained(&case)).await? => AGAIN,
@@ -213,7 +219,7 @@ async fn start_if_due(console: &Console, secret: &str) -> Result<Option<Moment>,
     }
     let blocked = match open {
         Some(open) if open.step() != Step::VerifiedDead => Some("another rotation was under way"),
-        _ if !is_confirmed(&plan, &located) => Some("the plan was not confirmed"),
+        _ if !is_confirmed(console, &plan, &located) => Some("the plan was not confirmed"),
         _ if !has_value(&located) => Some("there was no value"),
         _ => None,
     };

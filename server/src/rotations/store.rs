@@ -398,6 +398,13 @@ pub async fn plans(db: &mut impl Sql, limit: u32, key: &Key) -> Result<Vec<Plan>
     Ok(rows.into_iter().filter_map(|row| check(row, key)).collect())
 }
 
+/// Plans of the secrets of a project.
+pub async fn plans_of(db: &mut impl Sql, project: &str, key: &Key) -> Result<Vec<Plan>> {
+    let rest = " WHERE secret_id IN (SELECT id FROM secrets WHERE project_id = $1) ORDER BY id";
+    let rows: Vec<Plan> = db.sql(select(PLAN, rest)).bind(project.to_owned()).all().await?;
+    Ok(rows.into_iter().filter_map(|row| check(row, key)).collect())
+}
+
 /// Rotations whose next step is due, the longest due first.
 pub async fn due(db: &mut impl Sql, now: Moment, limit: u32) -> Result<Vec<String>> {
     let rows: Vec<(String,)> = db

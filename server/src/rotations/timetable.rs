@@ -3,7 +3,7 @@
 //! A time that a day does not have, because the clocks go forward over it, runs when the gap is over; a time that a day has
 //! twice runs once, the first time, if it is a fixed hour (`croner`'s documented rules).
 use app::{
-    policies::model::Tier,
+    levels::model::Level,
     rotations::schedule::{Run, Schedule},
     time::Moment,
 };
@@ -93,8 +93,8 @@ fn clocks(at: &DateTime<Tz>) -> Option<String> {
 }
 
 /// Can this be a schedule at a protection level? Nothing may leave a value older than the level allows.
-pub fn check(schedule: &Schedule, tier: Tier, now: Moment) -> Result<(), Mistake> {
-    let oldest = tier.rotate_within();
+pub fn check(schedule: &Schedule, level: &Level, now: Moment) -> Result<(), Mistake> {
+    let oldest = level.rotate_within();
     match schedule {
         Schedule::Inherited | Schedule::ByHand => Ok(()),
         Schedule::Age { days } if *days >= 1 && TimeDelta::days((*days).into()) <= oldest => Ok(()),
@@ -123,6 +123,7 @@ pub fn jitter(secret: &str, due: Moment, window: TimeDelta) -> TimeDelta {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use app::policies::model::Tier;
     use app::time::parse_rfc3339;
 
     fn at(text: &str) -> Moment {
@@ -163,7 +164,7 @@ mod tests {
         let now = at("2026-11-24T12:00:00.000000Z");
         let field = |expression: &str, zone: &str, window_minutes| {
             let cron = Schedule::Cron { expression: expression.into(), zone: zone.into(), window_minutes };
-            check(&cron, Tier::Production, now).map_err(|(field, _)| field)
+            check(&cron, &Level::built_in(Tier::Production), now).map_err(|(field, _)| field)
         };
         assert_eq!(field("0 3 * * 0", "Europe/Berlin", 60), Ok(()));
         assert_eq!(field("0 3 1 */2 *", "UTC", 60), Ok(()));
@@ -173,7 +174,8 @@ mod tests {
         }
         assert_eq!(field("0 3 * * 0", "Berlin", 60), Err("zone"));
         assert_eq!(field("0 3 * * 0", "UTC", 5), Err("window"));
-        let age = |days| check(&Schedule::Age { days }, Tier::Production, now).map_err(|(field, _)| field);
+        let age =
+            |days| check(&Schedule::Age { days }, &Level::built_in(Tier::Production), now).map_err(|(field, _)| field);
         assert_eq!((age(0), age(1), age(90), age(91)), (Err("every"), Ok(()), Ok(()), Err("every")));
     }
 

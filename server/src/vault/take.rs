@@ -114,6 +114,10 @@ pub async fn take_value(
     if !held {
         return Err(tx.refuse(event, Refusal::GrantEnded).await);
     }
+    // What the level lets a person do at all: a rule that no policy widens.
+    if let Err(why) = console.level(located.environment.tier()).takes(take == Take::Reveal) {
+        return Err(tx.refuse(event, why).await);
+    }
     if !same {
         return Err(Error::Conflict(Conflict::EditedMeanwhile));
     }

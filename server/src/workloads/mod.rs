@@ -229,7 +229,7 @@ pub async fn issue_token(console: &Console, origin: &Who, client_secret: &str) -
         credential_id: credential.id,
         hash: bearer_hash(TOKEN, &token).ok_or(Error::Unavailable)?,
         issued_at: now,
-        expires_at: now + tier.token_life(),
+        expires_at: now + console.level(tier).token_life(),
         revoked_at: None,
         event_seq: 0,
         row_mac: Vec::new(),
@@ -250,7 +250,7 @@ pub async fn issue_token(console: &Console, origin: &Who, client_secret: &str) -
     store::insert_token(&mut tx, &row).await?;
     tx.seal(&row)?;
     let receipt = tx.commit(vec![event]).await?;
-    Ok(Issued { token, life: tier.token_life(), receipt })
+    Ok(Issued { token, life: row.expires_at - row.issued_at, receipt })
 }
 
 /// When somebody last made a workload or issued a client secret for it: they could use it themselves.

@@ -20,6 +20,7 @@ mod faults;
 mod grants;
 mod http;
 mod ledger;
+mod levels;
 mod matrix;
 mod metrics;
 mod parity;

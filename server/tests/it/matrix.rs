@@ -51,6 +51,7 @@ const SYSTEM: &[Action] = &[
     Action::SignOutAtProvider,
     Action::ProveFactor,
     Action::VoidDecision,
+    Action::SupersedeLevel,
 ];
 
 fn situations() -> Vec<(String, Situation)> {

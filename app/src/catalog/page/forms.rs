@@ -208,6 +208,7 @@ pub fn environment(
                 ]
             })
             .collect();
+        let level = shell.levels.of(column.tier);
         let change = match may {
             Some(refusal) => view! { <p class="muted">{refusal.to_string()}</p> }.into_any(),
             None => view! {
@@ -221,12 +222,12 @@ pub fn environment(
         view! {
             {ui::crumbs(vec![("Projects".into(), Some("/projects".into())), (name.clone(), Some(format!("/projects/{slug}"))), (column.slug.clone(), None)])}
             {ui::head(format!("{} / {}", name, column.slug), format!("Here {}; a value is past its age after {} days; a workload’s token lives {}.",
-                column.tier.rule(), column.tier.rotate_within().num_days(), crate::time::span(column.tier.token_life())), None)}
+                level.rule(), level.rotate_days, crate::time::span(level.token_life())), None)}
             {ui::clause("h-keys", "Keys", "Each environment has its own: what is sealed in one opens in no other.", view! {
                 {ui::table("Keys, newest first", &["Key", "State", "Made", "Values sealed with it", ""], rows)}
                 {change}
             }.into_any())}
-            {ui::clause("h-schedule", "When its secrets rotate", "Inherited by every secret here that has a plan and says nothing itself.", default_part(schedule.0, schedule.1))}
+            {ui::clause("h-schedule", "When its secrets rotate", "Inherited by every secret here that has a plan and says nothing itself.", default_part(schedule.0, schedule.1, level))}
         }
         .into_any()
     })

@@ -2,6 +2,7 @@
 use crate::{
     catalog::model::{self, Kind},
     error::Refusal,
+    levels::model::{Level, Levels},
     policies::model::{Class, Tier},
     session::Shell,
     time::Moment,
@@ -68,13 +69,13 @@ pub fn matrix(shell: &Shell, view: Matrix, form: &Form) -> String {
     ui::page(shell, &title, None, || {
         let base = format!("/projects/{}", view.slug);
         let may_add = view.add.is_none();
-        let actions = may_add.then(|| {
+        let add = may_add.then(|| {
             view! {
                 <a class="button" href=format!("{base}/import")>"Import"</a>
                 <a class="button primary" href=format!("{base}/secrets/new")>"Add secret"</a>
             }
-            .into_any()
         });
+        let actions = Some(view! { <a class="button" href=format!("{base}/drift")>"Drift"</a>{add} }.into_any());
         let led = if view.leads.is_empty() {
             "nobody leads it".to_owned()
         } else {
@@ -83,12 +84,12 @@ pub fn matrix(shell: &Shell, view: Matrix, form: &Form) -> String {
         let purpose =
             format!("{} Owned by team {}, {led}. You see names and states, not values.", view.description, view.team);
         let now = shell.now;
-        let counts = counts(&view, now);
+        let counts = counts(&view, &shell.levels, now);
         let heads = view.columns.iter().map(|column| {
             let class = if column.tier == Tier::Production { "at-prod" } else { "" };
             let label = if column.slug == column.tier.code() { column.tier.words().to_owned() } else { column.slug.clone() };
             view! {
-                <th scope="col" class=class><a class="bare" href=format!("/environments/{}", column.id)><span class=format!("env {}", column.tier.code())>{label}</span></a>" "<span class="limit">{format!("{} d", column.tier.rotate_within().num_days())}</span></th>
+                <th scope="col" class=class><a class="bare" href=format!("/environments/{}", column.id)><span class=format!("env {}", column.tier.code())>{label}</span></a>" "<span class="limit">{format!("{} d", shell.levels.of(column.tier).rotate_days)}</span></th>
             }
         }).collect_view();
         let cols = view
@@ -96,7 +97,7 @@ pub fn matrix(shell: &Shell, view: Matrix, form: &Form) -> String {
             .iter()
             .map(|column| view! { <col class=if column.tier == Tier::Production { "c-prod" } else { "" } /> })
             .collect_view();
-        let rows = view.rows.iter().map(|row| matrix_row(row, &view.columns, &base, may_add, now)).collect_view();
+        let rows = view.rows.iter().map(|row| matrix_row(row, &view.columns, &base, may_add, shell)).collect_view();
         let chip = |words: &'static str, query: &'static str| view! { <a class="chip add" href=format!("{base}?q={query}")>{words}</a> };
         let table = if view.rows.is_empty() && view.all == 0 {
             ui::empty(
@@ -148,21 +149,21 @@ struct Counts {
 }
 
 /// Is a value past the age of its level?
-pub fn is_old(slot: &Slot, tier: Tier, now: Moment) -> bool {
+pub fn is_old(slot: &Slot, level: &Level, now: Moment) -> bool {
     slot.written_at.is_some_and(|written| {
-        let (age, limit) = model::age(written, now, tier);
+        let (age, limit) = model::age(written, now, level);
         age > limit
     })
 }
 
-fn counts(view: &Matrix, now: Moment) -> Counts {
+fn counts(view: &Matrix, levels: &Levels, now: Moment) -> Counts {
     let mut counts = Counts { values: 0, missing: 0, old: 0, known: 0 };
     for row in &view.rows {
         for (slot, column) in row.slots.iter().zip(&view.columns) {
             match slot {
                 Some(slot) if slot.version.is_some() => {
                     counts.values += 1;
-                    counts.old += usize::from(is_old(slot, column.tier, now));
+                    counts.old += usize::from(is_old(slot, levels.of(column.tier), now));
                     counts.known += usize::from(!slot.known_to.is_empty());
                 }
                 _ => counts.missing += 1,
@@ -172,7 +173,7 @@ fn counts(view: &Matrix, now: Moment) -> Counts {
     counts
 }
 
-fn matrix_row(row: &Row, columns: &[Column], base: &str, may_add: bool, now: Moment) -> AnyView {
+fn matrix_row(row: &Row, columns: &[Column], base: &str, may_add: bool, shell: &Shell) -> AnyView {
     let class = row.slots.iter().flatten().map(|slot| slot.class).max();
     let first = row.slots.iter().flatten().next().map(|slot| slot.secret.clone()).unwrap_or_default();
     let cells = row.slots.iter().zip(columns).map(|(slot, column)| {
@@ -180,7 +181,7 @@ fn matrix_row(row: &Row, columns: &[Column], base: &str, may_add: bool, now: Mom
         let name = view! { <span class=format!("env {} only-narrow", column.tier.code())>{column.slug.clone()}</span> };
         match slot {
             Some(slot) => {
-                let inside = filled(slot, column.tier, now);
+                let inside = filled(slot, shell.levels.of(column.tier), shell.now);
                 view! { <td class:at-prod=at_prod data-l=column.tier.words()>{name}{inside}</td> }.into_any()
             }
             None => {
@@ -197,12 +198,12 @@ fn matrix_row(row: &Row, columns: &[Column], base: &str, may_add: bool, now: Mom
     .into_any()
 }
 
-fn filled(slot: &Slot, tier: Tier, now: Moment) -> AnyView {
+fn filled(slot: &Slot, level: &Level, now: Moment) -> AnyView {
     let href = format!("/secrets/{}", slot.secret);
     let Some((version, written)) = slot.version.zip(slot.written_at) else {
         return view! { <a class="slot" href=href><span class="v">"empty"</span><span class="flag"></span><span class="who">"no value yet"</span></a> }.into_any();
     };
-    let (age, limit) = model::age(written, now, tier);
+    let (age, limit) = model::age(written, now, level);
     let over = age > limit;
     let share = (age.max(0) as f64 / limit as f64 * 100.0).min(100.0);
     let bar = if over {

@@ -5,7 +5,7 @@ use crate::{
     error::Refusal,
     grants::model::State,
     islands::TakeValue,
-    policies::model::{Class, Tier, copy_only},
+    policies::model::{Class, Tier},
     rotations::page::{SecretRotation, part},
     session::Shell,
     time::Moment,
@@ -85,7 +85,7 @@ pub fn secret(shell: &Shell, mut view: SecretView, form: &Form) -> String {
     ui::page(shell, &title, Some(band), || {
         let base = format!("/secrets/{}", view.id);
         let now = shell.now;
-        let copies = copy_only(view.environment.tier, view.class);
+        let copies = shell.levels.of(view.environment.tier).copies(view.class);
         let take = match (&view.take, view.archived) {
             (_, true) => ui::callout("attention", "Archived", "It is out of use: nobody can take its value any more."),
             (Ok(until), _) => view! {

@@ -2,6 +2,7 @@
 use super::{Line, badge};
 use crate::{
     error::Refusal,
+    levels::model::Level,
     policies::model::Tier,
     rotations::{
         model::{RotatorKind, Step},
@@ -182,8 +183,8 @@ pub struct PlanForm {
 }
 
 /// The fields of a schedule; which of them show follows the choice, by style alone.
-fn schedule_fields(form: &Form, timings: Vec<(String, String)>, tier: Tier) -> AnyView {
-    let oldest = tier.rotate_within().num_days();
+fn schedule_fields(form: &Form, timings: Vec<(String, String)>, level: &Level) -> AnyView {
+    let oldest = level.rotate_days;
     view! {
         {ui::pick(form, "timing", "When it rotates", "", timings)}
         <div class="when-age stacked">
@@ -249,7 +250,7 @@ pub fn plan(shell: &Shell, view: PlanForm, form: &Form) -> String {
                     {ui::pick(form, "signing", "Signed with", "A secret of this environment, at least 24 characters or whsec_… (Standard Webhooks). The receiver knows it too.", keys)}
                     {ui::text_area(form, "places", "Endpoints", "Optional. What the receiver can ask about a credential, one name in a line: each has to refuse the old one.")}
                 </fieldset>
-                {schedule_fields(form, timings, view.tier)}
+                {schedule_fields(form, timings, shell.levels.of(view.tier))}
                 {ui::input(form, "overlap", "Minutes that the old value goes on", "number", "None disables it at once; it ends early when every known consumer has the new one. At most 43,200 (30 days).")}
                 {ui::pick(form, "hold", "Whoever still uses it then", "", yes_no("has to follow, and is named in the record", "holds it up: a person decides"))}
                 {ui::pick(form, "first", "Before each rotation", "Never asked after a leak or a leaver.", yes_no("nobody is asked", "somebody else agrees"))}
@@ -290,7 +291,7 @@ pub struct DefaultView {
     pub refusal: Option<Refusal>,
 }
 
-pub fn default_part(view: DefaultView, form: &Form) -> AnyView {
+pub fn default_part(view: DefaultView, form: &Form, level: &Level) -> AnyView {
     let timings = Timing::ALL
         .iter()
         .map(|timing| match timing {
@@ -309,7 +310,7 @@ pub fn default_part(view: DefaultView, form: &Form) -> AnyView {
         None => view! {
             <details class="more" open=!form.errors.is_empty()><summary>"Change it"</summary>
                 <form class="stacked pad" method="post" action=format!("/environments/{}/schedule", view.environment)>
-                    {schedule_fields(form, timings, view.tier)}
+                    {schedule_fields(form, timings, level)}
                     <div class="actions"><button class="button" type="submit">"Set"</button></div>
                 </form>
             </details>

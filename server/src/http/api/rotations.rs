@@ -63,14 +63,14 @@ fn rotation_of(row: &store::Rotation, located: &Located) -> Rotation {
     }
 }
 
-fn case_of(row: &case_store::Case, located: &Located) -> Case {
+fn case_of(console: &Console, row: &case_store::Case, located: &Located) -> Case {
     Case {
         id: row.id.clone(),
         secret: place(located),
         trigger: row.trigger_kind.clone(),
         version: row.version,
         began_at: row.began_at,
-        target_hours: located.environment.tier().dead_within().num_hours(),
+        target_hours: console.level(located.environment.tier()).dead_hours,
         dead_at: row.dead_at,
         outcome: row.end().map(|end| end.code().into()),
         ended_at: row.ended_at,
@@ -364,7 +364,7 @@ pub async fn list_cases(program: Program, Query(query): Query<CaseQuery>) -> Ans
     let mut items = Vec::new();
     for row in rows.iter().take(limit as usize) {
         let located = Located::find(&mut db, &row.secret_id, console.seal_key()).await?;
-        items.extend(located.map(|located| case_of(row, &located)));
+        items.extend(located.map(|located| case_of(console, row, &located)));
     }
     Ok(Json(Page { next: items.last().filter(|_| more).map(|last| last.id.clone()), items }))
 }
@@ -381,7 +381,7 @@ pub async fn read_case(program: Program, Path(id): Path<String>) -> Answer<CaseD
     let (row, located) = operations::visible_case(console, &program.caller, &id).await?;
     let mut db = console.read().await?;
     let events = operations::history(&mut db, &row.secret_id, &id, row.opened_at).await?;
-    Ok(Json(CaseDetail { case: case_of(&row, &located), events: events.into_iter().map(event_of).collect() }))
+    Ok(Json(CaseDetail { case: case_of(console, &row, &located), events: events.into_iter().map(event_of).collect() }))
 }
 
 /// Mean time to rotate and what stands beside it, for each trigger.

@@ -2,6 +2,7 @@
 use super::{Answer, events};
 use crate::{
     catalog::{self, Located},
+    console::Console,
     grants,
     http::visitor::{Fields, Names, Signed, done, mistaken, shown},
     rotations::{self, Leak, Seen, Suspend, case_store, case_store::Case, store},
@@ -32,7 +33,7 @@ pub struct Window {
     project: String,
 }
 
-fn line(case: &Case, located: &Located) -> CaseLine {
+fn line(console: &Console, case: &Case, located: &Located) -> CaseLine {
     CaseLine {
         id: case.id.clone(),
         path: located.secret.path.clone(),
@@ -43,7 +44,7 @@ fn line(case: &Case, located: &Located) -> CaseLine {
         began_at: case.began_at,
         end: case.end(),
         ended_at: case.ended_at,
-        target: located.environment.tier().dead_within(),
+        target: console.level(located.environment.tier()).dead_within(),
     }
 }
 
@@ -65,7 +66,7 @@ pub async fn cases(signed: Signed, Query(window): Query<Window>) -> Answer {
     ] {
         for row in rows.iter().filter(|row| seen.holds(row)) {
             if let Some(located) = Located::find(&mut db, &row.secret_id, key).await? {
-                lines.push(line(row, &located));
+                lines.push(line(console, row, &located));
             }
         }
     }
@@ -130,7 +131,7 @@ async fn case_page(signed: &Signed, id: &str, form: &Form) -> Result<String, Err
     let open = store::open_of(&mut db, &case.secret_id, key).await?;
     let waits_for = open.filter(|row| row.from_version != case.version && row.step() != Step::VerifiedDead);
     let view = CaseView {
-        line: line(&case, &located),
+        line: line(console, &case, &located),
         secret: case.secret_id.clone(),
         project: (located.project.slug.clone(), located.project.name.clone()),
         environment: located.environment.slug.clone(),
@@ -148,7 +149,7 @@ async fn case_page(signed: &Signed, id: &str, form: &Form) -> Result<String, Err
         holders,
         is_current: located.secret.current_version == Some(case.version),
         waits_for: waits_for.map(|row| row.id),
-        has_plan: plan.is_some_and(|plan| rotations::is_confirmed(&plan, &located)),
+        has_plan: plan.is_some_and(|plan| rotations::is_confirmed(console, &plan, &located)),
         events,
         contain: would(Action::ContainCase),
         attest: would(Action::AttestDeath),

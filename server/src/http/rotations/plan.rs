@@ -82,7 +82,7 @@ async fn plan_view(
             Some(id) => Some(names.person(db, signed.site(), id).await?),
             None => None,
         },
-        unconfirmed: !rotations::is_confirmed(plan, located),
+        unconfirmed: !rotations::is_confirmed(signed.console(), plan, located),
     })
 }
 
@@ -178,7 +178,7 @@ async fn plan_page(signed: &Signed, id: &str, form: &Form) -> Result<String, Err
     };
     let default = store::find_default(&mut db, &located.environment.id, console.seal_key()).await?;
     let default = default.map(|row| row.schedule());
-    let (inherited, _) = effective(&Schedule::Inherited, default.as_ref(), located.environment.tier());
+    let (inherited, _) = effective(&Schedule::Inherited, default.as_ref(), &console.level(located.environment.tier()));
     let view = PlanForm {
         secret: id.into(),
         path: located.secret.path.clone(),
@@ -284,7 +284,7 @@ pub(in crate::http) async fn of_environment(
     let console = signed.console();
     let set = store::find_default(db, &row.id, console.seal_key()).await?;
     let own = set.as_ref().map_or(Schedule::Inherited, store::Default::schedule);
-    let (holds, origin) = effective(&Schedule::Inherited, Some(&own), row.tier());
+    let (holds, origin) = effective(&Schedule::Inherited, Some(&own), &console.level(row.tier()));
     let runs = match &holds {
         Schedule::Cron { expression, zone, window_minutes } => Timetable::read(expression, zone, *window_minutes)
             .map(|timetable| timetable.runs(console.now(), 5))

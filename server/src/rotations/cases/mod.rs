@@ -42,14 +42,14 @@ use chrono::TimeDelta;
 const LONGEST_AGO: TimeDelta = TimeDelta::days(365);
 
 /// What every event of a case says: enough to compute its figures from the trail alone.
-fn about(action: Action, located: &Located, case: &Case) -> Event {
+fn about(console: &Console, action: Action, located: &Located, case: &Case) -> Event {
     let mut on = subject(located, &case.id);
     on.version = u32::try_from(case.version).ok();
     Event::new(action)
         .on(on)
         .detail("trigger", case.trigger_kind.clone())
         .detail("began_at", rfc3339(case.began_at))
-        .detail("target_hours", located.environment.tier().dead_within().num_hours())
+        .detail("target_hours", console.level(located.environment.tier()).dead_hours)
         .private("path", located.secret.path.clone())
 }
 
@@ -98,7 +98,7 @@ pub(super) async fn open(
     };
     store::insert(tx, &case).await?;
     tx.seal(&case)?;
-    Ok(Some(about(Action::OpenCase, located, &case)))
+    Ok(Some(about(console, Action::OpenCase, located, &case)))
 }
 
 /// Ends the open cases of a version: what became of it is known. The secret is locked.
@@ -124,19 +124,26 @@ pub(super) async fn end(
         if case.ended_at.is_none() {
             // What ended by its date may have done so before the case began.
             let at = now.max(case.began_at);
-            events.push(finish(tx, located, case, end, at).await?);
+            events.push(finish(console, tx, located, case, end, at).await?);
         }
     }
     Ok(events)
 }
 
-async fn finish(tx: &mut Tx, located: &Located, case: Case, end: End, now: Moment) -> Result<Event, Error> {
+async fn finish(
+    console: &Console,
+    tx: &mut Tx,
+    located: &Located,
+    case: Case,
+    end: End,
+    now: Moment,
+) -> Result<Event, Error> {
     let case =
         Case { dead_at: (end == End::Proved).then_some(now), outcome: end.code().into(), ended_at: Some(now), ..case };
     store::save(tx, &case).await?;
     tx.seal(&case)?;
     let action = if end == End::Cancelled { Action::CancelCase } else { Action::CloseCase };
-    Ok(about(action, located, &case).detail("outcome", end.code()).detail("ended_at", rfc3339(now)))
+    Ok(about(console, action, located, &case).detail("outcome", end.code()).detail("ended_at", rfc3339(now)))
 }
 
 /// The old credential works after all: what counted as proved is open again, and so is every older version whose proof was the
@@ -157,7 +164,7 @@ pub(super) async fn reopen(
             let case = Case { dead_at: None, outcome: String::new(), ended_at: None, ..case };
             store::save(tx, &case).await?;
             tx.seal(&case)?;
-            events.push(about(Action::ReopenCase, located, &case));
+            events.push(about(console, Action::ReopenCase, located, &case));
         }
     }
     Ok(events)
@@ -175,7 +182,7 @@ pub(super) async fn given_up(
     let mut events = Vec::new();
     for case in store::of_version(tx, &located.secret.id, rotation.from_version, console.seal_key()).await? {
         if case.ended_at.is_none() && matches!(case.trigger(), Trigger::Manual | Trigger::Scheduled) {
-            events.push(finish(tx, located, case, End::Cancelled, now).await?);
+            events.push(finish(console, tx, located, case, End::Cancelled, now).await?);
         }
     }
     Ok(events)
@@ -261,7 +268,7 @@ pub async fn report_leak(
     told.dedup();
     told.retain(|id| id != caller.id());
     notifications::tell(console, &mut tx, told.iter().map(String::as_str), "case.leak", &case.id).await?;
-    let opened = about(Action::OpenCase, &located, &case);
+    let opened = about(console, Action::OpenCase, &located, &case);
     let event = event.private("path", located.secret.path.clone()).private("what", what);
     Ok((case.id, tx.commit(vec![event, opened]).await?))
 }
@@ -419,7 +426,7 @@ pub async fn open_leaver_case(
     store::insert(&mut tx, &case).await?;
     tx.seal(&case)?;
     rotations::note_due(&mut tx, secret, console.now()).await?;
-    let opened = about(Action::OpenCase, &located, &case);
+    let opened = about(console, Action::OpenCase, &located, &case);
     let event = event.detail("choice", "no downtime").private("path", located.secret.path.clone());
     Ok((case.id, tx.commit(vec![event, opened]).await?))
 }
@@ -475,7 +482,7 @@ pub async fn cancel_case(console: &Console, caller: &Caller, id: &str, reason: &
     }
     let now = console.now();
     let (began, trigger) = (locked.began_at, locked.trigger_kind.clone());
-    finish(&mut tx, &located, locked, End::Cancelled, now).await?;
+    finish(console, &mut tx, &located, locked, End::Cancelled, now).await?;
     let event = event
         .detail("trigger", trigger)
         .detail("began_at", rfc3339(began))
