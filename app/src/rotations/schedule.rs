@@ -94,6 +94,7 @@ pub struct Run {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::policies::model::Tier;
 
     #[test]
     fn the_nearest_schedule_holds() {
