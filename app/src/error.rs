@@ -91,7 +91,7 @@ sentences! {
         GrantEarly = "grant_early", "Your access to this secret begins later.";
         GrantSuspended = "grant_suspended", "Your access to this secret is suspended until somebody else confirms it.";
         GrantRight = "grant_right", "Your access does not include this use.";
-        CopyOnly = "copy_only", "Critical production secrets are copied, never shown.";
+        CopyOnly = "copy_only", "Values here are copied, never shown.";
         NoPerson = "no_person", "At this protection level values are fetched by workloads alone: no person takes one.";
         OnePersonMode = "one_person_mode", "Production values stay closed until two people can decide.";
         OwnRequest = "own_request", "You cannot decide on your own request.";

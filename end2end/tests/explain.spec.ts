@@ -15,7 +15,7 @@ for (const [what, options] of [
     await jonas.getByRole("link", { name: "Why, and whom to ask" }).click();
     await expect(jonas.getByText("Jonas Weidmann cannot take this value")).toBeVisible();
     const acts = jonas.getByRole("table", { name: "What they may do with this secret" });
-    const copy = acts.getByRole("row", { name: /Copied a value/ });
+    const copy = acts.getByRole("row", { name: /Copy the value/ });
     await expect(copy).toContainText("an approved request to read");
     await expect(copy).toContainText("Iris Okonkwo");
     await copy.locator("summary").click();

@@ -111,6 +111,11 @@ impl Console {
         *self.engine.levels().of(tier)
     }
 
+    /// What held at a protection level at a time: what a case or a past reading is measured by.
+    pub fn level_at(&self, tier: Tier, at: Moment) -> Level {
+        self.engine.timeline().at(tier, at)
+    }
+
     /// A new id.
     pub fn id<T: Id>(&self) -> Result<T, Error> {
         let random = keys::random().map_err(|error| {

@@ -211,6 +211,7 @@ pub async fn recover(config: &Config, clock: Clock, reason: &str) -> Result<Roll
     events.extend(people::revoke_every_session(&mut tx, now, key).await.map_err(|_| Error::Ledger)?);
     events.extend(people::end_every_access_token(&mut tx, now, key).await.map_err(|_| Error::Ledger)?);
     events.extend(workloads::revoke_every_token(&mut tx, now, key).await.map_err(|_| Error::Ledger)?);
+    events.extend(people::delegation::end_every(&mut tx, now, key).await.map_err(|_| Error::Ledger)?);
     events.extend(grants::suspend_every(&mut tx, now, "restored", key).await.map_err(|_| Error::Ledger)?);
     tx.commit(events).await.map_err(|_| Error::Ledger)?;
     // The first checkpoint of the new epoch takes the place of the lost one at every anchor.

@@ -3,7 +3,9 @@
 use crate::{
     audit::event::{Event, Who},
     console::Console,
-    controls, grants, people, reports, requests, rotations, signals, vault,
+    controls, grants, people,
+    policies::documents,
+    reports, requests, rotations, signals, vault,
 };
 use app::{
     audit::{action::Action, verify::HEARTBEAT},
@@ -19,6 +21,7 @@ const WATCH: Duration = Duration::from_secs(10);
 
 /// Everything that is due now, once. The demonstration calls it as its clock moves.
 pub async fn run_due(console: &Console) -> Result<(), Error> {
+    follow(console).await?;
     while requests::expire_requests(console).await? > 0 {}
     while controls::expire_changes(console).await? > 0 {}
     while grants::note_ends(console).await? > 0 {}
@@ -28,6 +31,11 @@ pub async fn run_due(console: &Console) -> Result<(), Error> {
     while rotations::expire_due(console).await? > 0 {}
     console.ledger.flush_repeats(false).await;
     Ok(())
+}
+
+/// What came into force on another replica, or before this one started, holds for the service's own work too.
+async fn follow(console: &Console) -> Result<(), Error> {
+    documents::follow(&console.engine, &mut console.read().await?, console.seal_key()).await
 }
 
 async fn sweep(console: &Console) -> Result<(), Error> {
@@ -55,7 +63,11 @@ pub fn start(console: &Console) {
     let long = console.clone();
     tokio::spawn(async move {
         loop {
-            if let Err(error) = reports::run_due(&long).await {
+            let done = async {
+                follow(&long).await?;
+                reports::run_due(&long).await
+            };
+            if let Err(error) = done.await {
                 tracing::error!(%error, "exports");
             }
             tokio::time::sleep(LOOK).await;

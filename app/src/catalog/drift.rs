@@ -40,7 +40,7 @@ pub struct Seen {
     pub owner: String,
     /// Names of the current value's fields, in their order; none without a value.
     pub fields: Option<Vec<String>>,
-    /// How it rotates, as its plan says; none without a plan.
+    /// What its plan rotates it with; none without a plan.
     pub rotator: Option<String>,
 }
 

@@ -48,6 +48,8 @@ pub struct Rule {
     pub text: String,
     /// The document of the organisation that it stands in; none for a built-in rule.
     pub document: Option<String>,
+    /// It allows; else it forbids.
+    pub permits: bool,
 }
 
 /// One change that alone, or with the others beside it, would let the engine say yes: tried, never guessed.
@@ -81,6 +83,8 @@ pub enum Help {
     Administrators,
     /// Whoever writes policies.
     PolicyWriters,
+    /// Whoever sets what holds at a protection level.
+    LevelSetters,
     /// Nobody else is needed.
     Oneself(&'static str),
 }
@@ -100,6 +104,7 @@ pub fn help(refusal: Refusal) -> Help {
         TokenScope => Help::Oneself("Do it in a browser, or make a token that is for it."),
         NoSuchVersion => Help::Leads,
         Policy => Help::PolicyWriters,
+        NoPerson => Help::LevelSetters,
         _ => Help::Administrators,
     }
 }
@@ -124,6 +129,23 @@ pub struct Act {
     pub ask: Option<Ask>,
     /// What else policies look at here, which is not known of somebody else or changes by the hour.
     pub depends: Vec<&'static str>,
+}
+
+impl Act {
+    /// What somebody would do: the trail says it of what was done.
+    pub fn words(&self) -> &'static str {
+        match self.action {
+            Action::ViewCatalog => "See that it exists",
+            Action::SubmitRequest => "Ask for access",
+            Action::RevealSecret => "See the value",
+            Action::CopySecret => "Copy the value",
+            Action::FetchSecret => "Fetch the value",
+            Action::WriteVersion => "Write a new value",
+            Action::EditSecret => "Edit description and class",
+            Action::StartRotation => "Start a rotation",
+            other => other.words(),
+        }
+    }
 }
 
 /// How access was given.
@@ -198,6 +220,8 @@ pub struct Place {
 pub struct Explanation {
     pub whom: Named,
     pub workload: bool,
+    /// The reader's own.
+    pub own: bool,
     /// Nothing of what follows is theirs to do while this holds.
     pub account: Option<String>,
     pub place: Place,
@@ -217,6 +241,8 @@ pub struct Reader {
     /// What the policies of that time say of using it.
     pub verdict: Verdict,
     pub rule: Option<Rule>,
+    /// What else policies looked at that is not known of then, or that another hour changes.
+    pub depends: Vec<&'static str>,
     /// Who could issue themself a client secret for it.
     pub behind: Vec<Named>,
 }
@@ -250,6 +276,8 @@ pub struct Decided {
     pub version: u32,
     /// As it was written then; none for "no rule allows it".
     pub rule: Option<Rule>,
+    /// The rule allowed it; what refused is no policy: separation of duties, an end, a waiting time.
+    pub fixed: bool,
     /// None where it is not kept any more.
     pub facts: Option<Vec<(String, String)>>,
     /// The same question with what is in force now.

@@ -58,7 +58,7 @@ fn help(ask: &Ask) -> AnyView {
     view! { <p class="small"><b>"Whom to ask. "</b>{ask.words.clone()}{people}{nobody}{href}</p> }.into_any()
 }
 
-fn act(act: &Act) -> Vec<AnyView> {
+fn act(act: &Act, own: bool) -> Vec<AnyView> {
     let needs = (!act.needs.is_empty()).then(|| {
         let ways: Vec<String> =
             act.needs.iter().map(|way| way.iter().map(|need| need.words()).collect::<Vec<_>>().join(" and ")).collect();
@@ -73,11 +73,13 @@ fn act(act: &Act) -> Vec<AnyView> {
         (_, None) => ui::text("no rule allows it"),
     };
     let sentence = match act.verdict {
-        Verdict::No(refusal) => Some(view! { <p>{refusal.to_string()}</p> }),
+        Verdict::No(refusal) if own => Some(view! { <p>{refusal.to_string()}</p> }.into_any()),
+        // As it would be said to them.
+        Verdict::No(refusal) => Some(view! { <p class="small muted">{format!("“{refusal}”")}</p> }.into_any()),
         _ => None,
     };
     vec![
-        ui::text(act.action.words()),
+        ui::text(act.words()),
         view! { {verdict(act.verdict)} }.into_any(),
         why,
         view! { {sentence}{needs}{act.ask.as_ref().map(help)}{depends} }.into_any(),
@@ -193,7 +195,7 @@ pub fn explanation(shell: &Shell, view: &Explanation, filled: &Form) -> String {
                 "Below is what stands in the way, and who can help.",
             ),
         };
-        let acts: Vec<_> = view.acts.iter().map(act).collect();
+        let acts: Vec<_> = view.acts.iter().map(|one| act(one, view.own)).collect();
         let grants: Vec<_> = view.grants.iter().map(grant).collect();
         let roles: Vec<_> = view.roles.iter().map(role).collect();
         let routes: Vec<_> = view
@@ -222,7 +224,7 @@ pub fn explanation(shell: &Shell, view: &Explanation, filled: &Form) -> String {
             {crumbs(&view.place, "Explained")}
             {ui::head(title.clone(), "Asked now, and without effect: nothing here decides anything.", None)}
             {summary}
-            {ui::clause("h-acts", "May they", about, ui::table("What they may do with this secret", &["Act", "May they", "Decided by", "Why not, and what would help"], acts))}
+            {ui::clause("h-acts", "May they", about, ui::table("What they may do with this secret", &["Act", "May they", "Decided by", "What helps"], acts))}
             {ui::clause("h-grants", "Grants", "The only thing that reads a value.",
                 if no_grants { ui::text("They never held a grant on it.") } else { ui::table("Grants on this secret, newest first", &["What", "State", "Given", "From", "Until"], grants) })}
             {person.then(|| ui::clause("h-routes", "Through workloads", "Whoever may issue a client secret can fetch what the workload may, in its name. Each is an event.",
@@ -251,6 +253,9 @@ pub fn access(shell: &Shell, view: &Access, filled: &Form) -> String {
                     Verdict::No(refusal) => Some(view! { <small class="block">{refusal.to_string()}</small> }),
                     _ => None,
                 };
+                let depends = (!reader.depends.is_empty()).then(|| {
+                    view! { <small class="block muted">{format!("policies look at {} here", reader.depends.join(", "))}</small> }
+                });
                 let explain = (!view.past).then(|| {
                     let href = crate::nav::address("/explain", &[("who", &reader.who.id), ("secret", &view.place.secret)]);
                     view! { <small class="block"><a href=href>"explain"</a></small> }
@@ -258,8 +263,8 @@ pub fn access(shell: &Shell, view: &Access, filled: &Form) -> String {
                 vec![
                     view! { {named(&reader.who)}{reader.workload.then(|| view! { <small class="block muted">"workload"</small> })} }.into_any(),
                     ui::text(if reader.grant.right == Right::Write { "write a value" } else { "take the value" }),
-                    view! { {verdict(reader.verdict)}{no}{reader.rule.as_ref().map(rule)}{explain} }.into_any(),
-                    view! { {given(&reader.grant.given)}" "<a href=format!("/requests/{}", reader.grant.request)>"request"</a>{behind} }.into_any(),
+                    view! { {verdict(reader.verdict)}{no}{reader.rule.as_ref().map(rule)}{depends}{explain} }.into_any(),
+                    view! { {given(&reader.grant.given)}" · "<a href=format!("/requests/{}", reader.grant.request)>"request"</a>{behind} }.into_any(),
                     ui::when(reader.grant.until),
                 ]
             })
@@ -273,7 +278,7 @@ pub fn access(shell: &Shell, view: &Access, filled: &Form) -> String {
             .collect();
         let (no_readers, no_knowers) = (readers.is_empty(), knowers.is_empty());
         let when = if view.past {
-            view! { "As of "{ui::when(view.at)}": grants, roles and policies as they were then; class and protection level as they are now." }.into_any()
+            view! { "As of "{ui::when(view.at)}": grants, roles, policies and what held at the level, as they were then; class, groups and second factors as they are now." }.into_any()
         } else {
             view! { "As of now, "{ui::when(view.at)}"." }.into_any()
         };
@@ -310,6 +315,13 @@ pub fn decided(shell: &Shell, view: &Decided) -> String {
             }
             None => ui::text("The text of this version is not at hand here."),
         };
+        let of = match &view.rule {
+            Some(rule) if rule.document.is_none() => "Built in, as this version of the console has it.",
+            _ => "As it was written then.",
+        };
+        let fixed = view.fixed.then(|| view! {
+            <p>"What refused is no policy: a fixed rule (separation of duties, an end, a waiting time) that none switches off."</p>
+        });
         let facts = match &view.facts {
             Some(facts) => {
                 let pairs = facts
@@ -344,8 +356,9 @@ pub fn decided(shell: &Shell, view: &Decided) -> String {
             {ui::clause("h-what", "Decided", "", view! {
                 <p>{view.action.words()}" — "{outcome}" "{ui::when(view.at)}</p>
                 {view.refusal.map(|refusal| view! { <p>{refusal.to_string()}</p> })}
+                {fixed}
             }.into_any())}
-            {ui::clause("h-rule", "By this rule", "As it was written then.", view! { <p><code>{view.rule_id.clone()}</code>{format!(", version {}", view.version)}</p>{then} }.into_any())}
+            {ui::clause("h-rule", if view.fixed { "Policy allowed it" } else { "By this rule" }, of, view! { <p><code>{view.rule_id.clone()}</code>{format!(", version {}", view.version)}</p>{then} }.into_any())}
             {ui::clause("h-facts", "From these facts", "As they were kept with the decision.", facts)}
             {today}
             {view.ask.as_ref().map(|ask| ui::clause("h-help", "Whom to ask", "As of now.", help(ask)))}

@@ -127,7 +127,12 @@ pub async fn check(db: &Db, key: &Key) -> crate::db::Result<Checked> {
             let Some(action) = Action::from_code(&leaf.action).filter(|_| leaf.outcome == Outcome::Allowed) else {
                 continue;
             };
-            for (table, id) in written(action, &leaf.subject) {
+            let mut written = written(action, &leaf.subject);
+            // Approving less makes the request's terms anew.
+            if action == Action::ApproveRequest && leaf.detail.contains_key("narrowed_from") {
+                written.extend(leaf.subject.request.as_ref().map(|id| ("access_requests", id)));
+            }
+            for (table, id) in written {
                 writes.insert((table, id.clone()), (seq as u64, leaf.at));
             }
         }

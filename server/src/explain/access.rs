@@ -6,24 +6,28 @@ use crate::{
     console::Console,
     db::Sql,
     grants::store::{self as grants, Grant},
-    people,
-    policies::{Situation, documents, organisation::Organisation, store as policies},
+    people::{
+        self,
+        store::{Membership, RoleRow},
+    },
+    policies::{Principal, Situation, documents, organisation::Organisation, store as policies},
+    vault,
     workloads::{self, store::Workload},
 };
 use app::{
     audit::action::Action,
     error::{Error, Refusal},
-    explain::model::{Access, Knower, Reader, Verdict},
+    explain::model::{Access, Knower, Named, Reader, Verdict},
     grants::model::State,
+    levels::model::Level,
     policies::model::Right,
     time::Moment,
 };
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 /// Who can take it at a time: each holder of a grant, with what the policies of that time say of using it.
-pub async fn access(console: &Console, located: &Located, at: Moment) -> Result<Access, Error> {
-    let now = console.now();
-    let past = (at < now).then_some(at);
+pub async fn access(console: &Console, located: &Located, past: Option<Moment>) -> Result<Access, Error> {
+    let at = past.unwrap_or_else(|| console.now());
     let mut db = console.read().await?;
     let key = console.seal_key();
     documents::follow(&console.engine, &mut db, key).await?;
@@ -39,13 +43,24 @@ pub async fn access(console: &Console, located: &Located, at: Moment) -> Result<
             Arc::new(then)
         }
     };
+    let then = Then {
+        organisation,
+        at,
+        level: console.level_at(located.environment.tier(), at),
+        deciders: people::deciders(&mut db, at, key).await?,
+        there: past.is_some() || vault::current(&mut db, located.clone()).await?.is_some(),
+        archived: located.secret.archived_at.is_some_and(|archived| archived <= at),
+        roles: people::store::roles(&mut db, at, key).await?,
+        members: people::store::memberships(&mut db, None, at, key).await?,
+    };
+    let mut behind = HashMap::new();
     let mut readers = Vec::new();
     for grant in grants::in_force_on(&mut db, &located.secret.id, at, key).await? {
         let suspended = match past {
             None => grant.suspended_at.is_some(),
             Some(at) => was_suspended(&mut db, &grant, at).await?,
         };
-        readers.extend(reader(console, &mut db, &organisation, located, &grant, at, suspended).await?);
+        readers.extend(reader(console, &mut db, &then, located, &grant, suspended, &mut behind).await?);
     }
     let mut knowers = Vec::new();
     for (id, known) in known_to(&mut db, None, located, past).await? {
@@ -70,14 +85,36 @@ async fn was_suspended(db: &mut impl Sql, grant: &Grant, at: Moment) -> Result<b
     Ok(latest[0].is_some() && latest[0] > latest[1])
 }
 
+/// What everybody is judged by: loaded once for all readers of a secret.
+struct Then {
+    organisation: Arc<Organisation>,
+    at: Moment,
+    level: Level,
+    deciders: u32,
+    /// There is a value to take.
+    there: bool,
+    archived: bool,
+    roles: Vec<RoleRow>,
+    members: Vec<Membership>,
+}
+
+impl Then {
+    fn roles_of(&self, person: &str) -> Vec<RoleRow> {
+        self.roles.iter().filter(|row| row.person_id == person).cloned().collect()
+    }
+}
+
+/// Who could issue themself a client secret, by the team and project of a workload.
+type Behind = HashMap<(String, String), Vec<Named>>;
+
 async fn reader(
     console: &Console,
     db: &mut impl Sql,
-    organisation: &Arc<Organisation>,
+    then: &Then,
     located: &Located,
     grant: &Grant,
-    at: Moment,
     suspended: bool,
+    behind: &mut Behind,
 ) -> Result<Option<Reader>, Error> {
     let key = console.seal_key();
     let holder = match (&grant.person_id, &grant.workload_id) {
@@ -86,29 +123,38 @@ async fn reader(
         (None, None) => None,
     };
     let Some(holder) = holder else { return Ok(None) };
-    let mut route = grant_route(console, db, grant, at).await?;
+    let mut route = grant_route(console, db, grant, then.at).await?;
     // What ended since was open then.
     route.state = if suspended { State::Suspended } else { State::Active };
-    let here = Situation { grant: !suspended, ..catalog::secret_situation(located) };
-    let (asking, action, situation, behind) = match &holder {
+    let writes = route.right == Right::Write;
+    let situation = Situation { grant: !suspended, deciders: then.deciders, ..catalog::secret_situation(located) };
+    let (principal, action, issuers) = match &holder {
         Whom::Person(person) => {
-            let roles = people::store::roles_of(db, &person.id, at, key).await?;
+            let roles = then.roles_of(&person.id);
             let principal = principal_of(console, db, person, &roles, &located.project.id).await?;
-            let asking = Asking::then(console, organisation.clone(), principal, located, at);
-            let situation = Situation { deciders: people::deciders(db, at, key).await?, ..here };
-            let action = if route.right == Right::Write { Action::WriteVersion } else { Action::CopySecret };
-            (asking, action, situation, Vec::new())
+            (principal, if writes { Action::WriteVersion } else { Action::CopySecret }, Vec::new())
         }
         Whom::Workload(workload) => {
-            let principal = crate::policies::Principal::workload(&workload.id);
-            let asking = Asking::then(console, organisation.clone(), principal, located, at);
-            let behind = behind(console, db, organisation, located, workload, at).await?;
-            (asking, Action::FetchSecret, here, people_named(console, db, behind).await?)
+            let key = (workload.team_id.clone(), workload.project_id.clone());
+            if !behind.contains_key(&key) {
+                let found = issuers(console, db, then, located, workload).await?;
+                behind.insert(key.clone(), found);
+            }
+            (Principal::workload(&workload.id), Action::FetchSecret, behind.get(&key).cloned().unwrap_or_default())
         }
     };
-    let (mut verdict, rule) = asking.answer(action, situation);
-    if suspended {
-        verdict = Verdict::No(Refusal::GrantSuspended);
+    let asking = Asking::then(console, then.organisation.clone(), principal, located, then.at);
+    let (mut verdict, mut rule) = asking.answer(action, situation);
+    let kept = matches!(holder, Whom::Person(_)) && !writes;
+    let closed = match then.level.takes(false) {
+        _ if suspended => Some(Refusal::GrantSuspended),
+        _ if then.archived => Some(Refusal::GrantEnded),
+        Err(why) if kept => Some(why),
+        _ if !writes && !then.there => Some(Refusal::NoSuchVersion),
+        _ => None,
+    };
+    if let Some(why) = closed.filter(|_| verdict.is_open() || suspended) {
+        (verdict, rule) = (Verdict::No(why), None);
     }
     Ok(Some(Reader {
         workload: matches!(holder, Whom::Workload(_)),
@@ -116,40 +162,35 @@ async fn reader(
         grant: route,
         verdict,
         rule,
-        behind,
+        depends: asking.depends(action),
+        behind: issuers,
     }))
 }
 
-/// Who could issue themself a client secret for a workload.
-async fn behind(
+async fn issuers(
     console: &Console,
     db: &mut impl Sql,
-    organisation: &Arc<Organisation>,
+    then: &Then,
     located: &Located,
     workload: &Workload,
-    at: Moment,
-) -> Result<Vec<String>, Error> {
+) -> Result<Vec<Named>, Error> {
     let key = console.seal_key();
-    let members = people::store::memberships(db, None, at, key).await?;
-    let members = members.into_iter().filter(|row| row.team_id == workload.team_id).map(|row| row.person_id);
-    let team: Vec<String> = members.collect();
-    let roles = people::store::roles(db, at, key).await?;
+    let members = then.members.iter().filter(|row| row.team_id == workload.team_id);
+    let team: Vec<String> = members.map(|row| row.person_id.clone()).collect();
     let here = |project: &Option<String>| project.as_ref().is_none_or(|id| *id == workload.project_id);
-    let mut able: Vec<String> =
-        roles.iter().filter(|row| here(&row.project_id)).map(|row| row.person_id.clone()).collect();
-    able.extend(team.iter().cloned());
+    let leads = then.roles.iter().filter(|row| here(&row.project_id)).map(|row| row.person_id.clone());
+    let mut able: Vec<String> = leads.chain(team.iter().cloned()).collect();
     able.sort_unstable();
     able.dedup();
     let mut found = Vec::new();
     for id in able {
         let Some(person) = people::store::find(db, &id, key).await? else { continue };
-        let theirs: Vec<_> = roles.iter().filter(|row| row.person_id == id).cloned().collect();
-        let principal = principal_of(console, db, &person, &theirs, &located.project.id).await?;
-        let asking = Asking::then(console, organisation.clone(), principal, located, at);
+        let principal = principal_of(console, db, &person, &then.roles_of(&id), &located.project.id).await?;
+        let asking = Asking::then(console, then.organisation.clone(), principal, located, then.at);
         let situation = Situation { team: team.contains(&id), ..Situation::default() };
         if asking.answer(Action::IssueCredential, situation).0.is_open() {
             found.push(id);
         }
     }
-    Ok(found)
+    people_named(console, db, found).await
 }

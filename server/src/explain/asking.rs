@@ -90,7 +90,8 @@ impl Asking {
         let right = if action == Action::WriteVersion { Right::Write } else { Right::Read };
         let mut all = vec![Need::Grant(right), Need::TwoDeciders];
         if !self.principal.workload {
-            all.extend([Need::RoleHere(Role::Lead), Need::Role(Role::Security), Need::Role(Role::Admin)]);
+            all.extend([Need::RoleHere(Role::Member), Need::RoleHere(Role::Lead)]);
+            all.extend([Need::Role(Role::Security), Need::Role(Role::Admin)]);
         }
         let opens = |needs: &[Need]| {
             let (mut principal, mut changed) = (self.principal.clone(), situation);
@@ -105,6 +106,11 @@ impl Asking {
             self.asked(&principal, action, changed).0.is_open()
         };
         let single: Vec<Vec<Need>> = all.iter().map(|need| vec![*need]).filter(|needs| opens(needs)).collect();
+        if single.contains(&vec![Need::RoleHere(Role::Member)]) {
+            // The least role is enough: no greater one is recommended.
+            let role = |need: &Need| matches!(need, Need::RoleHere(role) | Need::Role(role) if *role != Role::Member);
+            return single.into_iter().filter(|needs| !needs.iter().any(role)).collect();
+        }
         if !single.is_empty() {
             return single;
         }
@@ -113,7 +119,7 @@ impl Asking {
     }
 
     /// What policies look at here that another hour or another place would change.
-    fn depends(&self, action: Action) -> Vec<&'static str> {
+    pub fn depends(&self, action: Action) -> Vec<&'static str> {
         let uses = self.organisation.uses(&self.engine, action, Some(&self.project));
         let words = |used: &Attribute| match used {
             Attribute::Hour => Some("the hour"),

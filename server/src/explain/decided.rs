@@ -12,12 +12,14 @@ use app::{
         leaf::{Leaf, Outcome},
     },
     error::{Error, Refusal},
-    explain::model::{Decided, Rule, Verdict},
+    explain::model::{Decided, Rule, Verdict, help},
     policies::model::Role,
 };
 
 /// `None`: the event was no decision of a policy, but an effect of another act or the service's own.
-pub async fn decided(console: &Console, row: &Stored) -> Result<Option<Decided>, Error> {
+///
+/// `whole`: the reader may read all of the trail; what a provider says of somebody is told to nobody else.
+pub async fn decided(console: &Console, row: &Stored, whole: bool) -> Result<Option<Decided>, Error> {
     let Ok(leaf) = Leaf::decode(&row.leaf) else { return Ok(None) };
     let (Some(policy), Some(action)) = (leaf.policy.clone(), Action::from_code(&row.action)) else { return Ok(None) };
     let mut db = console.read().await?;
@@ -34,11 +36,16 @@ pub async fn decided(console: &Console, row: &Stored) -> Result<Option<Decided>,
         Some(id) => Located::find(&mut db, id, console.seal_key()).await?,
         None => None,
     };
+    let fixed = leaf.outcome == Outcome::Refused && rule.as_ref().is_some_and(|rule| rule.permits);
     let (mut now, mut now_rule) = (None, None);
-    if let Some(kept) = &kept {
+    // Where a fixed rule refused, policies say nothing of today; nor where they look at what was not kept.
+    let told = kept.as_ref().filter(|kept| !fixed && !console.engine.needs_more(&present, action, &leaf, &kept.moment));
+    if let Some(kept) = told {
         let principal = kept.principal(&leaf);
         let name = |id: &Option<String>| id.as_ref().and_then(|id| console.engine.short_name(id));
         let (project, environment) = (name(&leaf.subject.project), name(&leaf.subject.environment));
+        let disclosed = crate::audit::store::disclosures(&mut db, leaf.seq, leaf.seq).await?;
+        let address = disclosed.into_iter().find(|(_, field, ..)| field == "address").map(|(.., value)| value);
         let decision = console.engine.decide_with(
             &present,
             &Question {
@@ -48,7 +55,7 @@ pub async fn decided(console: &Console, row: &Stored) -> Result<Option<Decided>,
                 situation: kept.situation,
                 project: project.as_deref(),
                 environment: environment.as_deref(),
-                address: kept.moment.get("address").and_then(|address| address.as_str()),
+                address: address.as_deref(),
                 at: leaf.at,
             },
         );
@@ -62,8 +69,8 @@ pub async fn decided(console: &Console, row: &Stored) -> Result<Option<Decided>,
     let refusal =
         row.reason.as_deref().and_then(|code| Refusal::ALL.iter().copied().find(|known| known.code() == code));
     let actor = leaf.actor.id.clone().unwrap_or_default();
-    let help = match refusal {
-        Some(refusal) => Some(ask(console, &mut db, located.as_ref(), refusal, &actor).await?),
+    let whom = match refusal {
+        Some(refusal) => Some(ask(console, &mut db, located.as_ref(), help(refusal), &actor).await?),
         None => None,
     };
     Ok(Some(Decided {
@@ -75,10 +82,11 @@ pub async fn decided(console: &Console, row: &Stored) -> Result<Option<Decided>,
         rule_id: policy.id,
         version: policy.version,
         rule,
-        facts: kept.as_ref().map(facts),
+        fixed,
+        facts: kept.as_ref().map(|kept| facts(kept, whole)),
         now,
         now_rule,
-        ask: help,
+        ask: whom,
     }))
 }
 
@@ -98,7 +106,7 @@ async fn rule_then(
 }
 
 /// What was known, in words. Where somebody came from stands in the event itself, as long as it is kept there.
-fn facts(kept: &Kept) -> Vec<(String, String)> {
+fn facts(kept: &Kept, whole: bool) -> Vec<(String, String)> {
     let roles = |codes: &std::collections::BTreeSet<String>| {
         let words: Vec<&str> = codes.iter().filter_map(|code| Role::from_code(code)).map(Role::words).collect();
         if words.is_empty() { "none".to_owned() } else { words.join(", ") }
@@ -130,7 +138,8 @@ fn facts(kept: &Kept) -> Vec<(String, String)> {
     if situation.loosens {
         add("Would loosen a control", yes(true));
     }
-    for (name, value) in kept.moment.iter().filter(|(name, _)| *name != "address") {
+    let told = |name: &str| name != "address" && (whole || !["groups", "acr"].contains(&name));
+    for (name, value) in kept.moment.iter().filter(|(name, _)| told(name)) {
         let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         add(&format!("{}{}", name[..1].to_uppercase(), &name[1..]), value);
     }

@@ -30,8 +30,8 @@ use app::{
     audit::{action::Action, leaf::Subject},
     error::{Error, Refusal},
     explain::model::{
-        Act, Ask, Explanation, Given, GrantRoute, HeldRole, Help, Known, Named, Place, Source, Verdict, WorkloadRoute,
-        help,
+        Act, Ask, Explanation, Given, GrantRoute, HeldRole, Help, Known, Named, Need, Place, Source, Verdict,
+        WorkloadRoute, help,
     },
     id::{PersonId, WorkloadId},
     policies::model::{Class, Right, Role, Tier},
@@ -47,27 +47,28 @@ pub enum Whom {
 }
 
 impl Whom {
-    /// By an id, by a person's sign-in name, or by a workload's short name where only one has it.
-    pub async fn find(console: &Console, db: &mut impl Sql, name: &str) -> Result<Self, Error> {
+    /// By an id, by a person's sign-in name, or by a workload's short name. A workload of a project that the caller may not know of
+    /// is nobody.
+    pub async fn find(console: &Console, db: &mut impl Sql, caller: &Caller, name: &str) -> Result<Self, Error> {
         let key = console.seal_key();
         let name = name.trim();
+        let nobody = || Error::invalid("who", "Nobody here is called so.");
         if name.parse::<PersonId>().is_ok() {
-            return people::store::find(db, name, key).await?.map(Self::Person).ok_or(Error::NotFound);
-        }
-        if name.parse::<WorkloadId>().is_ok() {
-            return workloads::store::find(db, name, key).await?.map(Self::Workload).ok_or(Error::NotFound);
+            return people::store::find(db, name, key).await?.map(Self::Person).ok_or_else(nobody);
         }
         let login = app::people::model::login(name).unwrap_or_default();
         if let Some(person) = people::store::find_by_login(db, &login, key).await? {
             return Ok(Self::Person(person));
         }
-        let mut named = workloads::store::list(db, key).await?;
-        named.retain(|row| row.slug == name);
-        match (named.pop(), named.len()) {
-            (Some(workload), 0) => Ok(Self::Workload(workload)),
-            (Some(_), _) => Err(Error::invalid("who", "Several workloads are called so: name it by its id.")),
-            (None, _) => Err(Error::invalid("who", "Nobody here is called so.")),
-        }
+        let workload = match name.parse::<WorkloadId>() {
+            Ok(_) => workloads::store::find(db, name, key).await?,
+            Err(_) => workloads::store::list(db, key).await?.into_iter().find(|row| row.slug == name),
+        };
+        let workload = workload.ok_or_else(nobody)?;
+        let project = catalog::store::find_project(db, &workload.project_id).await?;
+        let seen = caller.teams.contains(&workload.team_id)
+            || project.is_some_and(|project| catalog::sees(console, caller, &project));
+        if seen { Ok(Self::Workload(workload)) } else { Err(nobody()) }
     }
 
     pub fn id(&self) -> &str {
@@ -189,13 +190,17 @@ pub async fn explain(console: &Console, caller: &Caller, whom: &Whom, located: &
     }
     for act in &mut acts {
         if let Verdict::No(refusal) = act.verdict {
-            act.ask = Some(ask(console, &mut db, Some(located), refusal, whom.id()).await?);
+            // Where a grant alone opens it, whoever gives grants can help.
+            let granted = act.needs.iter().any(|way| matches!(way.as_slice(), [Need::Grant(_)]));
+            let helps = if granted { Help::Approvers } else { help(refusal) };
+            act.ask = Some(ask(console, &mut db, Some(located), helps, whom.id()).await?);
         }
     }
     Ok(Explanation {
         account: account(console, &mut db, whom, located, now).await?,
         whom: whom.named(),
         workload: matches!(whom, Whom::Workload(_)),
+        own: whom.id() == caller.id(),
         place: place(located),
         acts,
         grants: routes,
@@ -308,16 +313,18 @@ async fn acts_of(
     ] {
         let mut act = asking.act(action, situation);
         let takes = matches!(action, Action::RevealSecret | Action::CopySecret);
-        if act.verdict == Verdict::No(Refusal::NoGrant) {
-            let why = grants::why_none(db, &person.id, secret, Right::Read, now, key).await?;
-            act.verdict = Verdict::No(why);
-        } else if takes && act.verdict.is_open() {
-            let level = console.level(located.environment.tier());
-            match level.takes(action == Action::RevealSecret) {
-                Err(why) => act.close(why),
-                Ok(()) if !there => act.close(Refusal::NoSuchVersion),
-                Ok(()) => {}
+        let level = console.level(located.environment.tier());
+        match level.takes(action == Action::RevealSecret) {
+            // What the level keeps from people no grant gives them.
+            Err(why) if takes && (act.verdict.is_open() || act.verdict == Verdict::No(Refusal::NoGrant)) => {
+                act.close(why)
             }
+            _ if act.verdict == Verdict::No(Refusal::NoGrant) => {
+                let why = grants::why_none(db, &person.id, secret, Right::Read, now, key).await?;
+                act.verdict = Verdict::No(why);
+            }
+            _ if takes && act.verdict.is_open() && !there => act.close(Refusal::NoSuchVersion),
+            _ => {}
         }
         acts.push(act);
     }
@@ -437,14 +444,14 @@ async fn ask(
     console: &Console,
     db: &mut impl Sql,
     located: Option<&Located>,
-    refusal: Refusal,
+    helps: Help,
     refused: &str,
 ) -> Result<Ask, Error> {
     let (tier, class) =
         located.map_or((Tier::Production, Class::Critical), |at| (at.environment.tier(), at.secret.class()));
     let request = located.map(|at| (format!("/requests/new?secret={}", at.secret.id), "Ask for access"));
     let seats = console.level(tier).seats(class);
-    let (words, ids, href) = match help(refusal) {
+    let (words, ids, href) = match helps {
         Help::Oneself(words) => (words.to_owned(), Vec::new(), None),
         Help::Approvers if seats.is_empty() => {
             ("Ask for access: at this protection level it is given at once, by rule.".into(), Vec::new(), request)
@@ -463,6 +470,11 @@ async fn ask(
             ("Somebody else confirms it:".into(), ids, None)
         }
         Help::Leads => ("A value is written by:".into(), deciding(console, db, Role::Lead, located).await?, None),
+        Help::LevelSetters => (
+            "Protection levels are set by administrators:".into(),
+            people::holders(console, db, Role::Admin).await?,
+            None,
+        ),
         Help::Administrators => {
             ("Roles are given by administrators:".into(), people::holders(console, db, Role::Admin).await?, None)
         }

@@ -179,10 +179,22 @@ impl Words<'_> {
                 });
                 pairs.filter(|shift| shift.before != shift.after).collect()
             }
-            Change::Delegate { person, starts_at, ends_at, .. } => {
+            Change::Delegate { person, absent, starts_at, ends_at } => {
+                let console = self.signed.console().clone();
+                let mut roles = Vec::new();
+                for row in crate::people::store::roles_of(db, absent, console.now(), console.seal_key()).await? {
+                    if let Some(role) =
+                        Role::from_code(&row.role).filter(|_| crate::people::delegation::decides(&row.role))
+                    {
+                        roles.push(format!("{role} {}", self.project(db, row.project_id.as_deref()).await?));
+                    }
+                }
                 let person = self.person(db, person).await?;
                 let (from, until) = (app::time::long(*starts_at), app::time::long(*ends_at));
-                vec![shift("Stands in", None, Some(format!("{person}, from {from} until {until}")))]
+                vec![
+                    shift("Stands in", None, Some(format!("{person}, from {from} until {until}"))),
+                    shift("Decides as", None, Some(roles.join(", "))),
+                ]
             }
             Change::RemoveProvider { provider } => {
                 vec![shift("Provider", Some(self.provider(db, provider).await?), None)]
@@ -268,7 +280,7 @@ fn means(change: &Change, others: usize, levels: &Levels) -> Vec<String> {
         Change::Delegate { .. } => vec![
             "Their word counts for a seat that is the absent one’s, never for a request that either of them made or would gain by.".into(),
             "One person still takes one seat: who decided in somebody’s place has decided for both. Each such decision names both.".into(),
-            "Nothing else goes over: no access, no role, no confirming of changes of control.".into(),
+            "Nothing else goes over: no access, no role that comes later, no confirming of changes of control.".into(),
         ],
         Change::RemoveProvider { .. } => vec![
             "Sessions that it vouched for end, and so does what its groups gave.".into(),

@@ -12,7 +12,6 @@ use app::{
     error::Error,
     policies::model::Tier,
     reports::model::guarded,
-    rotations::model::RotatorKind,
 };
 use axum::{
     extract::{Path, Query},
@@ -54,10 +53,7 @@ async fn look(signed: &Signed, slug: &str, only: Option<What>) -> Result<Drift, 
     let plans: HashMap<String, String> = rotations::store::plans_of(&mut db, &project.id, key)
         .await?
         .into_iter()
-        .map(|plan| {
-            let kind = RotatorKind::from_code(&plan.rotator).map_or(plan.rotator, |kind| kind.words().to_owned());
-            (plan.secret_id, kind)
-        })
+        .map(|plan| (plan.secret_id, plan.rotator))
         .collect();
     let mut names = Names::default();
     let mut paths: BTreeMap<String, (String, Vec<Option<Seen>>)> = BTreeMap::new();

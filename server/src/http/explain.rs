@@ -5,7 +5,7 @@ use super::{
     visitor::{Signed, mistaken, shown},
 };
 use crate::{
-    audit::{event::Event, store},
+    audit::{event::Event, search::Reading, store},
     catalog::Located,
     explain::{self, Whom},
     people::Caller,
@@ -65,15 +65,15 @@ pub async fn explained(site: &Site, caller: &Caller, who: &str, secret: &str) ->
     let mut db = console.read().await?;
     let located = Located::named(console, &mut db, caller, secret.trim()).await?;
     let who = who.trim();
-    let found =
-        if who.is_empty() { Ok(Whom::Person(caller.person.clone())) } else { Whom::find(console, &mut db, who).await };
+    let found = if who.is_empty() {
+        Ok(Whom::Person(caller.person.clone()))
+    } else {
+        Whom::find(console, &mut db, caller, who).await
+    };
     drop(db);
     // Whether they may at all comes before whether somebody is called so.
     let event = explain::permit(console, caller, &located, found.as_ref().ok()).await?;
-    let whom = match found {
-        Err(Error::NotFound) => Err(Error::invalid("who", "Nobody here is called so.")),
-        found => found,
-    }?;
+    let whom = found?;
     if !whom.is_own(caller) {
         noted(site, caller, event, &format!("{} {}", whom.id(), located.secret.id)).await?;
     }
@@ -114,10 +114,11 @@ pub fn when_of(text: &str, now: app::time::Moment) -> Result<Option<app::time::M
     let at = page::moment(text)
         .ok_or_else(|| Error::invalid("at", "Write a day, as 2026-11-24, or a moment, as 2026-11-24T09:30."))?;
     // Today, asked at its end, is now.
-    if at > now + chrono::TimeDelta::days(1) {
+    let today = text.trim() == now.format("%Y-%m-%d").to_string();
+    if at > now && !today {
         return Err(Error::invalid("at", "That is still to come. Ask about now, or a day that was."));
     }
-    Ok(Some(at.min(now)))
+    Ok((!today).then_some(at))
 }
 
 pub async fn who_can(
@@ -135,7 +136,7 @@ pub async fn who_can(
     };
     let what = format!("access {} {}", located.secret.id, at.map(app::time::rfc3339).unwrap_or_default());
     noted(site, caller, event, &what).await?;
-    explain::access(console, &located, at.unwrap_or_else(|| console.now())).await
+    explain::access(console, &located, at).await
 }
 
 pub async fn why(signed: Signed, Path(seq): Path<u64>) -> Answer {
@@ -148,5 +149,5 @@ pub async fn why_of(site: &Site, caller: &Caller, seq: u64) -> Result<Decided, E
     let (reading, _) = reading(site, caller, &format!("event:{seq}")).await?;
     let row = store::find(&mut site.console.read().await?, seq).await?;
     let row = row.filter(|row| reading.covers(row.project_id.as_deref())).ok_or(Error::NotFound)?;
-    explain::decided(&site.console, &row).await?.ok_or(Error::NotFound)
+    explain::decided(&site.console, &row, reading == Reading::All).await?.ok_or(Error::NotFound)
 }

@@ -161,7 +161,8 @@ async fn stopped(signed: &Signed, db: &mut impl crate::db::Sql, wide: bool) -> R
     let mut late = 0;
     for case in rotations::case_store::open(db, 500, key).await? {
         let environment = catalog::store::find_environment(db, &case.environment_id, key).await?;
-        let target = signed.console().level(environment.map_or(Tier::Production, |row| row.tier())).dead_within();
+        let tier = environment.map_or(Tier::Production, |row| row.tier());
+        let target = signed.console().level_at(tier, case.began_at).dead_within();
         let urgent = case.trigger() == Trigger::Incident || now - case.began_at > target;
         late += usize::from(mine(&case.project_id) && urgent);
     }

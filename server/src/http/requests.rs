@@ -351,7 +351,10 @@ async fn risks(
     let needs = match request.seats().len() {
         0 => "Given by rule.".to_owned(),
         1 => "One person decides.".to_owned(),
-        more => format!("{more} people decide; the value is copied, never shown on screen."),
+        more if console.level(request.tier()).copies(class) => {
+            format!("{more} people decide; the value is copied, never shown on screen.")
+        }
+        more => format!("{more} people decide."),
     };
     let mut facts = vec![("Class", class.words().to_owned(), needs)];
     let mut last: Option<(i64, app::time::Moment, String, String)> = None;
@@ -421,7 +424,11 @@ async fn history(
     });
     for decision in decisions {
         let name = names.person(db, site, &decision.person_id).await?;
+        let name = in_place(signed, db, names, name, decision.on_behalf_of.as_deref()).await?;
         let words = match decision.verdict.as_str() {
+            requests::store::APPROVED if decision.voided_at.is_some() => {
+                format!("{name} approved: without effect since the account closed")
+            }
             requests::store::APPROVED if decision.digest != request.digest => {
                 format!("{name} approved other terms: without effect")
             }

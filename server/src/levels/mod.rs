@@ -18,18 +18,39 @@ use app::{
     error::{Conflict, Error, FieldError},
     id::LevelId,
     levels::model::{Level, Levels},
+    policies::model::Tier,
+    time::Moment,
 };
 use store::LevelRow;
 
-/// What holds now: as it was built in, where nobody set it.
-pub async fn in_force(db: &mut impl Sql, key: &Key) -> Result<Levels, Error> {
-    let rows = store::in_force(db, key).await?;
-    let mut levels = Levels::default();
-    for row in &rows {
-        // An unknown word is no reason to fall back to something looser.
-        levels = levels.with(row.level().ok_or(Error::Unavailable)?);
+/// What held at each level, and since when: as it was built in, where nobody set it.
+#[derive(Clone, Debug, Default)]
+pub struct Timeline(Vec<(Level, Moment, Option<Moment>)>);
+
+impl Timeline {
+    /// What held at a time.
+    pub fn at(&self, tier: Tier, at: Moment) -> Level {
+        let held = |(level, from, until): &&(Level, Moment, Option<Moment>)| {
+            level.tier == tier && *from <= at && until.is_none_or(|until| at < until)
+        };
+        self.0.iter().find(held).map_or(Level::built_in(tier), |(level, ..)| *level)
     }
-    Ok(levels)
+
+    /// What holds now.
+    pub fn now(&self) -> Levels {
+        let set = self.0.iter().filter(|(.., until)| until.is_none());
+        set.fold(Levels::default(), |levels, (level, ..)| levels.with(*level))
+    }
+}
+
+/// Everything that was ever set. A row that cannot be trusted may have been the stricter one: then nothing is decided.
+pub async fn timeline(db: &mut impl Sql, key: &Key) -> Result<Timeline, Error> {
+    let mut all = Vec::new();
+    for row in store::every(db, key).await? {
+        // An unknown word is no reason to fall back to something looser.
+        all.push((row.level().ok_or(Error::Unavailable)?, row.valid_from, row.valid_to));
+    }
+    Ok(Timeline(all))
 }
 
 /// Sets what holds at a level, or proposes it where something gets looser.
@@ -48,7 +69,7 @@ pub(crate) async fn outlook(
         let fields = wrong.into_iter().map(|(field, message)| FieldError { field, message: message.into() });
         return Err(Error::Invalid(fields.collect()));
     }
-    let before = *in_force(tx, console.seal_key()).await?.of(level.tier);
+    let before = *timeline(tx, console.seal_key()).await?.now().of(level.tier);
     if before == *level {
         return Err(Error::Conflict(Conflict::AlreadyDone));
     }
@@ -65,6 +86,7 @@ pub(crate) async fn set(
 ) -> Result<Vec<Event>, Error> {
     let (now, key) = (console.now(), console.seal_key());
     let id = console.id::<LevelId>()?.to_string();
+    let before = *timeline(tx, key).await?.now().of(level.tier);
     let mut events = Vec::new();
     let mut event =
         event.on(Subject { row: Some(id.clone()), ..Subject::default() }).detail("level", level.tier.code());
@@ -75,7 +97,6 @@ pub(crate) async fn set(
         let about = Subject { row: Some(former.id), ..Subject::default() };
         events.push(Event::new(Action::SupersedeLevel).on(about).detail("level", level.tier.code()));
     }
-    let before = *console.engine.levels().of(level.tier);
     for (name, was, is) in store::shifts(&before, level) {
         event = event.detail(&format!("{name}_before"), was).detail(name, is);
     }
@@ -84,7 +105,7 @@ pub(crate) async fn set(
     tx.seal(&row)?;
     for environment in catalog::store::all_environments(tx, key).await? {
         if environment.tier() == level.tier {
-            rotations::store::note_all_due(tx, &environment.id, now).await?;
+            rotations::store::note_ages_due(tx, &environment.id, now).await?;
         }
     }
     events.insert(0, event);

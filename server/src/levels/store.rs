@@ -91,15 +91,15 @@ pub fn shifts(before: &Level, after: &Level) -> Vec<(&'static str, String, Strin
 const LEVEL: &str = "SELECT id, tier, grant_minutes, signers, critical_signers, reveal, rotate_days, dead_hours, \
                      token_minutes, set_by, valid_from, valid_to, event_seq, row_mac FROM levels";
 
-/// What was set and holds. A row that fails its seal may have been the stricter one: then nothing is decided.
-pub async fn in_force(db: &mut impl Sql, key: &Secret) -> Result<Vec<LevelRow>> {
-    let rows: Vec<LevelRow> = db.sql(select(LEVEL, " WHERE valid_to IS NULL ORDER BY tier")).all().await?;
+/// Everything that was ever set, the newest first; an error where one fails its seal.
+pub async fn every(db: &mut impl Sql, key: &Secret) -> Result<Vec<LevelRow>> {
+    let rows: Vec<LevelRow> = db.sql(select(LEVEL, " ORDER BY valid_from DESC, id DESC")).all().await?;
     let all = rows.len();
     let sound = whole(rows, key);
     if sound.len() == all { Ok(sound) } else { Err(Error::Unfit("a protection level fails its seal".into())) }
 }
 
-/// Everything that was ever set, the newest first.
+/// What was set for one level, the newest first.
 pub async fn history(db: &mut impl Sql, tier: &str, key: &Secret) -> Result<Vec<LevelRow>> {
     let rest = " WHERE tier = $1 ORDER BY valid_from DESC, id DESC LIMIT 50";
     Ok(whole(db.sql(select(LEVEL, rest)).bind(tier.to_owned()).all().await?, key))

@@ -209,7 +209,7 @@ impl Looked<'_> {
                     dead_at: row.dead_at,
                     ended_at: row.ended_at,
                     end: row.end(),
-                    target: self.console.level(self.scope.tier(&row.environment_id)?).dead_within(),
+                    target: self.console.level_at(self.scope.tier(&row.environment_id)?, row.began_at).dead_within(),
                 })
             })
             .collect();

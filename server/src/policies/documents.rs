@@ -35,7 +35,7 @@ use app::{
 pub async fn follow(engine: &Engine, db: &mut impl Sql, key: &Key) -> Result<(), Error> {
     let (epoch, levels) = store::epochs(db).await?;
     if engine.levels_epoch() != levels {
-        engine.adopt_levels(levels, crate::levels::in_force(db, key).await?);
+        engine.adopt_levels(levels, crate::levels::timeline(db, key).await?);
     }
     if engine.organisation().epoch == epoch {
         return Ok(());

@@ -16,6 +16,7 @@ pub mod replay;
 pub mod store;
 pub mod written;
 
+use crate::levels::Timeline;
 use app::{
     audit::{
         action::Action,
@@ -222,7 +223,7 @@ struct Loaded {
     /// What the organisation has in force.
     organisation: RwLock<Arc<Organisation>>,
     /// What holds at each protection level, and as of which event.
-    levels: RwLock<(i64, Levels)>,
+    levels: RwLock<(i64, Arc<Timeline>)>,
     /// Short names by id, of projects and environments.
     names: RwLock<HashMap<String, String>>,
     project: EntityTypeName,
@@ -282,7 +283,7 @@ impl Engine {
             schema,
             built_in,
             organisation: RwLock::new(Arc::new(Organisation::none())),
-            levels: RwLock::new((-1, Levels::default())),
+            levels: RwLock::new((-1, Arc::default())),
             names: RwLock::default(),
             project: name("Project")?,
             authorizer: Authorizer::new(),
@@ -306,7 +307,12 @@ impl Engine {
 
     /// What holds at each protection level, as this process knows it.
     pub fn levels(&self) -> Levels {
-        self.0.levels.read().unwrap_or_else(PoisonError::into_inner).1
+        self.timeline().now()
+    }
+
+    /// What held at each, and since when.
+    pub fn timeline(&self) -> Arc<Timeline> {
+        self.0.levels.read().unwrap_or_else(PoisonError::into_inner).1.clone()
     }
 
     /// As of which event that is.
@@ -315,10 +321,10 @@ impl Engine {
     }
 
     /// Never goes back, as below.
-    pub(crate) fn adopt_levels(&self, epoch: i64, levels: Levels) {
+    pub(crate) fn adopt_levels(&self, epoch: i64, levels: Timeline) {
         let mut present = self.0.levels.write().unwrap_or_else(PoisonError::into_inner);
         if epoch > present.0 {
-            *present = (epoch, levels);
+            *present = (epoch, Arc::new(levels));
         }
     }
 

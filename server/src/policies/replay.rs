@@ -179,7 +179,7 @@ pub async fn replay(console: &Console, draft: &Organisation, days: i64) -> Resul
 
 impl Engine {
     /// Does a draft speak of what the provider says of somebody, where that was not kept with their decision?
-    fn needs_more(
+    pub(crate) fn needs_more(
         &self,
         draft: &Organisation,
         action: Action,

@@ -4,7 +4,7 @@ use super::{
     organisation::{Document, Organisation, place},
 };
 use app::explain::model::Rule;
-use cedar_policy::{Policy, PolicySet};
+use cedar_policy::{Effect, Policy, PolicySet};
 use std::str::FromStr;
 
 /// The text of one built-in rule.
@@ -19,7 +19,8 @@ pub fn rule(organisation: &Organisation, id: &str) -> Option<Rule> {
     if let Some(text) = rule_text(id) {
         let begin = BUILT_IN.find(text).unwrap_or_default();
         let (line, _) = position(BUILT_IN, begin);
-        return Some(Rule { id: id.into(), version: super::VERSION, line, text: text.into(), document: None });
+        let permits = text.contains("\npermit");
+        return Some(Rule { id: id.into(), version: super::VERSION, line, text: text.into(), document: None, permits });
     }
     let (slug, _) = id.split_once('/')?;
     rule_in(organisation.documents.iter().find(|document| document.slug == slug)?, id)
@@ -36,7 +37,8 @@ pub fn rule_in(document: &Document, id: &str) -> Option<Rule> {
     let (_, (policy, start)) = placed.into_iter().enumerate().find(|(number, (policy, _))| named(*number, policy))?;
     let (line, _) = position(&document.text, start);
     let text = policy.to_cedar().unwrap_or_default().trim().to_owned();
-    Some(Rule { id: id.into(), version: document.version, line, text, document: Some(document.id.clone()) })
+    let (document, version) = (Some(document.id.clone()), document.version);
+    Some(Rule { id: id.into(), version, line, text, document, permits: policy.effect() == Effect::Permit })
 }
 
 /// The rules of a text in their order, each with the byte that it begins at.
@@ -84,7 +86,10 @@ mod tests {
         assert_eq!(rule_in(&document, "hours/2"), None);
         let built_in = rule(&Organisation::none(), "values-need-a-grant");
         assert!(built_in.is_some_and(|rule| {
-            BUILT_IN.lines().nth(rule.line - 1) == Some("@id(\"values-need-a-grant\")") && rule.document.is_none()
+            BUILT_IN.lines().nth(rule.line - 1) == Some("@id(\"values-need-a-grant\")")
+                && rule.document.is_none()
+                && !rule.permits
         }));
+        assert!(rule(&Organisation::none(), "a-grant-reads").is_some_and(|rule| rule.permits));
     }
 }

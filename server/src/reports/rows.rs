@@ -313,7 +313,10 @@ async fn cases(working: &Working<'_>, of: &Of) -> Result<Vec<Vec<String>>, Stopp
         }
         let (dead, ended) = (of.by_then(case.dead_at), of.by_then(case.ended_at));
         let took = dead.map(|dead| dead - case.began_at);
-        let target = of.levels.get(&case.environment_id).map(|tier| working.console.level(*tier).dead_within());
+        let target = of
+            .levels
+            .get(&case.environment_id)
+            .map(|tier| working.console.level_at(*tier, case.began_at).dead_within());
         let within = match (took, target) {
             (Some(took), Some(target)) => if took <= target { "yes" } else { "no" }.to_owned(),
             _ => String::new(),

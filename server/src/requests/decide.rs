@@ -64,9 +64,12 @@ pub async fn approve_less(
     let person = crate::people::store::find(&mut sitting.tx, caller.id(), console.seal_key())
         .await?
         .ok_or(Error::Unauthenticated)?;
-    if let Err(why) = may_decide(console, &mut sitting.tx, &part, &sitting.decisions, &person).await? {
-        return Err(sitting.tx.refuse(sitting.event, why).await);
-    }
+    // Whose seat it is may be another one's than of the terms that were asked for.
+    sitting.on_behalf_of = match may_decide(console, &mut sitting.tx, &part, &sitting.decisions, &person).await? {
+        Ok(place) => place,
+        Err(why) => return Err(sitting.tx.refuse(sitting.event, why).await),
+    };
+    sitting.event = in_place(sitting.event, sitting.on_behalf_of.as_deref());
     store::save_terms(&mut sitting.tx, &part).await?;
     sitting.tx.seal(&part)?;
     sitting.event = sitting
@@ -155,13 +158,28 @@ async fn sit_down(
             "This looks like it holds a secret. Comments are read by many: take it out.",
         ));
     }
-    let (seen, _) = visible_request(console, caller, id).await?;
-    // Policy is asked with the roles that they stand in for; whose seat it is, below.
-    let caller = &delegation::standing_in(console, &mut console.read().await?, caller).await?;
+    let (seen, before) = visible_request(console, caller, id).await?;
+    // Policy is asked with the roles of whose seat it is: one's own, or also those of the one who is away. Whoever may take none is
+    // asked with all of them, so that the rule which keeps them from it is what they hear.
+    let mut db = console.read().await?;
+    let place = may_decide(console, &mut db, &seen, &before, &caller.person).await?;
+    let asked = match &place {
+        Ok(None) => caller.clone(),
+        Ok(Some(absent)) => delegation::standing_in_for(console, &mut db, caller, Some(absent)).await?,
+        Err(_) => delegation::standing_in_for(console, &mut db, caller, None).await?,
+    };
+    drop(db);
     let situation = Situation { tier: Some(seen.tier()), class: Some(seen.class()), ..Situation::default() };
     let decision = console.id::<DecisionId>()?.to_string();
     let about = Subject { row: Some(decision.clone()), ..subject(&seen) };
-    let (mut tx, event) = console.begin(caller, action, about, situation).await?;
+    let (mut tx, event) = console.begin(&asked, action, about, situation).await?;
+    // Both accounts are kept as they are until this is done: closing one cuts what it signed, before or after.
+    let mut accounts: Vec<&str> = vec![caller.id()];
+    accounts.extend(place.as_ref().ok().and_then(|place| place.as_deref()));
+    accounts.sort_unstable();
+    for account in accounts {
+        crate::people::store::lock(&mut tx, account, console.seal_key()).await?;
+    }
     let request = store::lock(&mut tx, id, console.seal_key()).await?.ok_or(Error::NotFound)?;
     let event = event.detail("digest", request.digest.clone()).detail("revision", request.revision);
     let decisions = store::decisions(&mut tx, id, console.seal_key()).await?;
@@ -184,13 +202,22 @@ async fn sit_down(
         Ok(on_behalf_of) => on_behalf_of,
         Err(why) => return Err(tx.refuse(event, why).await),
     };
-    let event = match &on_behalf_of {
-        Some(absent) => event.detail("on_behalf_of", absent.clone()),
-        None => event,
-    };
+    if place.is_ok_and(|place| place != on_behalf_of) {
+        return Err(tx.refuse(event, Refusal::WorldChanged).await);
+    }
+    let event = in_place(event, on_behalf_of.as_deref());
     let event = if comment.is_empty() { event } else { event.private("comment", comment.clone()) };
     let event = event.detail("seat", request.standing(&decisions).count() as u64 + 1);
     Ok(Sitting { tx, event, request, decisions, comment, decision, on_behalf_of })
+}
+
+/// The event says in whose place, where it is another one's.
+fn in_place(mut event: Event, absent: Option<&str>) -> Event {
+    event.detail.remove("on_behalf_of");
+    match absent {
+        Some(absent) => event.detail("on_behalf_of", absent),
+        None => event,
+    }
 }
 
 /// Keeps what an approver said after the request had ended: shown beside it, without effect.

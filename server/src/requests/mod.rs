@@ -15,7 +15,12 @@ use crate::{
     console::Console,
     db::Sql,
     notifications,
-    people::{self, Caller, delegation, roles_here, store::Person},
+    people::{
+        self, Caller,
+        delegation::{self, store::Delegation},
+        roles_here,
+        store::{Person, RoleRow},
+    },
     policies::Situation,
     workloads,
 };
@@ -77,7 +82,7 @@ async fn may_take(
         Err(why) => why,
     };
     for (row, absent) in delegation::standing(console, db, &person.id).await? {
-        let place = Some((&absent, row.made_at));
+        let place = Some((&absent, &row));
         match may_seat(console, db, request, decisions, (person, place), wanted).await? {
             Ok(()) => return Ok(Ok(Some(absent.id))),
             // Standing in, they hold the role: what keeps them from it says more than that they hold none themself.
@@ -94,24 +99,23 @@ async fn may_seat(
     db: &mut impl Sql,
     request: &Request,
     decisions: &[Decision],
-    (person, place): (&Person, Option<(&Person, Moment)>),
+    (person, place): (&Person, Option<(&Person, &Delegation)>),
     wanted: Option<Role>,
 ) -> Result<Result<(), Refusal>, Error> {
     let (now, key) = (console.now(), console.seal_key());
-    let whose = place.map_or(person, |(absent, _)| absent);
-    let rows = people::store::roles_of(db, &whose.id, now, key).await?;
-    let roles: Vec<(Role, Moment)> = rows
-        .iter()
-        .filter(|row| match (&row.project_id, row.role.as_str()) {
-            (Some(project), "lead") => *project == request.project_id,
-            (None, "lead" | "security") => true,
-            _ => false,
-        })
-        // A role that somebody stands in for is as new as their standing in.
-        .filter_map(|row| {
-            Some((Role::from_code(&row.role)?, place.map_or(row.valid_from, |(_, made)| made.max(row.valid_from))))
-        })
-        .collect();
+    let rows = match place {
+        Some((_, row)) => delegation::roles(console, db, row).await?,
+        None => people::store::roles_of(db, &person.id, now, key).await?,
+    };
+    let counts = |row: &&RoleRow| match (&row.project_id, row.role.as_str()) {
+        (Some(project), "lead") => *project == request.project_id,
+        (None, "lead" | "security") => true,
+        _ => false,
+    };
+    // A role that somebody stands in for is as new as their standing in.
+    let since = |row: &RoleRow| place.map_or(row.valid_from, |(_, delegation)| delegation.made_at.max(row.valid_from));
+    let roles: Vec<(Role, Moment)> =
+        rows.iter().filter(counts).filter_map(|row| Some((Role::from_code(&row.role)?, since(row)))).collect();
     // Who decided in somebody's place has decided for both.
     let signers: Vec<&str> = request
         .standing(decisions)
@@ -201,7 +205,7 @@ pub async fn visible_request(console: &Console, caller: &Caller, id: &str) -> Re
     let mut db = console.read().await?;
     let request = store::find(&mut db, id, console.seal_key()).await?.ok_or(Error::NotFound)?;
     let situation = Situation { own: request.requester_id == caller.id(), ..Situation::default() };
-    let caller = &delegation::standing_in(console, &mut db, caller).await?;
+    let caller = &delegation::standing_in_for(console, &mut db, caller, None).await?;
     if console.would(caller, Action::ViewRequest, Some(&request.project_id), situation).is_some() {
         return Err(Error::NotFound);
     }
@@ -216,7 +220,7 @@ pub const INBOX: u32 = 100;
 pub async fn inbox(console: &Console, caller: &Caller) -> Result<Vec<(Request, Vec<Decision>)>, Error> {
     let mut found = Vec::new();
     let mut db = console.read().await?;
-    let caller = &delegation::standing_in(console, &mut db, caller).await?;
+    let caller = &delegation::standing_in_for(console, &mut db, caller, None).await?;
     let deciding =
         caller.roles.iter().filter(|row| [Role::Lead.code(), Role::Security.code()].contains(&row.role.as_str()));
     // `None` among the projects: a role in the whole organisation.
@@ -301,7 +305,9 @@ pub async fn void_signatures_of(console: &Console, tx: &mut Tx, person: &str) ->
         let about =
             Subject { row: Some(decision.id.clone()), person: Some(decision.person_id.clone()), ..subject(&request) };
         let decision = Decision { voided_at: Some(now), ..decision };
-        store::void_decision(tx, &decision).await?;
+        if store::void_decision(tx, &decision).await? == 0 {
+            continue;
+        }
         tx.seal(&decision)?;
         notifications::tell(console, tx, [request.requester_id.as_str()], "request.unsigned", &request.id).await?;
         events.push(Event::new(Action::VoidDecision).on(about));

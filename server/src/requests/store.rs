@@ -360,7 +360,7 @@ pub async fn void_decision(tx: &mut impl Sql, decision: &Decision) -> Result<u64
 pub async fn last_decision_between(db: &mut impl Sql, person: &str, requester: &str) -> Result<Option<Moment>> {
     let row: Option<(Moment,)> = db
         .sql(
-            "SELECT decided_at FROM decisions WHERE person_id = $1 AND requester_id = $2 AND verdict IN ('approved', \
+            "SELECT decided_at FROM decisions WHERE (person_id = $1 OR on_behalf_of = $1) AND requester_id = $2 AND verdict IN ('approved', \
              'denied') ORDER BY decided_at DESC LIMIT 1",
         )
         .bind(person.to_owned())

@@ -118,6 +118,9 @@ pub async fn submit_request(
         None => None,
     };
     let level = console.level(tier);
+    if workload.is_none() && ask.right == Right::Read {
+        level.takes(false).map_err(|why| Error::invalid("right", why.to_string()))?;
+    }
     let longest = level.longest_for(workload.is_some()).num_minutes();
     if ask.minutes < 1 || ask.minutes > longest {
         return Err(Error::invalid(
@@ -171,6 +174,10 @@ pub async fn submit_request(
     let situation =
         Situation { open: first.project.is_open, tier: Some(tier), class: Some(class), ..Situation::default() };
     let (mut tx, event) = console.begin(caller, Action::SubmitRequest, subject(&request), situation).await?;
+    // What was asked under may have become stricter while this waited.
+    if console.level(tier) != level {
+        return Err(Error::Conflict(Conflict::EditedMeanwhile));
+    }
     if store::insert(&mut tx, &request).await? == 0 {
         return sent_before(console, &mut tx, &request).await;
     }

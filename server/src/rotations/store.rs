@@ -297,6 +297,19 @@ pub async fn note_all_due(tx: &mut impl Sql, environment: &str, at: Moment) -> R
     .await
 }
 
+/// The same after the level's greatest age changed: it bounds ages that were set for one secret too.
+pub async fn note_ages_due(tx: &mut impl Sql, environment: &str, at: Moment) -> Result<u64> {
+    tx.sql(
+        "INSERT INTO rotation_due (secret_id, due_at) SELECT p.secret_id, $1 FROM rotation_plans p \
+         JOIN secrets s ON s.id = p.secret_id WHERE s.environment_id = $2 AND p.schedule IN ('inherited', 'age') \
+         ON CONFLICT (secret_id) DO UPDATE SET due_at = excluded.due_at",
+    )
+    .bind(at)
+    .bind(environment.to_owned())
+    .execute()
+    .await
+}
+
 pub async fn find(db: &mut impl Sql, id: &str, key: &Key) -> Result<Option<Rotation>> {
     let row = db.sql(select(ROTATION, " WHERE id = $1")).bind(id.to_owned()).optional().await?;
     Ok(row.and_then(|row| check(row, key)))

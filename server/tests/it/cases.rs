@@ -89,7 +89,7 @@ async fn from_the_rows(cast: &Cast, from: Moment, to: Moment) -> Vec<rules::Figu
             dead_at: row.dead_at,
             ended_at: row.ended_at,
             end: row.end(),
-            target: cast.console.level(tier(&row.environment_id)).dead_within(),
+            target: cast.console.level_at(tier(&row.environment_id), row.began_at).dead_within(),
         })
         .collect();
     Trigger::ALL.iter().map(|trigger| figures(&all, *trigger, from, to, to)).collect()

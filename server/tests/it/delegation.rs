@@ -128,6 +128,48 @@ story!(never_for_whoever_asks_nor_for_one_human_twice, |world| {
     whole(&cast).await;
 });
 
+story!(a_narrower_request_is_signed_in_the_right_place, |world| {
+    let cast = grown(world).await;
+    let critical = cast.filled("prod/key", Tier::Production, Class::Critical).await;
+    // Ewa, of security, stands in for Iris, who leads.
+    stands_in(&cast, "iris", "ewa", 30).await;
+    cast.world.clock.advance(TimeDelta::days(2));
+    let request = cast.ask("jonas", &critical, Right::Read, 60).await.unwrap();
+    cast.approve("teodor", &request).await.unwrap();
+    let digest = cast.request(&request).await.digest;
+    let less = app::requests::model::Less { secrets: vec![critical.clone()], minutes: 30 };
+    requests::approve_less(&cast.console, &cast.caller("ewa").await, &request, &digest, less, "").await.unwrap();
+    let mut db = cast.console.read().await.unwrap();
+    let decisions = requests::store::decisions(&mut db, &request, cast.console.seal_key()).await.unwrap();
+    drop(db);
+    let row = cast.request(&request).await;
+    let standing: Vec<_> = row.standing(&decisions).collect();
+    // The narrower terms begin with the lead's seat, which is Iris's.
+    assert_eq!(standing.len(), 1);
+    assert_eq!(standing[0].on_behalf_of.as_deref(), Some(cast.id("iris")));
+    whole(&cast).await;
+});
+
+story!(roles_that_come_later_do_not_go_over, |world| {
+    let cast = grown(world).await;
+    let critical = cast.filled("prod/key", Tier::Production, Class::Critical).await;
+    stands_in(&cast, "iris", "lucia", 30).await;
+    let anna = cast.caller("anna").await;
+    let given = people::assign_role(&cast.console, &anna, cast.id("iris"), Role::Security, None, None);
+    if let Submitted::Waits { id, .. } = given.await.unwrap() {
+        confirm(&cast, "mara", &id).await.unwrap();
+    }
+    cast.world.clock.advance(TimeDelta::days(8));
+    let request = cast.ask("jonas", &critical, Right::Read, 60).await.unwrap();
+    cast.approve("teodor", &request).await.unwrap();
+    assert!(cast.approve("lucia", &request).await.is_err(), "security was nobody's to confirm for her");
+    cast.approve("iris", &request).await.unwrap();
+    assert!(cast.holds("jonas", &critical).await);
+    // Nobody decides through an account that is closed, nor is one named that is.
+    people::disable_person(&cast.console, &anna, cast.id("jonas")).await.unwrap();
+    assert!(proposed(&cast, "teodor", "jonas", 0, 3).await.is_err());
+});
+
 story!(it_is_ended_by_either_and_with_the_account, |world| {
     let cast = grown(world).await;
     let stage = cast.filled("stage/url", Tier::Staging, Class::Normal).await;

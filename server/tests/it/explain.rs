@@ -9,30 +9,43 @@ use crate::{
 };
 use app::{
     audit::action::Action,
+    catalog::model::Kind,
     error::{Error, Refusal},
     explain::model::{Access, Explanation, Given, Need, Source, Verdict},
     grants::model::State,
+    levels::model::{Level, Reveal},
     people::tokens::Scope,
     policies::model::{Class, Right, Role, Tier},
     time::Moment,
 };
 use axum::http::{Method, StatusCode};
 use chrono::TimeDelta;
-use server::{catalog::Located, controls, explain, grants, people, policies::documents, vault::Take};
+use server::{
+    catalog::{self, Located, NewProject, NewSecret},
+    controls, explain, grants, people,
+    policies::documents,
+    vault::Take,
+};
 
 async fn located(cast: &Cast, secret: &str) -> Located {
     let mut db = cast.console.read().await.unwrap();
     Located::find(&mut db, secret, cast.console.seal_key()).await.unwrap().unwrap()
 }
 
+async fn found(cast: &Cast, asker: &str, who: &str) -> Result<explain::Whom, Error> {
+    let asker = cast.caller(asker).await;
+    explain::Whom::find(&cast.console, &mut cast.console.read().await.unwrap(), &asker, who).await
+}
+
 async fn explained(cast: &Cast, asker: &str, who: &str, secret: &str) -> Explanation {
-    let whom = explain::Whom::find(&cast.console, &mut cast.console.read().await.unwrap(), who).await.unwrap();
+    let whom = found(cast, asker, who).await.unwrap();
     let place = located(cast, secret).await;
     explain::explain(&cast.console, &cast.caller(asker).await, &whom, &place).await.unwrap()
 }
 
 async fn readers(cast: &Cast, secret: &str, at: Moment) -> Access {
-    explain::access(&cast.console, &located(cast, secret).await, at).await.unwrap()
+    let past = (at < cast.console.now()).then_some(at);
+    explain::access(&cast.console, &located(cast, secret).await, past).await.unwrap()
 }
 
 fn verdict(explanation: &Explanation, action: Action) -> Verdict {
@@ -314,7 +327,7 @@ story!(a_decision_is_explained_by_the_rule_of_its_day, |world| {
         panic!()
     };
     crate::policies::confirm(&cast, "ewa", &id).await.unwrap();
-    let why = explain::decided(&cast.console, &event).await.unwrap().unwrap();
+    let why = explain::decided(&cast.console, &event, true).await.unwrap().unwrap();
     assert_eq!((why.rule_id.as_str(), why.version, why.allowed), ("closed/1", 1, false));
     assert_eq!(why.rule.unwrap().text, text);
     assert_eq!(why.refusal, Some(Refusal::Policy));
@@ -328,7 +341,100 @@ story!(a_decision_is_explained_by_the_rule_of_its_day, |world| {
     let mut db = cast.console.read().await.unwrap();
     let first = server::audit::store::find(&mut db, 0).await.unwrap().unwrap();
     drop(db);
-    assert!(explain::decided(&cast.console, &first).await.unwrap().is_none());
+    assert!(explain::decided(&cast.console, &first, true).await.unwrap().is_none());
+});
+
+story!(what_is_no_policy_is_not_explained_as_one, |world| {
+    let cast = grown(world).await;
+    let secret = cast.filled("db/url", Tier::Production, Class::Normal).await;
+    let request = cast.ask("iris", &secret, Right::Read, 60).await.unwrap();
+    assert_eq!(cast.approve("iris", &request).await, Err(Error::Refused(Refusal::OwnRequest)));
+    let event = cast.last_event().await;
+    let why = explain::decided(&cast.console, &event, true).await.unwrap().unwrap();
+    assert_eq!((why.fixed, why.refusal, why.now), (true, Some(Refusal::OwnRequest), None));
+    assert_eq!(why.rule_id, "deciders-decide", "what allowed it, said as such");
+});
+
+story!(the_least_that_helps_is_named_and_nothing_that_does_not, |world| {
+    let cast = grown(world).await;
+    let anna = cast.caller("anna").await;
+    let new = NewProject { slug: "quiet", name: "Quiet", description: "", open: false, team: &cast.team };
+    let (quiet, _) = catalog::create_project(&cast.console, &anna, new).await.unwrap();
+    let given = people::assign_role(&cast.console, &anna, cast.id("teodor"), Role::Lead, Some(&quiet), None).await;
+    if let controls::Submitted::Waits { id, .. } = given.unwrap() {
+        crate::policies::confirm(&cast, "mara", &id).await.unwrap();
+    }
+    let teodor = cast.caller("teodor").await;
+    let mut db = cast.console.read().await.unwrap();
+    let project = catalog::store::find_project(&mut db, &quiet).await.unwrap().unwrap();
+    let environments = catalog::store::environments(&mut db, &quiet, cast.console.seal_key()).await.unwrap();
+    drop(db);
+    let place = environments.iter().find(|row| row.tier() == Tier::Staging).unwrap();
+    let new = NewSecret { path: "a", kind: Kind::Opaque, class: Class::Normal, description: "", team: &cast.team };
+    let (secret, _) = catalog::create_secret(&cast.console, &teodor, &project, place, new).await.unwrap();
+    // Any role here is enough to ask: none greater is recommended.
+    let said = explained(&cast, "teodor", "lucia", &secret).await;
+    let submit = said.acts.iter().find(|act| act.action == Action::SubmitRequest).unwrap();
+    assert_eq!(submit.needs, [vec![Need::RoleHere(Role::Member)]]);
+    // Where a grant is what is missing, whoever gives grants is named.
+    let prod = cast.filled("db/url", Tier::Production, Class::Normal).await;
+    let said = explained(&cast, "mara", "lucia", &prod).await;
+    let write = said.acts.iter().find(|act| act.action == Action::WriteVersion).unwrap();
+    assert_eq!(write.verdict, Verdict::No(Refusal::NoRule));
+    assert!(write.ask.as_ref().unwrap().people.iter().any(|one| one.name == "Iris Lead"));
+    // Where the level keeps values from people, no grant is recommended, and none is asked for.
+    let level = Level { reveal: Reveal::Nobody, ..Level::built_in(Tier::Production) };
+    server::levels::set_level(&cast.console, &anna, level).await.unwrap();
+    let said = explained(&cast, "mara", "lucia", &prod).await;
+    let copy = said.acts.iter().find(|act| act.action == Action::CopySecret).unwrap();
+    assert_eq!((copy.verdict, copy.needs.len()), (Verdict::No(Refusal::NoPerson), 0));
+    assert!(copy.ask.as_ref().unwrap().words.starts_with("Protection levels are set by"));
+    let Err(Error::Invalid(fields)) = cast.ask("lucia", &prod, Right::Read, 60).await else { panic!() };
+    assert_eq!(fields[0].field, "right");
+    // A workload of a project that one may not know of is nobody.
+    server::workloads::create_workload(&cast.console, &teodor, &project, place, "hidden", "Hidden", &cast.team)
+        .await
+        .unwrap();
+    assert!(found(&cast, "teodor", "hidden").await.is_ok() && found(&cast, "mara", "hidden").await.is_ok());
+    assert!(found(&cast, "iris", "hidden").await.is_ok(), "of her team");
+    let Err(Error::Invalid(fields)) = found(&cast, "lucia", "hidden").await else { panic!() };
+    assert_eq!(fields[0].message, "Nobody here is called so.");
+});
+
+story!(nobody_is_said_to_reach_what_is_out_of_reach, |world| {
+    let cast = grown(world).await;
+    let (one, other) = (
+        cast.filled("db/one", Tier::Staging, Class::Normal).await,
+        cast.filled("db/other", Tier::Staging, Class::Normal).await,
+    );
+    let form = cast.console.id::<app::id::CorrelationId>().unwrap().to_string();
+    let ask = server::requests::Ask {
+        secrets: vec![one.clone(), other.clone()],
+        right: Right::Read,
+        minutes: 600,
+        reason: "both",
+        workload: None,
+        starts_at: None,
+        form: &form,
+    };
+    let lucia = cast.caller("lucia").await;
+    let (request, ..) = server::requests::submit_request(&cast.console, &lucia, ask).await.unwrap();
+    cast.approve("teodor", &request).await.unwrap();
+    let said = |access: &Access| access.readers.iter().map(|reader| reader.verdict).collect::<Vec<_>>();
+    let now = || cast.console.now();
+    assert_eq!(said(&readers(&cast, &one, now()).await), [Verdict::Yes]);
+    // Archived: the grant stays for the other one, and opens nothing here.
+    catalog::archive_secret(&cast.console, &cast.caller("iris").await, &one).await.unwrap();
+    assert_eq!(said(&readers(&cast, &one, now()).await), [Verdict::No(Refusal::GrantEnded)]);
+    assert_eq!(said(&readers(&cast, &other, now()).await), [Verdict::Yes]);
+    // The level of the day counts for that day.
+    let before = now();
+    cast.world.clock.advance(TimeDelta::minutes(5));
+    let level = Level { reveal: Reveal::Nobody, ..Level::built_in(Tier::Staging) };
+    server::levels::set_level(&cast.console, &cast.caller("anna").await, level).await.unwrap();
+    cast.world.clock.advance(TimeDelta::minutes(5));
+    assert_eq!(said(&readers(&cast, &other, now()).await), [Verdict::No(Refusal::NoPerson)]);
+    assert_eq!(said(&readers(&cast, &other, before).await), [Verdict::Yes]);
 });
 
 story!(programs_read_the_same, |world| {

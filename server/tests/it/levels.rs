@@ -100,6 +100,22 @@ story!(another_replica_follows_and_a_forged_row_stops, |world| {
     assert!(people::Caller::load(&third, person, people::Entry::Direct, who).await.is_err());
 });
 
+story!(the_services_own_work_follows_and_the_past_keeps_its_measure, |world| {
+    let cast = grown(world).await;
+    let other = Console::new(&cast.world.instance, "Test").unwrap();
+    let before = cast.console.now();
+    cast.world.clock.advance(TimeDelta::hours(1));
+    let strict = Level { rotate_days: 30, dead_hours: 12, ..Level::built_in(Tier::Staging) };
+    tightened(&cast, strict).await;
+    // Nobody visits the other replica: its own work learns of it all the same.
+    assert_eq!(other.level(Tier::Staging), Level::built_in(Tier::Staging));
+    server::jobs::run_due(&other).await.unwrap();
+    assert_eq!(other.level(Tier::Staging), strict);
+    // A case that began before is measured by the target of then, whatever is set since.
+    assert_eq!(other.level_at(Tier::Staging, before), Level::built_in(Tier::Staging));
+    assert_eq!(other.level_at(Tier::Staging, other.now()), strict);
+});
+
 story!(what_a_level_says_holds_everywhere, |world| {
     let cast = grown(world).await;
     let secret = cast.filled("db/url", Tier::Staging, Class::Normal).await;

@@ -80,7 +80,16 @@ pub fn drift(shell: &Shell, view: Drift) -> String {
                 view! { <tr><th scope="row">{ui::middle(format!("/secrets/{first}"), &row.path)}</th><td data-l="Differs">{ui::badge(kind, difference.what.words())}</td>{cells}</tr> }
             })
             .collect_view();
-        let table = if all == 0 {
+        let of = view
+            .only
+            .map_or(all, |only| view.counts.iter().filter(|(what, _)| *what == only).map(|(_, count)| *count).sum());
+        let table = if of == 0 && all > 0 {
+            ui::empty(
+                "None of this kind",
+                "The environments differ in other things.",
+                Some((base.clone(), "Everything that differs")),
+            )
+        } else if all == 0 {
             ui::empty(
                 "No drift",
                 format!("{} secrets are the same in every environment, but for their values.", view.paths),
@@ -98,9 +107,6 @@ pub fn drift(shell: &Shell, view: Drift) -> String {
         let download = (all > 0).then(|| {
             view! { <a class="button" href=address(&base, &[("format", "csv"), ("what", view.only.map_or("", What::code))])>"CSV"</a> }.into_any()
         });
-        let of = view
-            .only
-            .map_or(all, |only| view.counts.iter().filter(|(what, _)| *what == only).map(|(_, count)| *count).sum());
         view! {
             {ui::crumbs(vec![("Projects".into(), Some("/projects".into())), (view.name.clone(), Some(format!("/projects/{}", view.slug))), ("Drift".into(), None)])}
             {ui::head(title.clone(), "What the environments do not have in common, but for their values. Nothing here reads one.", download)}

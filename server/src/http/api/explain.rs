@@ -28,7 +28,7 @@ fn everybody(named: Vec<model::Named>) -> Vec<Somebody> {
 }
 
 fn rule(rule: model::Rule) -> DecidingRule {
-    let model::Rule { id, version, line, text, document } = rule;
+    let model::Rule { id, version, line, text, document, .. } = rule;
     DecidingRule { id, version, line: line as u64, text, document }
 }
 
@@ -54,7 +54,7 @@ fn why(verdict: Verdict) -> Option<String> {
 fn act(act: model::Act) -> ExplainedAct {
     ExplainedAct {
         action: act.action.code().into(),
-        words: act.action.words().into(),
+        words: act.words().into(),
         verdict: act.verdict.code().into(),
         why: why(act.verdict),
         rule: act.rule.map(rule),
@@ -160,6 +160,7 @@ pub async fn list_readers(program: Program, Query(query): Query<AccessQuery>) ->
                 grant: grant(reader.grant),
                 verdict: reader.verdict.code().into(),
                 rule: reader.rule.map(rule),
+                depends_on: reader.depends.into_iter().map(Into::into).collect(),
                 behind: everybody(reader.behind),
             })
             .collect(),
@@ -196,6 +197,7 @@ pub async fn explain_event(program: Program, Path(seq): Path<u64>) -> Answer<Exp
         rule_id: found.rule_id,
         version: found.version,
         rule: found.rule.map(rule),
+        fixed: found.fixed,
         facts: found.facts.map(|facts| facts.into_iter().collect()),
         today: found.now.map(|verdict| verdict.code().into()),
         today_rule: found.now_rule.map(rule),

@@ -70,7 +70,7 @@ fn case_of(console: &Console, row: &case_store::Case, located: &Located) -> Case
         trigger: row.trigger_kind.clone(),
         version: row.version,
         began_at: row.began_at,
-        target_hours: console.level(located.environment.tier()).dead_hours,
+        target_hours: console.level_at(located.environment.tier(), row.began_at).dead_hours,
         dead_at: row.dead_at,
         outcome: row.end().map(|end| end.code().into()),
         ended_at: row.ended_at,

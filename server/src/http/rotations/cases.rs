@@ -44,7 +44,7 @@ fn line(console: &Console, case: &Case, located: &Located) -> CaseLine {
         began_at: case.began_at,
         end: case.end(),
         ended_at: case.ended_at,
-        target: console.level(located.environment.tier()).dead_within(),
+        target: console.level_at(located.environment.tier(), case.began_at).dead_within(),
     }
 }
 

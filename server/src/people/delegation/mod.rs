@@ -3,7 +3,10 @@
 //! the rules of separation hold for both (`requests::may_decide`).
 pub mod store;
 
-use super::{Caller, store as people};
+use super::{
+    Caller,
+    store::{self as people, RoleRow},
+};
 use crate::{
     audit::{
         event::Event,
@@ -12,6 +15,7 @@ use crate::{
     console::Console,
     controls::{self, Submitted},
     db::Sql,
+    keys::Secret as Key,
     notifications,
     policies::Situation,
 };
@@ -50,6 +54,9 @@ pub(crate) async fn outlook(
     check(span.starts_at, span.ends_at, now).map_err(|(field, why)| Error::invalid(field, why))?;
     if delegate == absent {
         return Err(Error::invalid("delegate", "Somebody else decides in your place."));
+    }
+    if !people::find(tx, delegate, key).await?.is_some_and(|person| person.is_active()) {
+        return Err(Error::invalid("delegate", "They have not joined yet, or their account is closed."));
     }
     let roles = people::roles_of(tx, absent, now, key).await?;
     if !roles.iter().any(|row| decides(&row.role)) {
@@ -133,10 +140,24 @@ async fn close(tx: &mut Tx, row: Delegation, now: Moment) -> Result<(), Error> {
 pub(crate) async fn end_all_of(console: &Console, tx: &mut Tx, person: &str) -> Result<Vec<Event>, Error> {
     let now = console.now();
     let mut events = Vec::new();
-    for row in open_of(console, tx, person).await? {
+    for seen in open_of(console, tx, person).await? {
+        let Some(row) = store::lock(tx, &seen.id, console.seal_key()).await?.filter(|row| row.span().is_open(now))
+        else {
+            continue;
+        };
         let event = Event::new(Action::EndDelegation).on(subject(&row)).detail("absent", row.person_id.clone());
         close(tx, row, now).await?;
         events.push(event);
+    }
+    Ok(events)
+}
+
+/// Ends every delegation within a change: for a restored database, which may be older than their ends.
+pub async fn end_every(tx: &mut Tx, now: Moment, key: &Key) -> Result<Vec<Event>, Error> {
+    let mut events = Vec::new();
+    for row in store::open(tx, now, key).await? {
+        events.push(Event::new(Action::EndDelegation).on(subject(&row)).detail("absent", row.person_id.clone()));
+        close(tx, row, now).await?;
     }
     Ok(events)
 }
@@ -164,13 +185,25 @@ pub async fn standing(
     Ok(found)
 }
 
-/// The caller with the deciding roles that they stand in for. Whether a seat is theirs is asked besides.
-pub async fn standing_in(console: &Console, db: &mut impl Sql, caller: &Caller) -> Result<Caller, Error> {
-    let (now, key) = (console.now(), console.seal_key());
+/// The caller with the deciding roles of those in whose place they decide, or of one of them alone. Whether a seat is theirs is
+/// asked besides.
+pub async fn standing_in_for(
+    console: &Console,
+    db: &mut impl Sql,
+    caller: &Caller,
+    absent: Option<&str>,
+) -> Result<Caller, Error> {
     let mut caller = caller.clone();
-    for (_, absent) in standing(console, db, &caller.person.id).await? {
-        let roles = people::roles_of(db, &absent.id, now, key).await?;
-        caller.roles.extend(roles.into_iter().filter(|row| decides(&row.role)));
+    for (row, person) in standing(console, db, &caller.person.id).await? {
+        if absent.is_none_or(|absent| absent == person.id) {
+            caller.roles.extend(roles(console, db, &row).await?);
+        }
     }
     Ok(caller)
+}
+
+/// The deciding roles that go over: those that whoever is away held when it was confirmed, and holds still.
+pub async fn roles(console: &Console, db: &mut impl Sql, row: &Delegation) -> Result<Vec<RoleRow>, Error> {
+    let held = people::roles_of(db, &row.person_id, console.now(), console.seal_key()).await?;
+    Ok(held.into_iter().filter(|role| decides(&role.role) && role.valid_from <= row.made_at).collect())
 }

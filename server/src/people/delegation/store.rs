@@ -55,6 +55,12 @@ pub async fn standing(db: &mut impl Sql, now: Moment, key: &Secret) -> Result<Ve
     Ok(whole(db.sql(select(DELEGATION, rest)).bind(now).all().await?, key))
 }
 
+/// Everybody's that have not ended.
+pub async fn open(db: &mut impl Sql, now: Moment, key: &Secret) -> Result<Vec<Delegation>> {
+    let rest = " WHERE ended_at IS NULL AND ends_at > $1 ORDER BY id";
+    Ok(whole(db.sql(select(DELEGATION, rest)).bind(now).all().await?, key))
+}
+
 pub async fn find(db: &mut impl Sql, id: &str, key: &Secret) -> Result<Option<Delegation>> {
     let row = db.sql(select(DELEGATION, " WHERE id = $1")).bind(id.to_owned()).optional().await?;
     Ok(row.and_then(|row| check(row, key)))

@@ -66,7 +66,7 @@ impl Seen {
                     dead_at: row.dead_at,
                     ended_at: row.ended_at,
                     end: row.end(),
-                    target: console.level(*self.tiers.get(&row.environment_id)?).dead_within(),
+                    target: console.level_at(*self.tiers.get(&row.environment_id)?, row.began_at).dead_within(),
                 })
             })
             .collect();

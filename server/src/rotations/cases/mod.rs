@@ -49,7 +49,7 @@ fn about(console: &Console, action: Action, located: &Located, case: &Case) -> E
         .on(on)
         .detail("trigger", case.trigger_kind.clone())
         .detail("began_at", rfc3339(case.began_at))
-        .detail("target_hours", console.level(located.environment.tier()).dead_hours)
+        .detail("target_hours", console.level_at(located.environment.tier(), case.began_at).dead_hours)
         .private("path", located.secret.path.clone())
 }
 

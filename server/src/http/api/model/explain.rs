@@ -143,6 +143,8 @@ pub struct ExplainedReader {
     pub grant: ExplainedGrant,
     pub verdict: String,
     pub rule: Option<DecidingRule>,
+    /// What policies looked at that is not known of then, or that another hour changes.
+    pub depends_on: Vec<String>,
     /// Who could issue themself a client secret for the workload.
     pub behind: Vec<Somebody>,
 }
@@ -174,8 +176,10 @@ pub struct ExplainedEvent {
     pub why: Option<String>,
     pub rule_id: String,
     pub version: u32,
-    /// As it was written then.
+    /// As it was written then; a built-in one as this version of the console has it.
     pub rule: Option<DecidingRule>,
+    /// The rule allowed it: what refused is no policy, but separation of duties, an end or a waiting time.
+    pub fixed: bool,
     /// Absent where it is not kept any more.
     #[schema(value_type = Option<Object>)]
     pub facts: Option<BTreeMap<String, String>>,
