@@ -60,6 +60,8 @@ pub struct Viewer {
     pub leads: bool,
     /// Audits a project.
     pub audits: bool,
+    /// Audits a period: reads its events, and nothing that is computed from now.
+    pub looks_back: bool,
     /// What waits for this person: the badges of the rail.
     pub inbox: u64,
     pub requests: u64,
@@ -74,6 +76,11 @@ impl Viewer {
 
     /// May this person read any part of the trail?
     pub fn reads_trail(&self) -> bool {
+        self.reads_now() || self.looks_back
+    }
+
+    /// May this person read what is, of everything or of some projects?
+    pub fn reads_now(&self) -> bool {
         self.reads_evidence() || self.leads || self.audits
     }
 

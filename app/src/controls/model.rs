@@ -2,7 +2,10 @@
 use crate::{
     error::Refusal,
     levels::model::Level,
-    people::provider::{Gives, Settings},
+    people::{
+        period::{Period, narrows},
+        provider::{Gives, Settings},
+    },
     policies::model::{Class, Role, words},
     requests::model::{LINKED, NEW},
     time::Moment,
@@ -25,6 +28,9 @@ pub enum Change {
         project: Option<String>,
         /// When it ends by itself.
         until: Option<Moment>,
+        /// Of an auditor: the period whose events they read.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reads: Option<Period>,
     },
     AddMember {
         person: String,
@@ -89,6 +95,8 @@ pub enum Control {
         role: Role,
         project: Option<String>,
         until: Option<Moment>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reads: Option<Period>,
     },
     /// Membership of a team: its members issue client secrets for the workloads that it keeps or will keep.
     Member,
@@ -149,9 +157,15 @@ pub fn direction(before: Option<&Control>, after: Option<&Control>) -> Direction
         }
         (Some(_), None) => Tightening,
         (
-            Some(Role { role, project, until }),
-            Some(Role { role: new_role, project: new_project, until: Some(new_until) }),
-        ) if role == new_role && project == new_project && until.is_none_or(|until| *new_until <= until) => Tightening,
+            Some(Role { role, project, until, reads }),
+            Some(Role { role: new_role, project: new_project, until: new_until, reads: new_reads }),
+        ) if role == new_role
+            && project == new_project
+            && until.is_none_or(|until| new_until.is_some_and(|new| new <= until))
+            && narrows(*reads, *new_reads) =>
+        {
+            Tightening
+        }
         (
             Some(Provider { settings, secret, .. }),
             Some(Provider { settings: new_settings, secret: new_secret, .. }),
@@ -347,10 +361,16 @@ mod tests {
             );
             all.extend([level, longer, slower].map(|level| Control::Level { level }));
         }
+        for days in [30, 90] {
+            let reads = Some(Period { from: at, until: at + TimeDelta::days(days) });
+            for until in [None, Some(at)] {
+                all.push(Control::Role { role: Role::Auditor, project: None, until, reads });
+            }
+        }
         for role in Role::ALL {
             for until in [None, Some(at), Some(at + TimeDelta::days(1))] {
                 for project in [None, Some("p".to_owned())] {
-                    all.push(Control::Role { role: *role, project, until });
+                    all.push(Control::Role { role: *role, project, until, reads: None });
                 }
             }
         }
@@ -376,7 +396,7 @@ mod tests {
     #[test]
     fn each_kind_has_its_direction() {
         use Direction::*;
-        let role = |until| Control::Role { role: Role::Auditor, project: None, until };
+        let role = |until| Control::Role { role: Role::Auditor, project: None, until, reads: None };
         let at = Moment::default();
         for (before, after, way) in [
             (None, Some(role(None)), Loosening),
@@ -439,8 +459,8 @@ mod tests {
 
     #[test]
     fn a_confirmation_binds_to_all_of_it() {
-        let change = Change::GiveRole { person: "p".into(), role: Role::Lead, project: None, until: None };
-        let other = Change::GiveRole { person: "p".into(), role: Role::Admin, project: None, until: None };
+        let change = Change::GiveRole { person: "p".into(), role: Role::Lead, project: None, until: None, reads: None };
+        let other = Change::GiveRole { person: "p".into(), role: Role::Admin, project: None, until: None, reads: None };
         let terms = |id, change, before, proposed_by| Terms { id, change, before, proposed_by }.digest();
         let control = Control::EmergencyAccount;
         let digests = [

@@ -12,5 +12,6 @@ pub mod factors;
 pub mod model;
 #[cfg(feature = "ssr")]
 pub mod page;
+pub mod period;
 pub mod provider;
 pub mod tokens;

@@ -117,12 +117,14 @@ fn rail(shell: &Shell, viewer: &Viewer) -> AnyView {
                     {entry("/rotations", "Rotations", 0, false, "")}
                     {entry("/explain", "Explain access", 0, false, "")}
                 </ul>
-                {evidence.then(|| view! {
+                {viewer.reads_now().then(|| view! {
                     <h2>"Governance"</h2>
                     <ul>
                         {entry("/dashboard", "Dashboard", 0, false, "")}
                         {entry("/signals", "Signals", 0, false, "")}
                     </ul>
+                })}
+                {evidence.then(|| view! {
                     <h2>"Evidence"</h2>
                     <ul>
                         {entry("/audit", "Audit trail", 0, false, "")}

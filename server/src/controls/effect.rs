@@ -78,7 +78,7 @@ pub(super) async fn outlook(
         }
     }
     match change {
-        Change::GiveRole { person, role, project, until } => {
+        Change::GiveRole { person, role, project, until, reads } => {
             if let Some(project) = project {
                 catalog::store::find_project(tx, project).await?.ok_or(Error::NotFound)?;
             }
@@ -94,10 +94,18 @@ pub(super) async fn outlook(
             }
             let held = store::roles_of(tx, person, now, key).await?;
             let held = held.iter().find(|row| row.role == role.code() && row.project_id == *project);
-            let control = |until| Control::Role { role: *role, project: project.clone(), until };
+            if reads.is_some() && *role != Role::Auditor {
+                return Err(Error::invalid("reads_from", "Auditors alone read a period."));
+            }
+            if reads.is_some_and(|period| period.from >= period.until) {
+                return Err(Error::invalid("reads_until", "The last day comes before the first."));
+            }
+            let control = |until, reads| Control::Role { role: *role, project: project.clone(), until, reads };
             match held {
-                Some(held) if held.valid_to == *until => Err(Error::Conflict(Conflict::AlreadyDone)),
-                held => Ok((held.map(|row| control(row.valid_to)), Some(control(*until)))),
+                Some(held) if held.valid_to == *until && held.period() == *reads => {
+                    Err(Error::Conflict(Conflict::AlreadyDone))
+                }
+                held => Ok((held.map(|row| control(row.valid_to, row.period())), Some(control(*until, *reads)))),
             }
         }
         Change::AddMember { person, team } => {
@@ -197,8 +205,8 @@ pub(super) async fn apply(
     event: Event,
 ) -> Result<Vec<Event>, Error> {
     match change {
-        Change::GiveRole { person, role, project, until } => {
-            let term = Term { by, rule: None, until: *until };
+        Change::GiveRole { person, role, project, until, reads } => {
+            let term = Term { by, rule: None, until: *until, reads: *reads };
             let events = people::give_role(console, tx, person, *role, project.as_deref(), term).await?;
             Ok(joined(event, events))
         }

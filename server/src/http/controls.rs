@@ -76,10 +76,11 @@ impl Words<'_> {
 
     async fn sentence(&mut self, db: &mut impl Sql, change: &Change) -> Result<String, Error> {
         Ok(match change {
-            Change::GiveRole { person, role, project, until } => {
+            Change::GiveRole { person, role, project, until, reads } => {
+                let reads = reads.map(|period| format!(", for the events of {}", period.words())).unwrap_or_default();
                 let until = until.map(|until| format!(", until {}", app::time::long(until))).unwrap_or_default();
                 let (person, place) = (self.person(db, person).await?, self.project(db, project.as_deref()).await?);
-                format!("Make {person} {role} {place}{until}")
+                format!("Make {person} {role} {place}{until}{reads}")
             }
             Change::AddMember { person, team } => {
                 format!("Add {} to the team {}", self.person(db, person).await?, self.names.team(db, team).await?)
@@ -125,19 +126,18 @@ impl Words<'_> {
     ) -> Result<Vec<Shift>, Error> {
         let shift = |what, before: Option<String>, after: Option<String>| Shift { what, before, after };
         Ok(match change {
-            Change::GiveRole { role, project, until, .. } => {
+            Change::GiveRole { role, project, until, reads, .. } => {
                 let place = self.project(db, project.as_deref()).await?;
-                let end = |until: Option<app::time::Moment>| {
-                    format!(
-                        "{role} {place}, {}",
-                        until.map_or("for good".into(), |at| format!("until {}", app::time::long(at)))
-                    )
+                let end = |until: Option<app::time::Moment>, reads: &Option<app::people::period::Period>| {
+                    let reads = reads.map(|period| format!(", events of {}", period.words())).unwrap_or_default();
+                    let until = until.map_or("for good".into(), |at| format!("until {}", app::time::long(at)));
+                    format!("{role} {place}, {until}{reads}")
                 };
                 let former = match before {
-                    Some(Control::Role { until, .. }) => Some(end(*until)),
+                    Some(Control::Role { until, reads, .. }) => Some(end(*until, reads)),
                     _ => None,
                 };
-                vec![shift("Role", former, Some(end(*until)))]
+                vec![shift("Role", former, Some(end(*until, reads)))]
             }
             Change::AddMember { team, .. } => vec![shift("Team", None, Some(self.names.team(db, team).await?))],
             Change::EnablePerson { .. } => vec![shift("Account", Some("disabled".into()), Some("works".into()))],

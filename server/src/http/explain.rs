@@ -148,6 +148,6 @@ pub async fn why(signed: Signed, Path(seq): Path<u64>) -> Answer {
 pub async fn why_of(site: &Site, caller: &Caller, seq: u64) -> Result<Decided, Error> {
     let (reading, _) = reading(site, caller, &format!("event:{seq}")).await?;
     let row = store::find(&mut site.console.read().await?, seq).await?;
-    let row = row.filter(|row| reading.covers(row.project_id.as_deref())).ok_or(Error::NotFound)?;
+    let row = row.filter(|row| reading.covers_event(row)).ok_or(Error::NotFound)?;
     explain::decided(&site.console, &row, reading == Reading::All).await?.ok_or(Error::NotFound)
 }

@@ -41,7 +41,7 @@ pub async fn check(visitor: Visitor) -> Answer {
 
 pub async fn integrity(signed: Signed) -> Answer {
     let console = signed.console();
-    let Some(reading) = Reading::of(console, &signed.caller).await? else {
+    let Some(reading) = Reading::of_events(console, &signed.caller).await? else {
         return Err(Error::Refused(Refusal::NoRule).into());
     };
     let built = console.builder.build().await.unwrap_or_else(|_| console.builder.signed());
@@ -95,7 +95,9 @@ pub async fn integrity(signed: Signed) -> Answer {
         Reading::All => {
             console.would(&signed.caller, Action::StartExport, None, Situation::default()).map(|why| why.to_string())
         }
-        Reading::Projects(_) => Some("Those who may read all of the trail have it verified.".into()),
+        Reading::Projects(_) | Reading::Period { .. } => {
+            Some("Those who may read all of the trail have it verified.".into())
+        }
     };
     let view = Integrity {
         origin: key.name().to_owned(),

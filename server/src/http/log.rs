@@ -80,7 +80,7 @@ fn parse_tile(text: &str) -> Option<(u64, u64)> {
 pub async fn proof(visitor: Visitor, Path(seq): Path<u64>) -> Result<Response, Problem> {
     let console = &visitor.site.console;
     let caller = visitor.caller().await?.ok_or(Error::Unauthenticated)?;
-    if console.would(&caller, Action::ReadTrail, None, Situation::default()).is_some() {
+    if console.would(&caller.unlimited(), Action::ReadTrail, None, Situation::default()).is_some() {
         return Err(Error::Refused(Refusal::NoRule).into());
     }
     let (size, note) = signed(&visitor.site).await?;

@@ -24,6 +24,7 @@ use app::{
     audit::action::Action,
     error::{Error, Refusal},
     people::page::{self, PersonLine, Persona, RoleLine, TeamLine},
+    people::period::Period,
     policies::model::{Role, Tier},
     requests::model::{LINKED, NEW},
     ui::Form,
@@ -387,6 +388,10 @@ pub async fn person(signed: Signed, Path(id): Path<String>, Query(query): Query<
         };
         let words =
             scope.map_or_else(|| format!("{role}, whole organisation"), |project| format!("{role} of {project}"));
+        let words = match row.period() {
+            Some(period) => format!("{words}, events of {}", period.words()),
+            None => words,
+        };
         roles.push(RoleLine { id: row.id, words, since: row.valid_from, until: row.valid_to, given_by });
     }
     let mut teams = Vec::new();
@@ -526,7 +531,27 @@ pub async fn assign_role(signed: Signed, Path(id): Path<String>, fields: Fields)
         "" => None,
         day => Some(end_of(day).ok_or_else(|| Error::invalid("until", "A day, such as 2027-03-31."))?),
     };
-    let outcome = people::assign_role(signed.console(), &signed.caller, &id, role, project, until).await?;
+    let (console, caller) = (signed.console(), &signed.caller);
+    let day = |name: &'static str| match fields.get(name) {
+        "" => Ok(None),
+        day => {
+            day.parse::<chrono::NaiveDate>().map(Some).map_err(|_| Error::invalid(name, "A day, such as 2027-03-31."))
+        }
+    };
+    let outcome = match (day("reads_from")?, day("reads_until")?) {
+        (None, None) => people::assign_role(console, caller, &id, role, project, until).await?,
+        (Some(_), Some(_)) if role != Role::Auditor => {
+            return Err(Error::invalid("reads_from", "Auditors alone read a period.").into());
+        }
+        (Some(from), Some(_)) => {
+            let last =
+                end_of(fields.get("reads_until")).ok_or_else(|| Error::invalid("reads_until", "Choose a day."))?;
+            let period = Period { from: from.and_time(chrono::NaiveTime::MIN).and_utc(), until: last };
+            people::assign_auditor(console, caller, &id, project, until, period).await?
+        }
+        (None, Some(_)) => return Err(Error::invalid("reads_from", "A period has a first day.").into()),
+        (Some(_), None) => return Err(Error::invalid("reads_until", "A period has a last day.").into()),
+    };
     Ok(submitted(&format!("/people/{id}"), Action::AssignRole, outcome))
 }
 

@@ -1,7 +1,7 @@
 //! Signals: the list, one with its evidence, answers.
 use super::{
     Problem,
-    audit::{lines, reading},
+    audit::{lines, reading_now},
     visitor::{Fields, Names, Signed, done, mistaken, shown},
 };
 use crate::{
@@ -48,7 +48,7 @@ pub struct Address {
 
 pub async fn list(signed: Signed, Query(asked): Query<Address>) -> Shown {
     let console = signed.console();
-    let (reading, _) = reading(signed.site(), &signed.caller, "signals").await?;
+    let (reading, _) = reading_now(signed.site(), &signed.caller, "signals").await?;
     signals::refresh(console).await?;
     let shell = signed.shell("/signals").await?;
     let tab = TABS.iter().find(|(code, _)| *code == asked.show).map_or("open", |(code, _)| code);
@@ -136,7 +136,7 @@ pub async fn one(signed: Signed, Path(key): Path<String>) -> Shown {
 async fn one_page(signed: &Signed, key: &str, form: &Form) -> Result<String, Error> {
     let console = signed.console();
     let key = Key::parse(key).ok_or(Error::NotFound)?;
-    let (reading, _) = reading(signed.site(), &signed.caller, &format!("signal {key}")).await?;
+    let (reading, _) = reading_now(signed.site(), &signed.caller, &format!("signal {key}")).await?;
     signals::refresh(console).await?;
     let signal = signals::find(console, &signed.caller, key).await?;
     let refused = signals::may_answer(console, &signed.caller, &signal).await?;

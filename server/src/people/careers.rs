@@ -21,7 +21,7 @@ use app::{
     controls::model::Change,
     error::{Conflict, Error, Refusal},
     id::{MembershipId, PersonId, RoleId, TeamId},
-    people::model,
+    people::{model, period::Period},
     policies::model::Role,
     time::Moment,
 };
@@ -223,7 +223,22 @@ pub async fn assign_role(
     project: Option<&str>,
     until: Option<Moment>,
 ) -> Result<Submitted, Error> {
-    let change = Change::GiveRole { person: person.into(), role, project: project.map(Into::into), until };
+    let (person, project) = (person.into(), project.map(Into::into));
+    let change = Change::GiveRole { person, role, project, until, reads: None };
+    controls::submit(console, caller, change).await
+}
+
+/// Makes somebody an auditor of a period: they read its events, and nothing of before, of later or of now.
+pub async fn assign_auditor(
+    console: &Console,
+    caller: &Caller,
+    person: &str,
+    project: Option<&str>,
+    until: Option<Moment>,
+    period: Period,
+) -> Result<Submitted, Error> {
+    let (person, project) = (person.into(), project.map(Into::into));
+    let change = Change::GiveRole { person, role: Role::Auditor, project, until, reads: Some(period) };
     controls::submit(console, caller, change).await
 }
 
@@ -233,6 +248,8 @@ pub struct Term<'a> {
     pub by: &'a str,
     pub rule: Option<&'a str>,
     pub until: Option<Moment>,
+    /// Of an auditor: the period whose events they read.
+    pub reads: Option<Period>,
 }
 
 /// Gives a role within a change. One that is held with another end is replaced by it.
@@ -250,7 +267,8 @@ pub async fn give_role(
     let mut events = Vec::new();
     if let Some(former) = former {
         // What only ends earlier stays what it was: since when, from whom, by which rule.
-        if let Some(until) = term.until.filter(|until| former.valid_to.is_none_or(|end| *until <= end)) {
+        let shortened = term.until.filter(|until| former.valid_to.is_none_or(|end| *until <= end));
+        if let Some(until) = shortened.filter(|_| former.period() == term.reads) {
             store::shorten_role(tx, &former.id, until).await?;
             let row = RoleRow { valid_to: Some(until), ..former };
             tx.seal(&row)?;
@@ -268,6 +286,8 @@ pub async fn give_role(
         rule_id: term.rule.map(Into::into),
         valid_from: now,
         valid_to: term.until,
+        reads_from: term.reads.map(|period| period.from),
+        reads_until: term.reads.map(|period| period.until),
         event_seq: 0,
         row_mac: Vec::new(),
     };
@@ -280,6 +300,10 @@ pub async fn give_role(
     }
     if let Some(until) = term.until {
         event = event.detail("until", app::time::rfc3339(until));
+    }
+    if let Some(period) = term.reads {
+        event = event.detail("reads_from", app::time::rfc3339(period.from));
+        event = event.detail("reads_until", app::time::rfc3339(period.until));
     }
     events.insert(0, event);
     Ok(events)

@@ -481,6 +481,8 @@ pub async fn make_administrator(
         rule_id: None,
         valid_from: now,
         valid_to: None,
+        reads_from: None,
+        reads_until: None,
         event_seq: 0,
         row_mac: Vec::new(),
     };

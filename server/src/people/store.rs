@@ -5,7 +5,7 @@ use crate::{
     keys::Secret,
     sealed_row,
 };
-use app::time::Moment;
+use app::{people::period::Period, time::Moment};
 use serde::Serialize;
 
 #[derive(Clone, Debug, Serialize, sqlx::FromRow)]
@@ -54,12 +54,24 @@ pub struct RoleRow {
     pub rule_id: Option<String>,
     pub valid_from: Moment,
     pub valid_to: Option<Moment>,
+    /// Of an auditor: the period whose events they read; both or neither.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reads_from: Option<Moment>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reads_until: Option<Moment>,
     #[serde(skip)]
     pub event_seq: i64,
     #[serde(skip)]
     pub row_mac: Vec<u8>,
 }
 sealed_row!(RoleRow, "roles", ROLE);
+
+impl RoleRow {
+    /// The period that it is limited to.
+    pub fn period(&self) -> Option<Period> {
+        self.reads_from.zip(self.reads_until).map(|(from, until)| Period { from, until })
+    }
+}
 
 #[derive(Clone, Debug, Serialize, sqlx::FromRow)]
 pub struct Membership {
@@ -138,8 +150,7 @@ impl Session {
 
 const PERSON: &str = "SELECT id, login, name, password_hash, created_at, joined_at, disabled_at, set_up_by, set_up_at, \
                       factor_at, event_seq, row_mac FROM people";
-const ROLE: &str =
-    "SELECT id, person_id, project_id, role, given_by, rule_id, valid_from, valid_to, event_seq, row_mac FROM roles";
+const ROLE: &str = "SELECT id, person_id, project_id, role, given_by, rule_id, valid_from, valid_to, reads_from, reads_until, event_seq, row_mac FROM roles";
 const MEMBERSHIP: &str =
     "SELECT id, team_id, person_id, rule_id, valid_from, valid_to, event_seq, row_mac FROM memberships";
 const LINK: &str = "SELECT id, person_id, kind, token_hash, created_by, created_at, expires_at, used_at, event_seq, \
@@ -273,8 +284,8 @@ pub async fn lock_administrators(tx: &mut Tx) -> Result<()> {
 
 pub async fn insert_role(tx: &mut impl Sql, role: &RoleRow) -> Result<u64> {
     tx.sql(
-        "INSERT INTO roles (id, person_id, project_id, role, given_by, rule_id, valid_from, valid_to, event_seq, row_mac) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+        "INSERT INTO roles (id, person_id, project_id, role, given_by, rule_id, valid_from, valid_to, reads_from, \
+         reads_until, event_seq, row_mac) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
     )
     .bind(role.id.clone())
     .bind(role.person_id.clone())
@@ -284,6 +295,8 @@ pub async fn insert_role(tx: &mut impl Sql, role: &RoleRow) -> Result<u64> {
     .bind(role.rule_id.clone())
     .bind(role.valid_from)
     .bind(role.valid_to)
+    .bind(role.reads_from)
+    .bind(role.reads_until)
     .bind(role.event_seq)
     .bind(role.row_mac.clone())
     .execute()

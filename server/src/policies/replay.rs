@@ -4,7 +4,7 @@ use super::{
     organisation::{GOVERNED, Organisation},
     store,
 };
-use crate::{audit, console::Console};
+use crate::{audit, console::Console, people::PAST_AUDITOR};
 use app::{
     audit::{
         action::Action,
@@ -69,7 +69,11 @@ impl Kept {
     /// Who asked, as the engine knew them then.
     pub fn principal(&self, leaf: &Leaf) -> Principal {
         let kept = &self.principal;
-        let roles = |names: &BTreeSet<String>| codes(names.iter().filter_map(|name| Role::from_code(name)));
+        let roles = |names: &BTreeSet<String>| {
+            let mut known = codes(names.iter().filter_map(|name| Role::from_code(name)));
+            known.extend(names.contains(PAST_AUDITOR).then_some(PAST_AUDITOR));
+            known
+        };
         let methods = ["password", "provider", "demo", "token"];
         let groups = self.moment.get("groups").and_then(|groups| serde_json::from_value(groups.clone()).ok());
         Principal {

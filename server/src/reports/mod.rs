@@ -164,7 +164,7 @@ pub async fn may_ask(console: &Console, caller: &Caller) -> Result<(), Error> {
 
 /// Whose trail a caller may read, or a recorded refusal.
 async fn reading(console: &Console, caller: &Caller, action: Action) -> Result<Reading, Error> {
-    match Reading::of(console, caller).await? {
+    match Reading::of_events(console, caller).await? {
         Some(reading) => Ok(reading),
         None => Err(console.ledger.refuse(&caller.who, Event::new(action), Refusal::NoRule).await),
     }
@@ -173,8 +173,8 @@ async fn reading(console: &Console, caller: &Caller, action: Action) -> Result<R
 /// The project that policy is asked about, where somebody reads of some projects alone.
 fn project(reading: &Reading) -> Option<String> {
     match reading {
-        Reading::All => None,
-        Reading::Projects(led) => led.first().cloned(),
+        Reading::All | Reading::Period { projects: None, .. } => None,
+        Reading::Projects(led) | Reading::Period { projects: Some(led), .. } => led.first().cloned(),
     }
 }
 

@@ -133,7 +133,7 @@ async fn work(console: &Console, job: Job, holder: String) -> Result<(), Stopped
     let gone = || Stopped::Failed("Whoever asked may no longer read the trail.".into());
     let person = person.filter(people::store::Person::is_active).ok_or_else(gone)?;
     let caller = Caller::load(console, person, Entry::Direct, Who::anonymous()).await?;
-    let reading = Reading::of(console, &caller).await?.ok_or_else(gone)?;
+    let reading = Reading::of_events(console, &caller).await?.ok_or_else(gone)?;
     if kind == Kind::Verification && reading != Reading::All {
         return Err(gone());
     }

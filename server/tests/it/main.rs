@@ -25,6 +25,7 @@ mod matrix;
 mod metrics;
 mod parity;
 mod people;
+mod periods;
 mod policies;
 mod process;
 mod providers;

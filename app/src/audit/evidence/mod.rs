@@ -228,7 +228,7 @@ pub fn readme(manifest: &Manifest) -> String {
         scope = if manifest.scope.is_empty() {
             "the whole trail".to_owned()
         } else {
-            format!("projects {}", manifest.scope.join(", "))
+            format!("parts of the trail: {}", manifest.scope.join(", "))
         },
         below = manifest.events_below,
         made_at = manifest.made_at,

@@ -237,6 +237,8 @@ pub fn person(shell: &Shell, view: Person) -> String {
                         {ui::pick(&none, "role", "Role", "", roles)}
                         {ui::pick(&none, "project", "In", "", scopes)}
                         {ui::input(&none, "until", "Until the end of (optional)", "date", "")}
+                        {ui::input(&none, "reads_from", "Auditors: events from (optional)", "date", "")}
+                        {ui::input(&none, "reads_until", "to the end of (optional)", "date", "")}
                         <button class="button" type="submit">"Give the role"</button>
                     </form>
                     <form class="row" method="post" action=format!("{base}/teams")>

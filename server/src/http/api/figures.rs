@@ -8,7 +8,7 @@ use super::{
 use crate::{
     audit::event::Event as Recorded,
     audit::search::Reading,
-    http::{Problem, audit::reading},
+    http::{Problem, audit::reading_now},
     metrics::{self, Asked as Range},
     signals::{
         self,
@@ -121,7 +121,7 @@ pub async fn list_signals(program: Program, Query(asked): Query<SignalQuery>) ->
             Some(Detector::from_code(code).ok_or_else(|| Error::invalid("detector", "No detector has this code."))?)
         }
     };
-    let (reading, _) = reading(&program.site, &program.caller, "signals").await?;
+    let (reading, _) = reading_now(&program.site, &program.caller, "signals").await?;
     signals::refresh(console).await?;
     let mut db = console.read().await?;
     let before = match asked.before.as_deref() {
@@ -158,7 +158,7 @@ pub async fn list_signals(program: Program, Query(asked): Query<SignalQuery>) ->
 pub async fn read_signal(program: Program, Path(id): Path<String>) -> Answer<SignalFound> {
     let console = program.console();
     let key = Key::parse(&id).ok_or(Error::NotFound)?;
-    reading(&program.site, &program.caller, &format!("signal {key}")).await?;
+    reading_now(&program.site, &program.caller, &format!("signal {key}")).await?;
     signals::refresh(console).await?;
     let signal = signals::find(console, &program.caller, key).await?;
     Ok(Json(signal_of(&program, &signal).ok_or(Error::NotFound)?))

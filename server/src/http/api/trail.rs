@@ -98,7 +98,7 @@ pub async fn read_event(program: Program, Path(seq): Path<u64>) -> Answer<Proven
     let (reading, _) = reading(&program.site, &program.caller, &format!("event:{seq}")).await?;
     let built = console.builder.build().await?;
     let mut db = console.read().await?;
-    let row = store::find(&mut db, seq).await?.filter(|row| reading.covers(row.project_id.as_deref()));
+    let row = store::find(&mut db, seq).await?.filter(|row| reading.covers_event(row));
     let row = row.filter(|_| seq < built.size).ok_or(Error::NotFound)?;
     let proof = Prover::new(built.size).inclusion(&mut db, seq).await?;
     let disclosed = store::disclosures(&mut db, seq, seq).await?;

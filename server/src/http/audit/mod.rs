@@ -4,7 +4,7 @@ pub mod lines;
 mod readings;
 mod suggest;
 
-pub use readings::{Readings, note, reading};
+pub use readings::{Readings, note, reading, reading_now};
 
 use super::{
     Problem,
@@ -107,16 +107,21 @@ pub async fn trail(signed: Signed, Address(asked): Address<TrailQuery>) -> Answe
     };
     let scope = match &reading {
         Reading::All => None,
-        Reading::Projects(led) => {
+        Reading::Period { projects: None, period } => Some(format!("of {}", period.words())),
+        Reading::Projects(led) | Reading::Period { projects: Some(led), .. } => {
             let projects = catalog::store::projects(&mut db).await?;
             let names: Vec<String> =
                 projects.into_iter().filter(|row| led.contains(&row.id)).map(|row| row.name).collect();
-            Some(format!("of {}", names.join(", ")))
+            let period = match &reading {
+                Reading::Period { period, .. } => format!(", {}", period.words()),
+                _ => String::new(),
+            };
+            Some(format!("of {}{period}", names.join(", ")))
         }
     };
     let (views, teams) = kept(&signed, &mut db).await?;
     drop(db);
-    let beside = match row.filter(|row| reading.covers(row.project_id.as_deref())) {
+    let beside = match row.filter(|row| reading.covers_event(row)) {
         Some(row) => {
             may_read(signed.site(), &signed.caller, row.project_id.as_deref(), &format!("event:{}", row.seq)).await?;
             Some(event::view(&signed, row, zone).await?)
@@ -219,6 +224,11 @@ pub async fn suggest(signed: Signed, Address(typing): Address<Typing>) -> Answer
 pub async fn event(signed: Signed, Path(seq): Path<u64>) -> Answer {
     let console = signed.console();
     let row = store::find(&mut console.read().await?, seq).await?.ok_or(Error::NotFound)?;
+    // Outside of a period that somebody audits there is nothing.
+    let reading = Reading::of_events(console, &signed.caller).await?;
+    if matches!(&reading, Some(Reading::Period { .. }) if !reading.as_ref().is_some_and(|all| all.covers_event(&row))) {
+        return Err(Error::NotFound.into());
+    }
     may_read(signed.site(), &signed.caller, row.project_id.as_deref(), &format!("event:{seq}")).await?;
     let shell = signed.shell("/audit").await?;
     Ok(shown(page::event(&shell, event::view(&signed, row, Tz::UTC).await?)))

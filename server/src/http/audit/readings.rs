@@ -70,15 +70,32 @@ pub async fn note(site: &Site, caller: &Caller, event: Event, what: &str) -> boo
 
 /// Whose trail somebody reads here, with the reading recorded.
 pub async fn reading(site: &Site, caller: &Caller, query: &str) -> Result<(Reading, bool), Error> {
+    let reading = Reading::of_events(&site.console, caller).await?;
+    recorded(site, caller, query, reading).await
+}
+
+/// The same of what is computed from the trail as it is now: nobody reads it who audits a period alone.
+pub async fn reading_now(site: &Site, caller: &Caller, query: &str) -> Result<(Reading, bool), Error> {
     match Reading::of(&site.console, caller).await? {
-        Some(Reading::Projects(led)) => {
-            let recorded = may_read(site, caller, led.first().map(String::as_str), query).await?;
-            Ok((Reading::Projects(led), recorded))
-        }
-        Some(Reading::All) => Ok((Reading::All, may_read(site, caller, None, query).await?)),
-        None => {
-            may_read(site, caller, None, query).await?;
-            Err(Error::Refused(Refusal::NoRule))
-        }
+        None => Err(site.console.ledger.refuse(&caller.who, Event::new(Action::ReadTrail), Refusal::NoRule).await),
+        reading => recorded(site, caller, query, reading).await,
     }
+}
+
+async fn recorded(
+    site: &Site,
+    caller: &Caller,
+    query: &str,
+    reading: Option<Reading>,
+) -> Result<(Reading, bool), Error> {
+    let Some(reading) = reading else {
+        may_read(site, caller, None, query).await?;
+        return Err(Error::Refused(Refusal::NoRule));
+    };
+    let project = match &reading {
+        Reading::All | Reading::Period { projects: None, .. } => None,
+        Reading::Projects(led) | Reading::Period { projects: Some(led), .. } => led.first().map(String::as_str),
+    };
+    let noted = may_read(site, caller, project, query).await?;
+    Ok((reading, noted))
 }

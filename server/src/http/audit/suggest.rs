@@ -30,7 +30,7 @@ pub struct Offers {
 /// What fits what is typed so far. Only what this reader may see the trail of is named.
 pub async fn offers(signed: &Signed, text: &str, cursor: usize) -> Result<Offers, Error> {
     let console = signed.console();
-    let reading = Reading::of(console, &signed.caller).await?.ok_or(Error::Refused(Refusal::NoRule))?;
+    let reading = Reading::of_events(console, &signed.caller).await?.ok_or(Error::Refused(Refusal::NoRule))?;
     let Part { start, end, key, typed } = part_at(text, cursor);
     let typed = typed.to_lowercase();
     let mut found = match key {

@@ -188,7 +188,7 @@ pub(super) async fn apply(
         match &rule.gives {
             Gives::Role { role, project } => {
                 if !held_roles.iter().any(|held| held.role == role.code() && held.project_id == *project) {
-                    let term = Term { by: &row.set_by, rule: Some(&row.id), until: None };
+                    let term = Term { by: &row.set_by, rule: Some(&row.id), until: None, reads: None };
                     let given = careers::give_role(console, tx, &person.id, *role, project.as_deref(), term);
                     events.extend(given.await?);
                 }
