@@ -20,7 +20,7 @@ for (const [what, options] of [
     await expect(copy).toContainText("Iris Okonkwo");
     await copy.locator("summary").click();
     await expect(copy.locator("pre")).toContainText("forbid");
-    await accessible(jonas);
+    if (wide) await accessible(jonas);
     // About others it takes a role.
     await jonas.getByLabel("Who").fill("lucia.ferraro");
     await jonas.getByRole("button", { name: "Explain" }).click();
@@ -29,13 +29,13 @@ for (const [what, options] of [
     const mara = await signIn(browser, "Mara Lindqvist", complaints, options);
     await mara.goto("/explain");
     await mara.getByLabel("Who").fill("nobody.here");
-    await mara.getByLabel("Secret").fill("payments/production/db/settlement-primary");
+    await mara.getByRole("textbox", { name: "Secret", exact: true }).fill("payments/production/db/settlement-primary");
     await mara.getByRole("button", { name: "Explain" }).click();
     await expect(mara.getByRole("alert")).toHaveText("Nobody here is called so.");
     await mara.getByLabel("Who").fill("iris.okonkwo");
     await mara.getByRole("button", { name: "Explain" }).click();
     await expect(mara.getByRole("table", { name: "Roles that count here" })).toContainText("Lead");
-    await accessible(mara);
+    if (wide) await accessible(mara);
   });
 
   test(`who can read it now and on a day that was, and why an event was decided so, ${what}`, async ({ browser, complaints }) => {
@@ -47,7 +47,7 @@ for (const [what, options] of [
     const before = new Date(Date.now() - 40 * 86_400_000).toISOString().slice(0, 10);
     await mara.getByLabel("When").fill(before);
     await mara.getByRole("button", { name: "Show" }).click();
-    await expect(mara.getByText("grants, roles and policies as they were then")).toBeVisible();
+    await expect(mara.getByText("as they were then; class")).toBeVisible();
     await expect(mara.getByRole("heading", { name: "Who could" })).toBeVisible();
     await mara.getByLabel("When").fill("tomorrow");
     await mara.getByRole("button", { name: "Show" }).click();
@@ -60,7 +60,7 @@ for (const [what, options] of [
     await expect(mara.getByRole("heading", { name: "By this rule" })).toBeVisible();
     await expect(mara.getByText("Protection level", { exact: true }).first()).toBeVisible();
     await expect(mara.getByRole("heading", { name: "Whom to ask" })).toBeVisible();
-    await accessible(mara);
+    if (wide) await accessible(mara);
   });
 }
 
@@ -73,7 +73,7 @@ test("a level is made stricter at once, looser by two; drift leads to the secret
   await admin.getByLabel("Workload token, minutes").fill("45");
   await admin.getByRole("button", { name: "Set" }).click();
   await expect(flash(admin)).toContainText("Set what holds at a protection level");
-  await expect(admin.getByRole("table", { name: "What was set" })).toContainText("60 minutes → 45 minutes");
+  await expect(admin.getByRole("table", { name: "What was set" })).toContainText("1 hour → 45 minutes");
   await admin.getByLabel("Workload token, minutes").fill("50");
   await admin.getByRole("button", { name: "Set" }).click();
   await expect(admin.getByRole("heading", { level: 1 })).toHaveText("Set what holds at the protection level Development");
