@@ -114,7 +114,7 @@ fn grant(route: &GrantRoute) -> Vec<AnyView> {
 }
 
 fn role(role: &HeldRole) -> Vec<AnyView> {
-    let place = role.project.clone().map_or_else(|| "the organisation".to_owned(), |name| name);
+    let place = role.project.clone().unwrap_or_else(|| "the organisation".to_owned());
     let source = match &role.source {
         Source::ByHand(Some(by)) => view! { "given by "{named(by)} }.into_any(),
         Source::ByHand(None) => ui::text("when the console was set up"),

@@ -63,7 +63,7 @@ pub fn list(shell: &Shell, environments: Vec<(Tier, usize)>, may: bool) -> Strin
             .collect_view();
         let links = all
             .iter()
-            .map(|level| view! { <td data-l=level.tier.words()><a href=format!("/levels/{}", level.tier.code())>{if may { "Change" } else { "History" }}</a></td> })
+            .map(|level| view! { <td data-l=level.tier.words()><a class="button" href=format!("/levels/{}", level.tier.code())>{if may { "Change" } else { "History" }}</a></td> })
             .collect_view();
         view! {
             {ui::head("Protection levels", "What holds in every environment of a level. Stricter acts at once; looser waits for somebody else.", None)}
