@@ -15,6 +15,8 @@ test("the README's pictures", async ({ browser, complaints }) => {
   await mara.screenshot(shot("matrix"));
   await mara.getByRole("link", { name: "db/settlement-primary" }).first().click();
   await mara.screenshot(shot("secret"));
+  await mara.goto("/explain?who=jonas.weidmann&secret=payments/production/bank/sepa-creditor-key");
+  await mara.screenshot(shot("explain"));
   await mara.goto("/audit?q=outcome%3Arefused");
   await mara.screenshot(shot("audit"));
   await mara.goto("/dashboard");
