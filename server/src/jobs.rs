@@ -21,10 +21,11 @@ const WATCH: Duration = Duration::from_secs(10);
 
 /// Everything that is due now, once. The demonstration calls it as its clock moves.
 pub async fn run_due(console: &Console) -> Result<(), Error> {
-    follow(console).await?;
     while requests::expire_requests(console).await? > 0 {}
     while controls::expire_changes(console).await? > 0 {}
     while grants::note_ends(console).await? > 0 {}
+    // What only closes goes on whatever the rest would need to know.
+    follow(console).await?;
     grants::remind(console).await?;
     while rotations::start_due(console).await? > 0 {}
     while rotations::run_due(console).await? > 0 {}

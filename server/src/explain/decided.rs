@@ -1,7 +1,7 @@
 //! A decision of the past: what it was made from, the rule as it was written then, and what would be said today.
 use super::ask;
 use crate::{
-    audit::store::Stored,
+    audit::{search::Reading, store::Stored},
     catalog::Located,
     console::Console,
     policies::{Question, documents, organisation::Organisation, replay::Kept, store, written},
@@ -18,8 +18,8 @@ use app::{
 
 /// `None`: the event was no decision of a policy, but an effect of another act or the service's own.
 ///
-/// `whole`: the reader may read all of the trail; what a provider says of somebody is told to nobody else.
-pub async fn decided(console: &Console, row: &Stored, whole: bool) -> Result<Option<Decided>, Error> {
+/// What a provider says of somebody is told to whoever reads everything; what holds today to nobody who audits a period alone.
+pub async fn decided(console: &Console, row: &Stored, reading: &Reading) -> Result<Option<Decided>, Error> {
     let Ok(leaf) = Leaf::decode(&row.leaf) else { return Ok(None) };
     let (Some(policy), Some(action)) = (leaf.policy.clone(), Action::from_code(&row.action)) else { return Ok(None) };
     let mut db = console.read().await?;
@@ -39,18 +39,23 @@ pub async fn decided(console: &Console, row: &Stored, whole: bool) -> Result<Opt
     let fixed = leaf.outcome == Outcome::Refused && rule.as_ref().is_some_and(|rule| rule.permits);
     let (mut now, mut now_rule) = (None, None);
     // Where a fixed rule refused, policies say nothing of today; nor where they look at what was not kept.
-    let told = kept.as_ref().filter(|kept| !fixed && !console.engine.needs_more(&present, action, &leaf, &kept.moment));
+    let back = matches!(reading, Reading::Period { .. });
+    let told = kept
+        .as_ref()
+        .filter(|kept| !back && !fixed && !console.engine.needs_more(&present, action, &leaf, &kept.moment));
     if let Some(kept) = told {
         let principal = kept.principal(&leaf);
         let name = |id: &Option<String>| id.as_ref().and_then(|id| console.engine.short_name(id));
         let (project, environment) = (name(&leaf.subject.project), name(&leaf.subject.environment));
         let disclosed = crate::audit::store::disclosures(&mut db, leaf.seq, leaf.seq).await?;
         let address = disclosed.into_iter().find(|(_, field, ..)| field == "address").map(|(.., value)| value);
+        // A proposal bears the name of its own act, and was decided as what it proposes.
+        let asked = Action::ALL.iter().copied().find(|known| known.name() == kept.action).unwrap_or(action);
         let decision = console.engine.decide_with(
             &present,
             &Question {
                 principal: &principal,
-                action,
+                action: asked,
                 resource: &kept.resource,
                 situation: kept.situation,
                 project: project.as_deref(),
@@ -70,8 +75,8 @@ pub async fn decided(console: &Console, row: &Stored, whole: bool) -> Result<Opt
         row.reason.as_deref().and_then(|code| Refusal::ALL.iter().copied().find(|known| known.code() == code));
     let actor = leaf.actor.id.clone().unwrap_or_default();
     let whom = match refusal {
-        Some(refusal) => Some(ask(console, &mut db, located.as_ref(), help(refusal), &actor).await?),
-        None => None,
+        Some(refusal) if !back => Some(ask(console, &mut db, located.as_ref(), help(refusal), &actor).await?),
+        _ => None,
     };
     Ok(Some(Decided {
         seq: row.seq as u64,
@@ -83,7 +88,7 @@ pub async fn decided(console: &Console, row: &Stored, whole: bool) -> Result<Opt
         version: policy.version,
         rule,
         fixed,
-        facts: kept.as_ref().map(|kept| facts(kept, whole)),
+        facts: kept.as_ref().map(|kept| facts(kept, *reading == Reading::All)),
         now,
         now_rule,
         ask: whom,

@@ -5,7 +5,7 @@ use super::{
     visitor::{Signed, mistaken, shown},
 };
 use crate::{
-    audit::{event::Event, search::Reading, store},
+    audit::{event::Event, store},
     catalog::Located,
     explain::{self, Whom},
     people::Caller,
@@ -149,5 +149,5 @@ pub async fn why_of(site: &Site, caller: &Caller, seq: u64) -> Result<Decided, E
     let (reading, _) = reading(site, caller, &format!("event:{seq}")).await?;
     let row = store::find(&mut site.console.read().await?, seq).await?;
     let row = row.filter(|row| reading.covers_event(row)).ok_or(Error::NotFound)?;
-    explain::decided(&site.console, &row, reading == Reading::All).await?.ok_or(Error::NotFound)
+    explain::decided(&site.console, &row, &reading).await?.ok_or(Error::NotFound)
 }

@@ -212,12 +212,13 @@ async fn role_words(db: &mut impl crate::db::Sql, caller: &Caller) -> Result<Str
     let mut words = Vec::new();
     for row in &caller.roles {
         let Some(role) = Role::from_code(&row.role) else { continue };
+        let role = if row.period().is_some() { format!("{role} of a period") } else { role.to_string() };
         match &row.project_id {
             Some(project) => {
                 let project = crate::catalog::store::find_project(db, project).await?;
                 words.extend(project.map(|project| format!("{role} of {}", project.name)));
             }
-            None => words.push(role.to_string()),
+            None => words.push(role),
         }
     }
     match words.len() {

@@ -21,7 +21,10 @@ use app::{
     controls::model::Change,
     error::{Conflict, Error, Refusal},
     id::{MembershipId, PersonId, RoleId, TeamId},
-    people::{model, period::Period},
+    people::{
+        model,
+        period::{Period, narrows},
+    },
     policies::model::Role,
     time::Moment,
 };
@@ -264,7 +267,7 @@ pub async fn give_role(
     let now = console.now();
     let held = store::roles_of(tx, person, now, console.seal_key()).await?;
     let former = held.into_iter().find(|row| row.role == role.code() && row.project_id.as_deref() == project);
-    let mut events = Vec::new();
+    let (mut events, mut kept) = (Vec::new(), None);
     if let Some(former) = former {
         // What only ends earlier stays what it was: since when, from whom, by which rule.
         let shortened = term.until.filter(|until| former.valid_to.is_none_or(|end| *until <= end));
@@ -275,15 +278,18 @@ pub async fn give_role(
             let event = Event::new(Action::AssignRole).on(about_role(&row)).detail("role", role.code());
             return Ok(vec![event.detail("until", app::time::rfc3339(until))]);
         }
-        events.extend(take_role(console, tx, former).await?);
+        events.extend(take_role(console, tx, former.clone()).await?);
+        // What only reads less stays what it was too: a rule's role ends with the rule.
+        let no_later = former.valid_to.is_none_or(|end| term.until.is_some_and(|until| until <= end));
+        kept = Some(former).filter(|former| no_later && narrows(former.period(), term.reads));
     }
     let row = RoleRow {
         id: console.id::<RoleId>()?.to_string(),
         person_id: person.into(),
         project_id: project.map(Into::into),
         role: role.code().into(),
-        given_by: Some(term.by.into()),
-        rule_id: term.rule.map(Into::into),
+        given_by: kept.as_ref().map_or_else(|| Some(term.by.into()), |former| former.given_by.clone()),
+        rule_id: kept.as_ref().map_or_else(|| term.rule.map(Into::into), |former| former.rule_id.clone()),
         valid_from: now,
         valid_to: term.until,
         reads_from: term.reads.map(|period| period.from),

@@ -53,6 +53,8 @@ pub struct Replayed {
 /// What is kept of a decision, read back.
 #[derive(Deserialize)]
 pub struct Kept {
+    #[serde(default)]
+    pub action: String,
     pub principal: KeptPrincipal,
     #[serde(default)]
     pub resource: String,

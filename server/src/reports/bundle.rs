@@ -5,7 +5,7 @@ use super::{
     work::{Stopped, Working},
 };
 use crate::{
-    audit::{store, tiles::Prover},
+    audit::{search::Reading, store, tiles::Prover},
     db::Sql,
     grants, requests, rotations,
 };
@@ -85,7 +85,13 @@ pub async fn write(working: &mut Working<'_>, chunks: &mut Chunks<'_>) -> Result
         }
         _ => None,
     };
-    let records = mentioned.records(&mut db, console.seal_key(), working.job.redacted).await?;
+    // Rows say what became of things since: no part of a period.
+    let records = match working.reading {
+        Reading::Period { .. } => Vec::new(),
+        Reading::All | Reading::Projects(_) => {
+            mentioned.records(&mut db, console.seal_key(), working.job.redacted).await?
+        }
+    };
     drop(db);
     let count = rows.len() as u64;
     let parts = Parts {

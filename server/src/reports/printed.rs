@@ -55,7 +55,7 @@ async fn cover(working: &Working<'_>, kind: Kind) -> Result<Vec<Block>, Stopped>
             "Completeness",
             match scope.as_slice() {
                 [] => "All that fits, of the whole trail.".into(),
-                some => format!("All that fits, of what whoever asked may read: the projects {}.", some.join(", ")),
+                some => format!("All that fits, of what whoever asked may read: {}.", some.join(", ")),
             },
         ),
         fact("Sensitive fields", if job.redacted { "withheld" } else { "disclosed" }.into()),

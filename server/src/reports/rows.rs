@@ -7,7 +7,7 @@ use super::{
     work::{Stopped, Working},
 };
 use crate::{
-    audit::search::{Condition, Filter, Group, Place, store as terms, term},
+    audit::search::{Condition, Filter, Group, Place, Reading, store as terms, term},
     catalog, grants, requests, rotations, vault,
 };
 use app::{
@@ -90,6 +90,8 @@ pub async fn write(
     chunks: &mut Chunks<'_>,
 ) -> Result<u64, Stopped> {
     let of = of(working, query).await?;
+    // Whoever audits a period is told nothing as of a time before it, nor of one that has not begun.
+    let out = matches!(working.reading, Reading::Period { .. }) && of.at < of.since;
     let (columns, rows): (&'static [&'static str], Vec<Vec<String>>) = match kind {
         Kind::Access => (&ACCESS, access(working, &of).await?),
         Kind::Knowledge => (&KNOWLEDGE, knowledge(working, &of).await?),
@@ -97,6 +99,7 @@ pub async fn write(
         Kind::Rotations => (&CASES, cases(working, &of).await?),
         _ => (&DORMANT_GRANTS, dormant(working, &of).await?),
     };
+    let rows = if out { Vec::new() } else { rows };
     let mut table = Table::new(format, columns, working.job.raw)?;
     working.job.total = rows.len() as i64;
     for (done, row) in rows.into_iter().enumerate() {
@@ -394,7 +397,8 @@ async fn last_use(working: &Working<'_>, db: &mut impl crate::db::Sql, grant: &s
     let only = |condition| Group { negated: false, any: vec![vec![condition]] };
     let filter = Filter {
         groups: vec![only(Condition::Terms(vec![*number])), only(Condition::Text(Place::Action, taken.to_vec()))],
-        to: working.job.as_of as u64,
+        // What came after the time that the report is of is no part of it.
+        to: working.filter.to.min(working.job.as_of as u64),
         ..Filter::default()
     };
     Ok(filter.page(db, None, 1).await?.rows.first().map(|row| row.at))

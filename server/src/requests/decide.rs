@@ -168,16 +168,17 @@ async fn sit_down(
         Ok(Some(absent)) => delegation::standing_in_for(console, &mut db, caller, Some(absent)).await?,
         Err(_) => delegation::standing_in_for(console, &mut db, caller, None).await?,
     };
+    let standing = delegation::standing(console, &mut db, caller.id()).await?;
+    let mut accounts: Vec<String> = standing.into_iter().map(|(_, absent)| absent.id).collect();
+    accounts.push(caller.id().into());
     drop(db);
     let situation = Situation { tier: Some(seen.tier()), class: Some(seen.class()), ..Situation::default() };
     let decision = console.id::<DecisionId>()?.to_string();
     let about = Subject { row: Some(decision.clone()), ..subject(&seen) };
     let (mut tx, event) = console.begin(&asked, action, about, situation).await?;
-    // Both accounts are kept as they are until this is done: closing one cuts what it signed, before or after.
-    let mut accounts: Vec<&str> = vec![caller.id()];
-    accounts.extend(place.as_ref().ok().and_then(|place| place.as_deref()));
+    // These accounts are kept as they are until this is done: closing one cuts what it signed, before or after.
     accounts.sort_unstable();
-    for account in accounts {
+    for account in &accounts {
         crate::people::store::lock(&mut tx, account, console.seal_key()).await?;
     }
     let request = store::lock(&mut tx, id, console.seal_key()).await?.ok_or(Error::NotFound)?;
@@ -202,7 +203,7 @@ async fn sit_down(
         Ok(on_behalf_of) => on_behalf_of,
         Err(why) => return Err(tx.refuse(event, why).await),
     };
-    if place.is_ok_and(|place| place != on_behalf_of) {
+    if place.as_ref() != Ok(&on_behalf_of) {
         return Err(tx.refuse(event, Refusal::WorldChanged).await);
     }
     let event = in_place(event, on_behalf_of.as_deref());

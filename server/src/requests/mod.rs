@@ -296,7 +296,9 @@ pub async fn void_requests_of(
 pub async fn void_signatures_of(console: &Console, tx: &mut Tx, person: &str) -> Result<Vec<Event>, Error> {
     let (now, key) = (console.now(), console.seal_key());
     let mut events = Vec::new();
-    for decision in store::signatures_of(tx, person, now, key).await? {
+    let mut signed = store::signatures_of(tx, person, now, key).await?;
+    signed.sort_by(|a, b| a.request_id.cmp(&b.request_id));
+    for decision in signed {
         // The request's row is the quorum's mutex: whoever decides on it meanwhile comes before or after.
         let Some(request) = store::lock(tx, &decision.request_id, key).await? else { continue };
         if request.ended_at.is_some() {

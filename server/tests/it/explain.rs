@@ -21,6 +21,7 @@ use app::{
 use axum::http::{Method, StatusCode};
 use chrono::TimeDelta;
 use server::{
+    audit::search::Reading,
     catalog::{self, Located, NewProject, NewSecret},
     controls, explain, grants, people,
     policies::documents,
@@ -327,7 +328,7 @@ story!(a_decision_is_explained_by_the_rule_of_its_day, |world| {
         panic!()
     };
     crate::policies::confirm(&cast, "ewa", &id).await.unwrap();
-    let why = explain::decided(&cast.console, &event, true).await.unwrap().unwrap();
+    let why = explain::decided(&cast.console, &event, &Reading::All).await.unwrap().unwrap();
     assert_eq!((why.rule_id.as_str(), why.version, why.allowed), ("closed/1", 1, false));
     assert_eq!(why.rule.unwrap().text, text);
     assert_eq!(why.refusal, Some(Refusal::Policy));
@@ -341,7 +342,7 @@ story!(a_decision_is_explained_by_the_rule_of_its_day, |world| {
     let mut db = cast.console.read().await.unwrap();
     let first = server::audit::store::find(&mut db, 0).await.unwrap().unwrap();
     drop(db);
-    assert!(explain::decided(&cast.console, &first, true).await.unwrap().is_none());
+    assert!(explain::decided(&cast.console, &first, &Reading::All).await.unwrap().is_none());
 });
 
 story!(what_is_no_policy_is_not_explained_as_one, |world| {
@@ -350,7 +351,7 @@ story!(what_is_no_policy_is_not_explained_as_one, |world| {
     let request = cast.ask("iris", &secret, Right::Read, 60).await.unwrap();
     assert_eq!(cast.approve("iris", &request).await, Err(Error::Refused(Refusal::OwnRequest)));
     let event = cast.last_event().await;
-    let why = explain::decided(&cast.console, &event, true).await.unwrap().unwrap();
+    let why = explain::decided(&cast.console, &event, &Reading::All).await.unwrap().unwrap();
     assert_eq!((why.fixed, why.refusal, why.now), (true, Some(Refusal::OwnRequest), None));
     assert_eq!(why.rule_id, "deciders-decide", "what allowed it, said as such");
 });

@@ -17,6 +17,7 @@ use axum::http::StatusCode;
 use chrono::TimeDelta;
 use server::{
     audit::search::Reading,
+    catalog::{self, NewProject},
     controls::Submitted,
     people,
     reports::{self, Download, Wanted},
@@ -106,8 +107,46 @@ story!(an_auditor_of_a_period_reads_its_events_alone, |world| {
     }
     let home = lucia.get("/").await.text;
     assert!(home.contains("Audit trail") && !home.contains("href=\"/dashboard\""));
+    // Suggestions name nothing of now, and counts for a monitor are not theirs.
+    let offered = lucia.get("/audit/suggest?text=project%3A&cursor=8").await;
+    assert!(!offered.text.contains("payments"), "{}", offered.text);
     // Never a value.
     assert_eq!(cast.ask("lucia", &secret, Right::Read, 60).await, Err(Error::Refused(Refusal::NoRule)));
+});
+
+story!(whoever_leads_elsewhere_reads_no_more_by_a_period, |world| {
+    let (cast, router) = site(world).await;
+    cast.world.clock.advance(TimeDelta::days(8));
+    let (secret, third) = attempts(&cast).await;
+    let anna = cast.caller("anna").await;
+    let new = NewProject { slug: "quiet", name: "Quiet", description: "", open: false, team: &cast.team };
+    let (quiet, _) = catalog::create_project(&cast.console, &anna, new).await.unwrap();
+    let led = people::assign_role(&cast.console, &anna, cast.id("lucia"), Role::Lead, Some(&quiet), None).await;
+    if let Submitted::Waits { id, .. } = led.unwrap() {
+        confirm(&cast, "mara", &id).await.unwrap();
+    }
+    auditor(&cast, false, around(third)).await;
+    let mut db = cast.console.read().await.unwrap();
+    let narrow =
+        server::audit::store::Narrow { secret: Some(secret), outcome: Some("refused".into()), ..Default::default() };
+    let refusals = server::audit::store::list(&mut db, &narrow, None, 50).await.unwrap();
+    drop(db);
+    let mut lucia = Browser::signed_in(&cast, &router, "lucia").await;
+    for row in &refusals {
+        let status = lucia.get(&format!("/audit/{}", row.seq)).await.status;
+        assert_eq!(status, StatusCode::FORBIDDEN, "what she leads is read, and nothing else");
+    }
+    // An auditor of a closed project for a period sees nothing of what it is now.
+    let period = around(third);
+    let jonas = people::assign_auditor(&cast.console, &anna, cast.id("jonas"), Some(&quiet), None, period).await;
+    if let Submitted::Waits { id, .. } = jonas.unwrap() {
+        confirm(&cast, "mara", &id).await.unwrap();
+    }
+    let mut jonas = Browser::signed_in(&cast, &router, "jonas").await;
+    for path in ["/projects/quiet", "/projects/quiet/drift"] {
+        assert_eq!(jonas.get(path).await.status, StatusCode::NOT_FOUND, "{path}");
+    }
+    assert_eq!(jonas.get("/audit").await.status, StatusCode::OK);
 });
 
 story!(what_is_made_of_a_period_holds_the_period_alone, |world| {
@@ -117,7 +156,7 @@ story!(what_is_made_of_a_period_holds_the_period_alone, |world| {
     let (_, events) = made(&cast, Kind::Events).await;
     let text = String::from_utf8(events).unwrap();
     assert_eq!(text.matches("secret.revealed").count(), 2, "{text}");
-    // A bundle verifies, and says that it is a part.
+    // A bundle verifies, and tells nothing of what became of things since.
     let (bundle, bytes) = made(&cast, Kind::Evidence).await;
     let key = app::audit::checkpoint::VerifierKey::parse(&cast.console.builder.verifier().to_string()).unwrap();
     let verdict = verify(&bytes, Some(&key));
@@ -125,6 +164,13 @@ story!(what_is_made_of_a_period_holds_the_period_alone, |world| {
     // Access as of the end of the period, not of now.
     let (_, access) = made(&cast, Kind::Access).await;
     assert!(!String::from_utf8(access).unwrap().contains("lucia"));
+    // As of a day before the period there is nothing, whatever there was.
+    let lucia = cast.caller("lucia").await;
+    let early = Wanted { query: "created:2020-01-01..2020-02-01", ..wanted(Kind::Access) };
+    let (id, _) = reports::start_export(&cast.console, &lucia, early).await.unwrap();
+    while reports::run_due(&cast.console).await.unwrap() > 0 {}
+    let bytes = Download::begin(&cast.console, &lucia, &id).await.unwrap().whole().await.unwrap();
+    assert_eq!(String::from_utf8(bytes).unwrap().lines().count(), 1, "its heading alone");
     // Verifying everything takes everything.
     let lucia = cast.caller("lucia").await;
     let whole = reports::start_export(&cast.console, &lucia, wanted(Kind::Verification)).await;

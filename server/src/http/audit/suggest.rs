@@ -38,6 +38,8 @@ pub async fn offers(signed: &Signed, text: &str, cursor: usize) -> Result<Offers
             let keys = Key::ALL.iter().filter(|key| !typed.is_empty() && key.code().starts_with(&typed));
             keys.map(|key| (format!("{}:", key.code()), key.words().to_owned())).collect()
         }
+        // Names are of now: whoever audits a period types them as its events have them.
+        Some(key) if matches!(reading, Reading::Period { .. }) && of_names(key) => Vec::new(),
         Some(key) => values(signed, &reading, key).await?,
     };
     if key.is_some() {
@@ -57,6 +59,11 @@ pub async fn offers(signed: &Signed, text: &str, cursor: usize) -> Result<Offers
     }
     let offers = found.into_iter().take(MOST).map(|(value, words)| Offer { value, words }).collect();
     Ok(Offers { start, end, offers })
+}
+
+/// Are its values names of things as they are now?
+fn of_names(key: Key) -> bool {
+    matches!(key, Key::Project | Key::Env | Key::Secret | Key::Workload | Key::Actor | Key::Person)
 }
 
 async fn values(signed: &Signed, reading: &Reading, key: Key) -> Result<Vec<(String, String)>, Error> {
