@@ -1,7 +1,8 @@
 //! Changes of control: what tightens acts at once, what loosens waits for somebody else. States and invariants are in
 //! `app/src/controls`.
 //!
-//! [`submit`] is the one way to give a role, a membership, an account back, an emergency account, a provider or a rule of one.
+//! [`submit`] is the one way to give a role, a membership, an account back, an emergency account, a provider or a rule of one, to
+//! lower a class, to set a policy or a protection level, and to let somebody decide in another one's place.
 mod effect;
 pub mod store;
 

@@ -105,7 +105,7 @@ pub(crate) async fn set(
     tx.seal(&row)?;
     for environment in catalog::store::all_environments(tx, key).await? {
         if environment.tier() == level.tier {
-            rotations::store::note_ages_due(tx, &environment.id, now).await?;
+            rotations::store::note_all_due(tx, &environment.id, now).await?;
         }
     }
     events.insert(0, event);

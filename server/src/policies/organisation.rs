@@ -197,11 +197,9 @@ impl Organisation {
 /// The rules of a document, named `document/rule`: by their own `@id`, else by their place.
 pub(super) fn rules_of(document: &Document) -> Result<Vec<Rule>, Error> {
     let parsed = PolicySet::from_str(&document.text).map_err(|error| Error::Document(error.to_string()))?;
-    let mut policies: Vec<&Policy> = parsed.policies().collect();
-    policies.sort_by_key(|policy| place(policy));
     let mut rules = Vec::new();
-    for (number, policy) in policies.into_iter().enumerate() {
-        let name = policy.annotation("id").map_or_else(|| (number + 1).to_string(), str::to_owned);
+    for (number, policy) in in_order(&parsed).into_iter().enumerate() {
+        let name = name_of(number, policy);
         let uses = policy.to_string();
         let speaks = |attribute: &Attribute| uses.contains(attribute.name());
         rules.push(Rule {
@@ -215,8 +213,20 @@ pub(super) fn rules_of(document: &Document) -> Result<Vec<Rule>, Error> {
     Ok(rules)
 }
 
+/// What a rule is called within its document.
+pub(super) fn name_of(number: usize, policy: &Policy) -> String {
+    policy.annotation("id").map_or_else(|| (number + 1).to_string(), str::to_owned)
+}
+
+/// The rules of a text as they follow one another.
+pub(super) fn in_order(parsed: &PolicySet) -> Vec<&Policy> {
+    let mut policies: Vec<&Policy> = parsed.policies().collect();
+    policies.sort_by_key(|policy| place(policy));
+    policies
+}
+
 /// Cedar numbers what it parses: `policy0`, `policy1`.
-pub(super) fn place(policy: &Policy) -> usize {
+fn place(policy: &Policy) -> usize {
     policy.id().to_string().trim_start_matches("policy").parse().unwrap_or_default()
 }
 

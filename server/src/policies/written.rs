@@ -1,7 +1,7 @@
 //! Rules as they are written: the text of one and where it stands, for whoever is told that it decided.
 use super::{
     BUILT_IN,
-    organisation::{Document, Organisation, place},
+    organisation::{Document, Organisation, in_order, name_of},
 };
 use app::explain::model::Rule;
 use cedar_policy::{Effect, Policy, PolicySet};
@@ -31,10 +31,8 @@ pub fn rule_in(document: &Document, id: &str) -> Option<Rule> {
     let (_, name) = id.split_once('/')?;
     let parsed = PolicySet::from_str(&document.text).ok()?;
     let placed = placed(&document.text, &parsed);
-    let named = |number: usize, policy: &Policy| {
-        policy.annotation("id").map_or_else(|| (number + 1).to_string(), str::to_owned) == name
-    };
-    let (_, (policy, start)) = placed.into_iter().enumerate().find(|(number, (policy, _))| named(*number, policy))?;
+    let mut numbered = placed.into_iter().enumerate();
+    let (_, (policy, start)) = numbered.find(|(number, (policy, _))| name_of(*number, policy) == name)?;
     let (line, _) = position(&document.text, start);
     let text = policy.to_cedar().unwrap_or_default().trim().to_owned();
     let (document, version) = (Some(document.id.clone()), document.version);
@@ -43,11 +41,9 @@ pub fn rule_in(document: &Document, id: &str) -> Option<Rule> {
 
 /// The rules of a text in their order, each with the byte that it begins at.
 pub(super) fn placed<'a>(text: &str, parsed: &'a PolicySet) -> Vec<(&'a Policy, usize)> {
-    let mut policies: Vec<&Policy> = parsed.policies().collect();
-    policies.sort_by_key(|policy| place(policy));
     let mut searched = 0;
     let mut found = Vec::new();
-    for policy in policies {
+    for policy in in_order(parsed) {
         // Where it stands: behind those before it.
         let own = policy.to_cedar().unwrap_or_default();
         let own = own.trim();

@@ -284,21 +284,9 @@ pub async fn save_default(tx: &mut impl Sql, row: &Default) -> Result<u64> {
     .await
 }
 
-/// Has it looked at anew when each secret of an environment is due that inherits its time.
+/// Has it looked at anew when each secret of an environment is due whose time follows its environment or its level: what inherits,
+/// and ages, which the level bounds.
 pub async fn note_all_due(tx: &mut impl Sql, environment: &str, at: Moment) -> Result<u64> {
-    tx.sql(
-        "INSERT INTO rotation_due (secret_id, due_at) SELECT p.secret_id, $1 FROM rotation_plans p \
-         JOIN secrets s ON s.id = p.secret_id WHERE s.environment_id = $2 AND p.schedule = 'inherited' \
-         ON CONFLICT (secret_id) DO UPDATE SET due_at = excluded.due_at",
-    )
-    .bind(at)
-    .bind(environment.to_owned())
-    .execute()
-    .await
-}
-
-/// The same after the level's greatest age changed: it bounds ages that were set for one secret too.
-pub async fn note_ages_due(tx: &mut impl Sql, environment: &str, at: Moment) -> Result<u64> {
     tx.sql(
         "INSERT INTO rotation_due (secret_id, due_at) SELECT p.secret_id, $1 FROM rotation_plans p \
          JOIN secrets s ON s.id = p.secret_id WHERE s.environment_id = $2 AND p.schedule IN ('inherited', 'age') \
