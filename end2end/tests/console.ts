@@ -7,6 +7,7 @@ export type Persona =
   | "Iris Okonkwo"
   | "Jonas Weidmann"
   | "Samir Haddad"
+  | "Henrik Aalto"
   | "Anneliese von Hohenberg-Castellanos";
 
 /** A page on which every console error and policy violation fails the test. */

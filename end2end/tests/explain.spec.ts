@@ -64,57 +64,64 @@ for (const [what, options] of [
   });
 }
 
-test("a level is made stricter at once, looser by two; drift leads to the secrets", async ({ browser, complaints }) => {
-  const admin = await signIn(browser, "Anneliese von Hohenberg-Castellanos", complaints);
-  await admin.goto("/levels");
-  await awake(admin);
-  await expect(admin.getByRole("table", { name: "Settings by protection level" })).toContainText("built in: 30 minutes");
-  await admin.goto("/levels/development");
-  await admin.getByLabel("Workload token, minutes").fill("45");
-  await admin.getByRole("button", { name: "Set" }).click();
-  await expect(flash(admin)).toContainText("Set what holds at a protection level");
-  await expect(admin.getByRole("table", { name: "What was set" })).toContainText("1 hour → 45 minutes");
-  await admin.getByLabel("Workload token, minutes").fill("50");
-  await admin.getByRole("button", { name: "Set" }).click();
-  await expect(admin.getByRole("heading", { level: 1 })).toHaveText("Set what holds at the protection level Development");
-  const proposal = admin.url();
-  const mara = await signIn(browser, "Mara Lindqvist", complaints);
-  await mara.goto(proposal);
-  await expect(mara.getByText("45 minutes")).toBeVisible();
-  await accessible(mara);
-  await mara.getByRole("button", { name: "Confirm: it acts now" }).click();
-  await expect(flash(mara)).toContainText("Confirmed. It is in effect.");
+for (const [what, options, level, before, after, more] of [
+  ["with JavaScript", {}, "Development", "1 hour", "45", "50"],
+  ["on a phone without JavaScript", { javaScriptEnabled: false, viewport: { width: 390, height: 800 } }, "Test", "20 minutes", "18", "19"],
+] as const) {
+  const wide = what === "with JavaScript";
 
-  await mara.goto("/projects/payments");
-  await mara.getByRole("link", { name: "Drift" }).click();
-  await mara.getByRole("link", { name: /^not everywhere/ }).click();
-  const table = mara.getByRole("table", { name: "Differences between environments" });
-  await expect(table.locator("tbody tr").first()).toContainText("missing");
-  const download = mara.waitForEvent("download");
-  await mara.getByRole("link", { name: "CSV" }).click();
-  expect((await download).suggestedFilename()).toBe("drift-payments.csv");
-});
+  test(`a level is made stricter at once, looser by two; drift leads to the secrets, ${what}`, async ({ browser, complaints }) => {
+    const admin = await signIn(browser, "Anneliese von Hohenberg-Castellanos", complaints, options);
+    await admin.goto("/levels");
+    if (wide) await awake(admin);
+    await expect(admin.getByRole("table", { name: "Settings by protection level" })).toContainText("built in: 30 minutes");
+    await admin.goto(`/levels/${level.toLowerCase()}`);
+    await admin.getByLabel("Workload token, minutes").fill(after);
+    await admin.getByRole("button", { name: "Set" }).click();
+    await expect(flash(admin)).toContainText("Set what holds at a protection level");
+    await expect(admin.getByRole("table", { name: "What was set" })).toContainText(`${before} → ${after} minutes`);
+    await admin.getByLabel("Workload token, minutes").fill(more);
+    await admin.getByRole("button", { name: "Set" }).click();
+    await expect(admin.getByRole("heading", { level: 1 })).toHaveText(`Set what holds at the protection level ${level}`);
+    const proposal = admin.url();
+    const mara = await signIn(browser, "Mara Lindqvist", complaints, options);
+    await mara.goto(proposal);
+    await expect(mara.getByText(`${after} minutes`)).toBeVisible();
+    if (wide) await accessible(mara);
+    await mara.getByRole("button", { name: "Confirm: it acts now" }).click();
+    await expect(flash(mara)).toContainText("Confirmed. It is in effect.");
 
-test("somebody is named to decide while one is away", async ({ browser, complaints }) => {
-  const iris = await signIn(browser, "Iris Okonkwo", complaints);
-  await iris.goto("/account");
-  await awake(iris);
-  await expect(iris.getByRole("table", { name: "Who decides in whose place" })).toContainText("You decide in the place of Magnus Berg");
-  const day = (days: number) => new Date(Date.now() + days * 86_400_000).toISOString().slice(0, 10);
-  await iris.getByLabel("Who decides").fill("jonas.weidmann");
-  await iris.getByLabel("From").fill(day(0));
-  await iris.getByLabel("Until").fill(day(3));
-  await iris.getByRole("button", { name: "Propose" }).click();
-  await expect(iris.getByRole("heading", { level: 1 })).toHaveText("Let Jonas Weidmann decide on requests in the place of Iris Okonkwo");
-  const proposal = iris.url();
-  const mara = await signIn(browser, "Mara Lindqvist", complaints);
-  await mara.goto(proposal);
-  await accessible(mara);
-  await mara.getByRole("button", { name: "Confirm: it acts now" }).click();
-  await expect(flash(mara)).toContainText("Confirmed. It is in effect.");
-  const jonas = await signIn(browser, "Jonas Weidmann", complaints);
-  await jonas.goto("/account");
-  await accessible(jonas);
-  await jonas.getByRole("row", { name: /You decide in the place of Iris Okonkwo/ }).getByRole("button", { name: "End" }).click();
-  await expect(flash(jonas)).toContainText("Nobody decides in their place any more");
-});
+    await mara.goto("/projects/payments");
+    await mara.getByRole("link", { name: "Drift" }).click();
+    await mara.getByRole("link", { name: /^not everywhere/ }).click();
+    const table = mara.getByRole("table", { name: "Differences between environments" });
+    await expect(table.locator("tbody tr").first()).toContainText("missing");
+    const download = mara.waitForEvent("download");
+    await mara.getByRole("link", { name: "CSV" }).click();
+    expect((await download).suggestedFilename()).toBe("drift-payments.csv");
+  });
+
+  test(`somebody is named to decide while one is away, ${what}`, async ({ browser, complaints }) => {
+    const iris = await signIn(browser, "Iris Okonkwo", complaints, options);
+    await iris.goto("/account");
+    if (wide) await awake(iris);
+    await expect(iris.getByRole("table", { name: "Who decides in whose place" })).toContainText("You decide in the place of Magnus Berg");
+    const day = (days: number) => new Date(Date.now() + days * 86_400_000).toISOString().slice(0, 10);
+    await iris.getByLabel("Who decides").fill("jonas.weidmann");
+    await iris.getByLabel("From").fill(day(0));
+    await iris.getByLabel("Until").fill(day(3));
+    await iris.getByRole("button", { name: "Propose" }).click();
+    await expect(iris.getByRole("heading", { level: 1 })).toHaveText("Let Jonas Weidmann decide on requests in the place of Iris Okonkwo");
+    const proposal = iris.url();
+    const mara = await signIn(browser, "Mara Lindqvist", complaints, options);
+    await mara.goto(proposal);
+    if (wide) await accessible(mara);
+    await mara.getByRole("button", { name: "Confirm: it acts now" }).click();
+    await expect(flash(mara)).toContainText("Confirmed. It is in effect.");
+    const jonas = await signIn(browser, "Jonas Weidmann", complaints, options);
+    await jonas.goto("/account");
+    if (wide) await accessible(jonas);
+    await jonas.getByRole("row", { name: /You decide in the place of Iris Okonkwo/ }).getByRole("button", { name: "End" }).click();
+    await expect(flash(jonas)).toContainText("Nobody decides in their place any more");
+  });
+}

@@ -1,5 +1,8 @@
 //! Changes of control of the last days: one confirmed, one declined, one that waits for security; policies likewise.
-use super::{life::Life, organisation::PROJECTS};
+use super::{
+    life::Life,
+    organisation::{OUTSIDE, PROJECTS},
+};
 use crate::{
     audit::ledger::Receipt,
     controls::{self, Submitted, store},
@@ -9,12 +12,13 @@ use crate::{
 use app::{
     error::Error,
     levels::model::Level,
+    people::period::Period,
     policies::{
         document::template,
         model::{Role, Tier},
     },
 };
-use chrono::TimeDelta;
+use chrono::{NaiveTime, TimeDelta};
 
 const IMPORTS: &str = r#"// Staging is filled by promotion, not by files from somebody's laptop.
 @id("no-files")
@@ -29,7 +33,19 @@ unless { context.hour >= 6 && context.hour < 17 };
 "#;
 
 impl Life {
-    pub(super) async fn change_controls(&mut self) -> Result<(), Error> {
+    /// A part of them on each of the last working days, within its working hours.
+    pub(super) async fn change_controls(&mut self, day: usize) -> Result<(), Error> {
+        match day {
+            0 => self.give_roles().await,
+            1 => {
+                self.set_levels().await?;
+                self.go_away().await
+            }
+            _ => self.write_policies().await,
+        }
+    }
+
+    async fn give_roles(&mut self) -> Result<(), Error> {
         let lent = Some(self.console.now() + TimeDelta::days(30));
         let confirmed = self.propose("ingrid.solberg", Role::Lead, Some("tracking"), lent).await?;
         self.later(50).await?;
@@ -45,9 +61,25 @@ impl Life {
         controls::decline_change(&self.console, &mara, &declined, &digest, why).await?;
         self.later(60).await?;
         self.propose("priya.raghunathan", Role::Security, None, None).await?;
-        self.set_levels().await?;
-        self.go_away().await?;
-        self.write_policies().await
+        self.let_audit().await
+    }
+
+    /// Somebody from outside reads three months that are over, for two months from now.
+    async fn let_audit(&mut self) -> Result<(), Error> {
+        self.later(20).await?;
+        let now = self.console.now();
+        let boss = self.caller(super::organisation::PEOPLE[0].0).await?;
+        let henrik = self.people.get(OUTSIDE).ok_or(Error::NotFound)?.clone();
+        let day = |days: i64| (now - TimeDelta::days(days)).date_naive().and_time(NaiveTime::MIN).and_utc();
+        let period = Period { from: day(130), until: day(40) };
+        let until = Some(now + TimeDelta::days(60));
+        let given = people::assign_auditor(&self.console, &boss, &henrik, None, until, period).await?;
+        let Submitted::Waits { id, .. } = given else { return Err(Error::Unavailable) };
+        self.later(30).await?;
+        let mara = self.caller("mara.lindqvist").await?;
+        let digest = self.digest(&id).await?;
+        controls::confirm_change(&self.console, &mara, &id, &digest).await?;
+        Ok(())
     }
 
     /// Shorter tokens in test act at once; a longer grant in staging waits.

@@ -2,7 +2,7 @@
 use super::{
     certificate,
     dice::Dice,
-    organisation::{COMMENTS, DENIALS, PEOPLE, PROJECTS, Project, REASONS, ROLES, TEAMS},
+    organisation::{COMMENTS, DENIALS, OUTSIDE, PEOPLE, PROJECTS, Project, REASONS, ROLES, TEAMS},
     receiver::Receiver,
 };
 use crate::{
@@ -94,6 +94,7 @@ impl Life {
         self.machines().await?;
         self.partners().await?;
         let mut morning = self.clock.now();
+        let mut mornings_of_control = 0..3;
         loop {
             let next = (morning + TimeDelta::days(1)).with_hour(7).and_then(|at| at.with_minute(0));
             morning = next.unwrap_or(self.end);
@@ -111,8 +112,11 @@ impl Life {
             if working {
                 self.strange(left).await?;
             }
-            if left == 3 {
-                self.change_controls().await?;
+            if working
+                && left <= 5
+                && let Some(number) = mornings_of_control.next()
+            {
+                self.change_controls(number).await?;
             }
         }
         self.to((self.end - TimeDelta::hours(3)).max(self.clock.now())).await?;
@@ -386,7 +390,7 @@ impl Life {
         if !working {
             return Ok(());
         }
-        for (login, _) in &PEOPLE {
+        for (login, _) in PEOPLE.iter().filter(|(login, _)| *login != OUTSIDE) {
             if self.dice.chance(55) && !self.gone.contains(login) {
                 self.later(9).await?;
                 self.come(login).await?;

@@ -31,11 +31,12 @@ use receiver::Receiver;
 const DAYS: i64 = 180;
 
 /// Who one can sign in as, and what each is for.
-pub const PERSONAS: [(&str, &str); 5] = [
+pub const PERSONAS: [(&str, &str); 6] = [
     ("mara.lindqvist", "Security. Decides on a critical production request within a minute."),
     ("iris.okonkwo", "Lead of payments. Sees what waits for her team."),
     ("jonas.weidmann", "Engineer. Asks for access and uses it."),
     ("samir.haddad", "Auditor. Reads evidence, never a value."),
+    ("henrik.aalto", "Auditor from outside. Reads the events of three months that are over."),
     ("anneliese.hohenberg", "Administrator. Keeps people, roles and sign-in; what she loosens waits for security."),
 ];
 
