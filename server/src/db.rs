@@ -431,6 +431,15 @@ impl Transaction {
         }
         self.sql(statement)
     }
+
+    /// Waits until no other transaction is at what has this name: for a rule about many rows, also such as are not there yet. Where
+    /// there is one writer it has its turn already.
+    pub async fn take_turn(&mut self, name: &'static str) -> Result<()> {
+        if matches!(self.0, Began::Postgres { .. }) {
+            self.sql("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))").bind(name).execute().await?;
+        }
+        Ok(())
+    }
 }
 
 /// The text of a statement. It grows from text in the source alone, never from data.

@@ -1,9 +1,5 @@
 //! Paths, kinds of secret, fields and values in the form that is accepted.
-use crate::{
-    levels::model::Level,
-    policies::model::{Tier, words},
-    time::Moment,
-};
+use crate::{levels::model::Level, policies::model::words, time::Moment};
 use chrono::TimeDelta;
 
 words! {
@@ -101,23 +97,14 @@ pub fn age(written: Moment, now: Moment, level: &Level) -> (i64, i64) {
 /// How long a version in production waits between asking for its destruction and destroying it.
 pub const DESTRUCTION_WAIT: TimeDelta = TimeDelta::days(7);
 
-/// May this version be destroyed now by this person?
-pub fn may_destroy(
-    tier: Tier,
+/// May a version be destroyed by now? Who asked for it, if it may: in production it takes another one.
+pub fn destroyable(
     asked_by: Option<&str>,
     not_before: Option<Moment>,
-    person: &str,
     now: Moment,
-) -> Result<(), crate::error::Refusal> {
-    use crate::error::Refusal;
-    let (Some(asked_by), Some(not_before)) = (asked_by, not_before) else { return Err(Refusal::TooEarly) };
-    if now < not_before {
-        return Err(Refusal::TooEarly);
-    }
-    if tier == Tier::Production && asked_by == person {
-        return Err(Refusal::SecondPerson);
-    }
-    Ok(())
+) -> Result<&str, crate::error::Refusal> {
+    let asked = asked_by.zip(not_before).filter(|(_, not_before)| now >= *not_before);
+    asked.map(|(by, _)| by).ok_or(crate::error::Refusal::TooEarly)
 }
 
 #[cfg(test)]
@@ -162,14 +149,11 @@ mod tests {
     }
 
     #[test]
-    fn destruction_waits_and_takes_two() {
+    fn destruction_waits() {
         let now = Moment::default();
         let later = now + DESTRUCTION_WAIT;
-        let production = |by, at, person, now| may_destroy(Tier::Production, by, at, person, now);
-        assert_eq!(production(None, None, "a", later), Err(Refusal::TooEarly));
-        assert_eq!(production(Some("a"), Some(later), "b", now), Err(Refusal::TooEarly));
-        assert_eq!(production(Some("a"), Some(later), "a", later), Err(Refusal::SecondPerson));
-        assert_eq!(production(Some("a"), Some(later), "b", later), Ok(()));
-        assert_eq!(may_destroy(Tier::Test, Some("a"), Some(now), "a", now), Ok(()));
+        assert_eq!(destroyable(None, None, later), Err(Refusal::TooEarly));
+        assert_eq!(destroyable(Some("a"), Some(later), now), Err(Refusal::TooEarly));
+        assert_eq!(destroyable(Some("a"), Some(later), later), Ok("a"));
     }
 }

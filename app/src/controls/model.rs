@@ -1,13 +1,12 @@
 //! Which way a change goes, what a confirmation binds to, and who may confirm.
 use crate::{
-    error::Refusal,
     levels::model::Level,
+    people::second::LINKED,
     people::{
         period::{Period, narrows},
         provider::{Gives, Settings},
     },
     policies::model::{Class, Role, words},
-    requests::model::{LINKED, NEW},
     time::Moment,
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -264,39 +263,6 @@ impl Terms<'_> {
     }
 }
 
-/// What the rules of confirming look at. Facts, loaded by the server.
-#[derive(Clone, Debug)]
-pub struct Second<'a> {
-    pub proposer: &'a str,
-    pub gains: Option<&'a str>,
-    pub decider: &'a str,
-    /// Since when they hold a role that confirms: administrator or security of the organisation.
-    pub role_since: Option<Moment>,
-    pub account_since: Moment,
-    /// A second factor is enrolled here.
-    pub factor: bool,
-    /// When one of proposer and decider last set up the other's account or gave the other a role.
-    pub linked_at: Option<Moment>,
-}
-
-/// May this person confirm what another proposed? No policy can switch this off.
-pub fn may_confirm(second: &Second<'_>, now: Moment) -> Result<(), Refusal> {
-    if second.decider == second.proposer || second.gains == Some(second.decider) {
-        return Err(Refusal::OwnChange);
-    }
-    let since = second.role_since.ok_or(Refusal::NotAnApprover)?;
-    if second.linked_at.is_some_and(|at| now - at < LINKED) {
-        return Err(Refusal::LinkedAccounts);
-    }
-    if !second.factor {
-        return Err(Refusal::NoFactor);
-    }
-    if now - since < NEW || now - second.account_since < NEW {
-        return Err(Refusal::NewcomerDecides);
-    }
-    Ok(())
-}
-
 /// How long an installation may be set up by people who all depend on each other.
 pub const FOUNDING: TimeDelta = LINKED;
 
@@ -417,33 +383,6 @@ mod tests {
             (Some(with(|s| s.max_age = Some(600))), Some(with(|s| s.max_age = Some(60))), Tightening),
         ] {
             assert_eq!(direction(before.as_ref(), after.as_ref()), way, "{before:?} → {after:?}");
-        }
-    }
-
-    #[test]
-    fn every_rule_of_confirming_bites() {
-        let now = Moment::default();
-        let ago = |hours| now - TimeDelta::hours(hours);
-        let good = Second {
-            proposer: "anna",
-            gains: Some("jonas"),
-            decider: "mara",
-            role_since: Some(ago(500)),
-            account_since: ago(500),
-            factor: true,
-            linked_at: None,
-        };
-        assert_eq!(may_confirm(&good, now), Ok(()));
-        for (second, refusal) in [
-            (Second { decider: "anna", ..good.clone() }, Refusal::OwnChange),
-            (Second { decider: "jonas", ..good.clone() }, Refusal::OwnChange),
-            (Second { role_since: None, ..good.clone() }, Refusal::NotAnApprover),
-            (Second { linked_at: Some(ago(167)), ..good.clone() }, Refusal::LinkedAccounts),
-            (Second { factor: false, ..good.clone() }, Refusal::NoFactor),
-            (Second { role_since: Some(ago(23)), ..good.clone() }, Refusal::NewcomerDecides),
-            (Second { account_since: ago(23), ..good.clone() }, Refusal::NewcomerDecides),
-        ] {
-            assert_eq!(may_confirm(&second, now), Err(refusal));
         }
     }
 

@@ -3,6 +3,7 @@ use crate::{
     audit::action::Action,
     error::Refusal,
     grants::model::State,
+    people::period::Period,
     policies::model::{Class, Right, Role, Tier},
     time::Moment,
 };
@@ -191,6 +192,8 @@ pub struct Known {
 #[derive(Clone, Debug)]
 pub struct HeldRole {
     pub role: Role,
+    /// Of an auditor: the period whose events they read.
+    pub reads: Option<Period>,
     /// None: in the whole organisation.
     pub project: Option<String>,
     pub from: Moment,

@@ -121,7 +121,10 @@ fn role(role: &HeldRole) -> Vec<AnyView> {
         Source::Group(group) => view! { "by the group "<code>{group.clone()}</code> }.into_any(),
     };
     vec![
-        ui::text(role.role.words()),
+        match role.reads {
+            Some(period) => ui::text(format!("{}, events of {}", role.role, period.words())),
+            None => ui::text(role.role.words()),
+        },
         ui::text(place),
         source,
         ui::when(role.from),

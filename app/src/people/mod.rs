@@ -14,4 +14,5 @@ pub mod model;
 pub mod page;
 pub mod period;
 pub mod provider;
+pub mod second;
 pub mod tokens;

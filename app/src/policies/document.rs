@@ -31,6 +31,7 @@ pub enum LintKind {
     NeverMatches,
     ChangesNothing,
     Fails,
+    PastAuditors,
 }
 
 impl LintKind {
@@ -40,6 +41,9 @@ impl LintKind {
             Self::Unapproved => "allows values in production without a grant. It has no effect: values need one",
             Self::NeverMatches => "never matched, in any situation that was tried",
             Self::Fails => "cannot be computed in some situations: whatever it concerns is refused there",
+            Self::PastAuditors => {
+                "does not bind auditors of a period: they hold another role, \"past-auditor\". Name it too if they are meant"
+            }
             Self::ChangesNothing => "changes nothing: wherever it matches, the answer is the same without it",
         }
     }

@@ -1,6 +1,7 @@
 //! The rules of requests that need no database: state, digest, separation of duties.
 use crate::{
     error::Refusal,
+    people::second::{LINKED, NEW, Standing},
     policies::model::{Class, Right, Role, Tier},
     time::Moment,
 };
@@ -11,10 +12,6 @@ use sha2::{Digest, Sha256};
 
 /// How long a request waits for an answer.
 pub const WAITS: TimeDelta = TimeDelta::days(7);
-/// How long two accounts count as one human after one set up the other's account, factor or role.
-pub const LINKED: TimeDelta = TimeDelta::days(7);
-/// How long a new account or role decides nothing in production; and how far apart two mutual decisions must lie.
-pub const NEW: TimeDelta = TimeDelta::hours(24);
 
 /// Everything that a decision binds to. Format 1 of the request digest: frozen.
 #[derive(Clone, Debug, Serialize)]
@@ -182,15 +179,13 @@ pub fn may_sit(seat: &Seat<'_>, now: Moment) -> Result<(), Refusal> {
     let wanted = seat.wanted.ok_or(Refusal::NotOpen)?;
     let since = seat.roles.iter().filter(|(role, _)| *role == wanted).map(|(_, since)| *since).min();
     let since = since.ok_or(Refusal::NotAnApprover)?;
-    if seat.linked_at.is_some_and(|at| now - at < LINKED) {
-        return Err(Refusal::LinkedAccounts);
-    }
-    if seat.tier == Tier::Production && !seat.factor {
-        return Err(Refusal::NoFactor);
-    }
-    if seat.tier == Tier::Production && (now - since < NEW || now - seat.account_since < NEW) {
-        return Err(Refusal::NewcomerDecides);
-    }
+    let standing = Standing {
+        account_since: seat.account_since,
+        factor: seat.factor,
+        linked_at: seat.linked_at,
+        guarded: seat.tier == Tier::Production,
+    };
+    standing.counts(since, now)?;
     if seat.mutual_at.is_some_and(|at| now - at < NEW) {
         return Err(Refusal::MutualApproval);
     }

@@ -167,6 +167,11 @@ impl Tx {
         self.inner.lock(select)
     }
 
+    /// As [`Transaction::take_turn`].
+    pub async fn take_turn(&mut self, name: &'static str) -> Result<(), Error> {
+        Ok(self.inner.take_turn(name).await?)
+    }
+
     pub fn now(&self) -> Moment {
         self.ledger.0.clock.now()
     }

@@ -33,10 +33,11 @@ pub(super) fn action(change: &Change) -> Action {
     }
 }
 
-/// What it is about: the project too, so that its leads may propose what is theirs.
-pub(super) async fn subject(console: &Console, change: &Change) -> Result<Subject, Error> {
+/// What it is about, the project too, so that its leads may propose what is theirs; and what policy is asked of it by whoever
+/// proposes it.
+pub(super) async fn about(console: &Console, change: &Change, proposer: &str) -> Result<(Subject, Situation), Error> {
     let row = |id: &String| Subject { row: Some(id.clone()), ..Subject::default() };
-    Ok(match change {
+    let subject = match change {
         Change::GiveRole { person, project, .. } => {
             Subject { person: Some(person.clone()), project: project.clone(), ..Subject::default() }
         }
@@ -52,15 +53,11 @@ pub(super) async fn subject(console: &Console, change: &Change) -> Result<Subjec
         Change::SetPolicy { policy, .. } | Change::RemovePolicy { policy } => row(policy),
         Change::SetClass { secret, .. } => {
             let mut db = console.read().await?;
-            let located = catalog::Located::find(&mut db, secret, console.seal_key()).await?;
-            located.ok_or(Error::NotFound)?.subject()
+            let located = catalog::Located::find(&mut db, secret, console.seal_key()).await?.ok_or(Error::NotFound)?;
+            return Ok((located.subject(), catalog::secret_situation(&located)));
         }
-    })
-}
-
-/// What policy is asked of it by whoever proposes it.
-pub(super) fn situation(change: &Change, proposer: &str) -> Situation {
-    Situation { own: change.of_oneself() == Some(proposer), ..Situation::default() }
+    };
+    Ok((subject, Situation { own: change.of_oneself() == Some(proposer), ..Situation::default() }))
 }
 
 /// How the control stands now, and how it would stand; an error where the change is not possible.

@@ -15,19 +15,18 @@ use crate::{
     db::Sql,
     notifications,
     people::{
-        self, Caller,
+        self, Begun, Caller,
         store::{Person, RoleRow},
     },
     policies::{Question, Situation, organisation::Organisation},
 };
 use app::{
     audit::{action::Action, leaf::Subject},
-    controls::model::{self, Change, Direction, Outcome, Second, Terms, WAITS, acts_alone, may_confirm},
+    controls::model::{self, Change, Direction, Outcome, Terms, WAITS, acts_alone},
     error::{Error, Refusal},
     id::ChangeId,
-    people::model::prose,
+    people::{model::prose, second::LINKED},
     policies::model::Role,
-    requests::model::LINKED,
 };
 use effect::{apply, outlook};
 use store::Proposal;
@@ -47,9 +46,8 @@ pub enum Submitted {
 /// Does a change if it tightens; proposes it if it loosens.
 pub async fn submit(console: &Console, caller: &Caller, change: Change) -> Result<Submitted, Error> {
     let action = effect::action(&change);
-    let subject = effect::subject(console, &change).await?;
+    let (subject, asked) = effect::about(console, &change, caller.id()).await?;
     let project = subject.project.clone();
-    let asked = effect::situation(&change, caller.id());
     let (mut tx, event) = console.begin(caller, action, subject, asked).await?;
     let (before, after) = outlook(console, &mut tx, &change).await?;
     let loosens = model::direction(before.as_ref(), after.as_ref()) == Direction::Loosening;
@@ -143,8 +141,11 @@ async fn lately_confirming(console: &Console, db: &mut impl Sql, caller: &str) -
     Ok(found)
 }
 
+/// The roles of the organisation that confirm.
+const CONFIRMING: [Role; 2] = [Role::Admin, Role::Security];
+
 fn confirms(row: &RoleRow) -> bool {
-    row.project_id.is_none() && [Role::Admin.code(), Role::Security.code()].contains(&row.role.as_str())
+    row.project_id.is_none() && CONFIRMING.iter().any(|role| role.code() == row.role)
 }
 
 /// May this person, with these roles, confirm what another proposes for a third?
@@ -156,20 +157,9 @@ async fn may(
     proposer: &str,
     gains: Option<&str>,
 ) -> Result<Result<(), Refusal>, Error> {
-    let mut linked = people::linked_at(console, db, person, proposer).await?;
-    if let Some(gains) = gains.filter(|gains| *gains != person.id) {
-        linked = linked.max(people::linked_at(console, db, person, gains).await?);
-    }
-    let second = Second {
-        proposer,
-        gains,
-        decider: &person.id,
-        role_since: roles.iter().filter(|row| confirms(row)).map(|row| row.valid_from).min(),
-        account_since: person.counts_since(),
-        factor: people::factors::decides(console, db, &person.id).await?,
-        linked_at: linked,
-    };
-    Ok(may_confirm(&second, console.now()))
+    let by: Vec<&str> = std::iter::once(proposer).chain(gains).collect();
+    let begun = Begun { by: &by, own: Refusal::OwnChange, roles: &CONFIRMING, project: None, guarded: true };
+    people::second(console, db, person, roles, begun).await
 }
 
 /// Everybody with a role that confirms, and whether they may confirm what this person proposes for that one.
@@ -214,7 +204,7 @@ pub async fn inbox(console: &Console, caller: &Caller) -> Result<Vec<Proposal>, 
 pub async fn confirm_change(console: &Console, caller: &Caller, id: &str, digest: &str) -> Result<Receipt, Error> {
     let seen = store::find(&mut console.read().await?, id, console.seal_key()).await?.ok_or(Error::NotFound)?;
     let change = seen.change().ok_or(Error::Unavailable)?;
-    let subject = effect::subject(console, &change).await?;
+    let (subject, situation) = effect::about(console, &change, &seen.proposed_by).await?;
     let (mut tx, event, row) = take_up(console, caller, &seen, digest, Action::ConfirmChange).await?;
     // Whatever makes the change impossible by now (a person or a project that is gone, done already) overtakes it too.
     let stands = match outlook(console, &mut tx, &change).await {
@@ -233,7 +223,7 @@ pub async fn confirm_change(console: &Console, caller: &Caller, id: &str, digest
             principal: &principal,
             action: effect::action(&change),
             resource: "",
-            situation: effect::situation(&change, &row.proposed_by),
+            situation,
             project: None,
             environment: None,
             address: None,

@@ -187,7 +187,7 @@ async fn issuers(
         let Some(person) = people::store::find(db, &id, key).await? else { continue };
         let principal = principal_of(console, db, &person, &then.roles_of(&id), &located.project.id).await?;
         let asking = Asking::then(console, then.organisation.clone(), principal, located, then.at);
-        let situation = Situation { team: team.contains(&id), ..Situation::default() };
+        let situation = workloads::situation(located.environment.tier(), team.contains(&id));
         if asking.answer(Action::IssueCredential, situation).0.is_open() {
             found.push(id);
         }

@@ -140,6 +140,9 @@ fn facts(kept: &Kept, whole: bool) -> Vec<(String, String)> {
     if let Some(class) = situation.class {
         add("Class", class.words().into());
     }
+    if situation.new_factor {
+        add("Factor or way in added within 24 hours", yes(true));
+    }
     if situation.loosens {
         add("Would loosen a control", yes(true));
     }

@@ -349,7 +349,7 @@ async fn workload_routes(
         let workload = workloads::store::find(db, id, key).await?.filter(|row| row.disabled_at.is_none());
         let Some(workload) = workload else { continue };
         let team = teams.iter().any(|row| row.team_id == workload.team_id);
-        let act = asking.act(Action::IssueCredential, Situation { team, ..Situation::default() });
+        let act = asking.act(Action::IssueCredential, workloads::situation(located.environment.tier(), team));
         if act.verdict.is_open() {
             routes.push(WorkloadRoute {
                 workload: named_workload(&workload),
@@ -383,6 +383,7 @@ async fn held_roles(
         };
         held.push(HeldRole {
             role,
+            reads: row.period(),
             project: row.project_id.as_ref().map(|_| located.project.name.clone()),
             from: row.valid_from,
             until: row.valid_to,

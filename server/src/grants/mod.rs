@@ -9,11 +9,12 @@ use crate::{
         event::{Event, Who},
         ledger::{Receipt, Tx},
     },
+    catalog,
     console::Console,
     db::Sql,
     keys::Secret as Key,
     notifications,
-    people::Caller,
+    people::{self, Begun, Caller},
     policies::Situation,
     requests::store::Request,
 };
@@ -22,7 +23,7 @@ use app::{
     error::{Conflict, Error, Refusal},
     grants::model::State,
     id::{GrantId, NoticeId},
-    policies::model::Right,
+    policies::model::{Right, Role, Tier},
     time::Moment,
 };
 use chrono::TimeDelta;
@@ -208,11 +209,16 @@ pub async fn suspend_every(tx: &mut Tx, now: Moment, why: &'static str, key: &Ke
 
 /// Lets a suspended grant go on, until the end that it always had. Never by its holder.
 pub async fn resume_grant(console: &Console, caller: &Caller, id: &str) -> Result<(Receipt, Grant), Error> {
-    let grant = store::find(&mut console.read().await?, id, console.seal_key()).await?.ok_or(Error::NotFound)?;
-    let (mut tx, event) = console.begin(caller, Action::ResumeGrant, subject(&grant), Situation::default()).await?;
+    let mut db = console.read().await?;
+    let grant = store::find(&mut db, id, console.seal_key()).await?.ok_or(Error::NotFound)?;
+    let place = catalog::store::find_environment(&mut db, &grant.environment_id, console.seal_key()).await?;
+    let place = place.ok_or(Error::NotFound)?;
+    drop(db);
+    let situation = catalog::environment_situation(&place);
+    let (mut tx, event) = console.begin(caller, Action::ResumeGrant, subject(&grant), situation).await?;
     let grant = store::lock(&mut tx, id, console.seal_key()).await?.ok_or(Error::NotFound)?;
-    if grant.person_id.as_deref() == Some(caller.id()) {
-        return Err(tx.refuse(event, Refusal::OwnRequest).await);
+    if let Err(why) = may_resume(console, &mut tx, caller, place.tier(), &grant).await? {
+        return Err(tx.refuse(event, why).await);
     }
     if grant.state(console.now()) != State::Suspended {
         return Err(Error::Conflict(Conflict::AlreadyDone));
@@ -224,6 +230,19 @@ pub async fn resume_grant(console: &Console, caller: &Caller, id: &str) -> Resul
         notifications::tell(console, &mut tx, [holder.as_str()], "grant.resumed", &grant.request_id).await?;
     }
     Ok((tx.commit(vec![event]).await?, grant))
+}
+
+/// May this caller, as somebody else than its holder?
+pub async fn may_resume(
+    console: &Console,
+    db: &mut impl Sql,
+    caller: &Caller,
+    tier: Tier,
+    grant: &Grant,
+) -> Result<Result<(), Refusal>, Error> {
+    let by: Vec<&str> = grant.person_id.as_deref().into_iter().collect();
+    let begun = Begun::at(tier, &grant.project_id, &by, &[Role::Lead, Role::Security]);
+    people::second(console, db, &caller.person, &caller.roles, begun).await
 }
 
 /// When people are reminded that their access ends, and the notice. Not those who got it within that time.

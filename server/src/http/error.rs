@@ -42,7 +42,9 @@ pub fn status(error: &Error) -> StatusCode {
         Error::Unauthenticated => StatusCode::UNAUTHORIZED,
         Error::NotFound => StatusCode::NOT_FOUND,
         Error::Refused(app::error::Refusal::BadToken) => StatusCode::UNAUTHORIZED,
-        Error::Refused(app::error::Refusal::TooManyAttempts) => StatusCode::TOO_MANY_REQUESTS,
+        Error::Refused(app::error::Refusal::TooManyAttempts | app::error::Refusal::TooManyGuesses) => {
+            StatusCode::TOO_MANY_REQUESTS
+        }
         Error::Refused(_) => StatusCode::FORBIDDEN,
         Error::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
         Error::Conflict(_) => StatusCode::CONFLICT,

@@ -25,8 +25,8 @@ use app::{
     error::{Error, Refusal},
     people::page::{self, PersonLine, Persona, RoleLine, TeamLine},
     people::period::Period,
+    people::second::{LINKED, NEW},
     policies::model::{Role, Tier},
-    requests::model::{LINKED, NEW},
     ui::Form,
 };
 use axum::{
@@ -275,14 +275,14 @@ async fn people_page(signed: &Signed, form: &Form, query: PeopleQuery) -> Result
         let mine = roles.iter().filter(|row| row.person_id == person.id);
         let words: Vec<String> = mine
             .filter_map(|row| {
-                let role = Role::from_code(&row.role)?;
+                let role = row.words()?;
                 Some(match &row.project_id {
                     Some(id) => {
                         let project = projects.iter().find(|project| project.id == *id)?;
                         let seen = catalog::sees(console, &signed.caller, project);
                         format!("{role} of {}", if seen { project.name.as_str() } else { "a private project" })
                     }
-                    None => role.to_string(),
+                    None => role,
                 })
             })
             .collect();

@@ -180,6 +180,7 @@ async fn one_page(signed: &Signed, id: &str, asked: &Asked, form: &Form) -> Resu
     let lints = if mistakes.is_empty() && may(signed, Action::SaveDraft) {
         let (engine, now) = (console.engine.clone(), console.now());
         let drafted = drafted.clone();
+        let _turn = console.engine.turn().await?;
         tokio::task::spawn_blocking(move || check::lints(&engine, &organisation, &drafted, now))
             .await
             .map_err(|_| Error::Unavailable)?
@@ -241,8 +242,7 @@ pub(super) async fn tried(
         tracing::error!(%error, "a policy that was checked cannot be read");
         Error::Unavailable
     })?;
-    let Replayed { days, asked, lost, cut, newly_refused, newly_allowed } =
-        replay::replay(console, &with, days).await?;
+    let Replayed { days, asked, lost, cut, newly_refused, newly_allowed } = replay::replay(console, with, days).await?;
     let mut db = console.read().await?;
     let refused = words(signed, &mut db, names, newly_refused).await?;
     let allowed = words(signed, &mut db, names, newly_allowed).await?;

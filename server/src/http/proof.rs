@@ -110,7 +110,9 @@ async fn take(site: &Site, parts: &mut Parts, body: &[u8]) -> Either<(Question, 
             let proved = Proved { proof, person: question.person.clone(), purpose: question.purpose };
             Ok((question, proved))
         }
-        Err(Error::Refused(why @ (Refusal::WrongFactor | Refusal::TooManyAttempts))) if !visitor.wants_json => {
+        Err(Error::Refused(why @ (Refusal::WrongFactor | Refusal::TooManyAttempts | Refusal::TooManyGuesses)))
+            if !visitor.wants_json =>
+        {
             Err(Box::new(again(site, parts, &visitor, question, why).await?))
         }
         Err(error) => Err(problem(error)),
@@ -175,7 +177,7 @@ async fn question(site: &Site, mut parts: Parts, body: &str, back: String, why: 
 
 fn code(why: Option<Refusal>) -> StatusCode {
     why.map_or(StatusCode::FORBIDDEN, |why| match why {
-        Refusal::TooManyAttempts => status(&Error::Refused(why)),
+        Refusal::TooManyAttempts | Refusal::TooManyGuesses => status(&Error::Refused(why)),
         _ => StatusCode::UNPROCESSABLE_ENTITY,
     })
 }

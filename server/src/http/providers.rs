@@ -66,7 +66,7 @@ async fn list_page(signed: &Signed, form: &Form, checked: Option<Checked>) -> Re
     let (mut emergency, mut others) = (Vec::new(), Vec::new());
     for person in people_store::list(&mut db).await? {
         let held = roles.iter().filter(|row| row.person_id == person.id && row.project_id.is_none());
-        let words: Vec<&str> = held.filter_map(|row| Role::from_code(&row.role)).map(Role::words).collect();
+        let words: Vec<String> = held.filter_map(people_store::RoleRow::words).collect();
         if named.contains(&person.id) {
             let words = if words.is_empty() { "Member".to_owned() } else { words.join(", ") };
             emergency.push((Named { id: person.id, name: person.name }, words));

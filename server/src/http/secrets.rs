@@ -17,6 +17,7 @@ use app::{
         page::{self, Column, Reader, SecretView, VersionLine},
     },
     error::{Error, Refusal},
+    grants::model::State,
     policies::model::{Class, Right},
     ui::{Band, Form},
 };
@@ -88,6 +89,19 @@ async fn secret_page(signed: &Signed, id: &str, form: &Form) -> Result<String, E
         };
         let right = grant.right().unwrap_or(Right::Read);
         let machine = grant.workload_id.is_some();
+        let resumes = console.would(
+            &signed.caller,
+            Action::ResumeGrant,
+            Some(&located.project.id),
+            catalog::environment_situation(&located.environment),
+        );
+        let tier = located.environment.tier();
+        let resumes = match resumes {
+            None if grant.state(now) == State::Suspended => {
+                grants::may_resume(console, &mut db, &signed.caller, tier, &grant).await?.is_ok()
+            }
+            _ => false,
+        };
         let how = app::requests::page::verb(right, &console.level(located.environment.tier()), secret.class(), machine);
         readers.push(Reader {
             name,
@@ -97,6 +111,7 @@ async fn secret_page(signed: &Signed, id: &str, form: &Form) -> Result<String, E
             grant: grant.id.clone(),
             until: grant.expires_at,
             state: grant.state(now),
+            resumes,
         });
     }
     let knowing = vault::store::knowing(&mut db, id).await?;
@@ -166,7 +181,6 @@ async fn secret_page(signed: &Signed, id: &str, form: &Form) -> Result<String, E
         rotation: super::rotations::of_secret(signed, &mut db, &mut names, &located).await?,
         attest: console.would(&signed.caller, Action::AttestDeath, project, situation),
         explains: console.would(&signed.caller, Action::ExplainAccess, project, Default::default()).is_none(),
-        resume: console.would(&signed.caller, Action::ResumeGrant, project, Default::default()),
         revoke: console.would(&signed.caller, Action::RevokeGrant, project, Default::default()),
     };
     Ok(page::secret(&shell, view, form))

@@ -7,7 +7,6 @@ use crate::{
     catalog,
     grants::{self, Holder},
     people,
-    policies::Situation,
     workloads::{self, store},
 };
 use app::{
@@ -26,10 +25,13 @@ async fn led(signed: &Signed) -> Result<Vec<(String, String)>, Error> {
     let mut db = console.read().await?;
     let mut found = Vec::new();
     for project in catalog::store::projects(&mut db).await? {
-        if console.would(&signed.caller, Action::CreateWorkload, Some(&project.id), Situation::default()).is_none() {
-            let rows = catalog::store::environments(&mut db, &project.id, console.seal_key()).await?;
-            found.extend(rows.into_iter().map(|row| (row.id, format!("{} / {}", project.name, row.slug))));
-        }
+        let may = |tier| {
+            let situation = workloads::situation(tier, false);
+            console.would(&signed.caller, Action::CreateWorkload, Some(&project.id), situation).is_none()
+        };
+        let rows = catalog::store::environments(&mut db, &project.id, console.seal_key()).await?;
+        let rows = rows.into_iter().filter(|row| may(row.tier()));
+        found.extend(rows.map(|row| (row.id, format!("{} / {}", project.name, row.slug))));
     }
     Ok(found)
 }
@@ -117,7 +119,7 @@ async fn workload_page(signed: &Signed, id: &str, form: &Form) -> Result<String,
         }
         held.push(GrantLine { request: grant.request_id, paths, until: grant.expires_at });
     }
-    let situation = Situation { team: signed.caller.teams.contains(&row.team_id), ..Situation::default() };
+    let situation = workloads::situation(environment.tier(), signed.caller.teams.contains(&row.team_id));
     let view = WorkloadView {
         team: Names::default().team(&mut db, &row.team_id).await?,
         care: console.would(&signed.caller, Action::IssueCredential, Some(&project.id), situation),

@@ -101,8 +101,7 @@ pub async fn disable_person(console: &Console, caller: &Caller, id: &str) -> Res
     events.extend(close_sessions(console, &mut tx, id, None).await?);
     events.extend(end_access_tokens_of(console, &mut tx, id).await?);
     events.extend(delegation::end_all_of(console, &mut tx, id).await?);
-    events.extend(requests::void_signatures_of(console, &mut tx, id).await?);
-    events.extend(requests::void_requests_of(console, &mut tx, id, "requester_disabled").await?);
+    events.extend(requests::void_everything_of(console, &mut tx, id, "requester_disabled").await?);
     events.extend(grants::revoke_grants_of(console, &mut tx, grants::Holder::Person(id), caller.id()).await?);
     tx.commit(events).await
 }

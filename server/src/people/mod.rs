@@ -5,11 +5,13 @@ pub mod delegation;
 pub mod factors;
 pub mod passwords;
 pub mod providers;
+mod second;
 mod sign_in;
 pub mod store;
 pub mod tokens;
 
 pub use careers::*;
+pub use second::{Begun, second};
 pub use sign_in::*;
 pub use tokens::{
     create_access_token, end_access_token, end_every_access_token, recognise_access_token, use_access_token_for,
@@ -23,7 +25,7 @@ use crate::{
     policies::{self, Principal, Situation, codes},
 };
 use app::{
-    audit::leaf::Subject, error::Error, id::PersonId, policies::model::Role, requests::model::LINKED, time::Moment,
+    audit::leaf::Subject, error::Error, id::PersonId, people::second::LINKED, policies::model::Role, time::Moment,
 };
 use std::collections::BTreeSet;
 use store::{Person, RoleRow, Session};

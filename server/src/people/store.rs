@@ -5,7 +5,7 @@ use crate::{
     keys::Secret,
     sealed_row,
 };
-use app::{people::period::Period, time::Moment};
+use app::{people::period::Period, policies::model::Role, time::Moment};
 use serde::Serialize;
 
 #[derive(Clone, Debug, Serialize, sqlx::FromRow)]
@@ -70,6 +70,12 @@ impl RoleRow {
     /// The period that it is limited to.
     pub fn period(&self) -> Option<Period> {
         self.reads_from.zip(self.reads_until).map(|(from, until)| Period { from, until })
+    }
+
+    /// The role in words; none where this program does not know it.
+    pub fn words(&self) -> Option<String> {
+        let role = Role::from_code(&self.role)?;
+        Some(if self.period().is_some() { format!("{role} of a period") } else { role.to_string() })
     }
 }
 

@@ -4,6 +4,7 @@ use super::{
     organisation::{Document, GOVERNED, Organisation, actions, rules_of},
     written::{placed, position},
 };
+use crate::people::PAST_AUDITOR;
 use app::{
     audit::action::Action,
     policies::{
@@ -84,6 +85,9 @@ fn tried(now: Moment) -> Vec<(Principal, Situation, Moment)> {
     };
     let mut principals = vec![person(&[], &[]), person(&[], &[Role::Lead]), Principal::workload("tried")];
     principals.extend([Role::Security, Role::Auditor, Role::Admin].map(|role| person(&[role], &[])));
+    let mut past = person(&[], &[]);
+    past.org.insert(PAST_AUDITOR);
+    principals.push(past);
     let all = Situation { own: true, team: true, grant: true, open: true, deciders: 2, ..Situation::default() };
     let none = Situation { deciders: 2, ..Situation::default() };
     let mut situations = vec![all, none, Situation { loosens: true, ..all }];
@@ -123,6 +127,9 @@ pub fn lints(engine: &Engine, organisation: &Organisation, document: &Document, 
         let of_somebody = ["org", "here", "own", "team", "grant", "groups", "principal =="];
         if permits && !of_somebody.iter().any(speaks) {
             found.push(lint(LintKind::Everyone));
+        }
+        if !permits && text.contains(&format!("\"{}\"", Role::Auditor.code())) && !text.contains(PAST_AUDITOR) {
+            found.push(lint(LintKind::PastAuditors));
         }
         // What the moment brings cannot be tried out: networks, groups and ways of signing in are anybody's.
         let open_ended = ["address", "groups", "method", "acr", "environment", "principal =="].iter().any(speaks);

@@ -162,6 +162,8 @@ pub(crate) async fn outlook(
     wanted: Option<(&str, &str, &str)>,
 ) -> Result<(Option<Control>, Option<Control>), Error> {
     let key = console.seal_key();
+    // Whether anybody still administers depends on all of them together: no two are judged at once.
+    tx.take_turn("policies").await?;
     let versions = store::lock_versions(tx, policy, key).await?;
     let present = versions.first().filter(|row| row.valid_to.is_none());
     let before = present.map(|row| Control::Policy { name: row.name.clone(), text: row.text.clone() });

@@ -42,8 +42,10 @@ use std::{
     str::FromStr,
     sync::{Arc, Mutex, PoisonError, RwLock},
 };
+use tokio::sync::{Semaphore, SemaphorePermit};
 
-/// The built-in policies' version, as the trail names it.
+/// The built-in policies' version, as the trail names it. Another text is another version: whoever reads why an event was decided
+/// is shown this text only where the versions agree.
 const VERSION: u32 = 1;
 
 /// Who asks, with what the engine may know of them.
@@ -106,6 +108,9 @@ pub struct Situation {
     /// A control would be looser afterwards.
     #[serde(skip_serializing_if = "is_false")]
     pub loosens: bool,
+    /// A factor or a way to sign in was added within a day, and no older factor vouched for it.
+    #[serde(skip_serializing_if = "is_false")]
+    pub new_factor: bool,
 }
 
 /// What depends on the moment and the place: only what a policy speaks of is kept with a decision.
@@ -234,6 +239,8 @@ struct Loaded {
     action: EntityTypeName,
     /// Inputs that this process stored already: most decisions of a day are made from few of them.
     kept: Mutex<HashSet<String>>,
+    /// Trying a draft out takes seconds of a core: one at a time.
+    turn: Semaphore,
 }
 
 /// More digests than this are forgotten and stored anew, which changes nothing.
@@ -292,7 +299,13 @@ impl Engine {
             thing: name("Thing")?,
             action: name("Action")?,
             kept: Mutex::default(),
+            turn: Semaphore::new(1),
         })))
+    }
+
+    /// Waits for the turn to try a draft out.
+    pub async fn turn(&self) -> Result<SemaphorePermit<'_>, app::error::Error> {
+        self.0.turn.acquire().await.map_err(|_| app::error::Error::Unavailable)
     }
 
     /// What policies may speak of.
@@ -454,6 +467,7 @@ impl Engine {
             ("class".to_owned(), text(situation.class.map_or("", Class::code))),
             ("deciders".to_owned(), long(situation.deciders)),
             ("loosens".to_owned(), flag(situation.loosens)),
+            ("new_factor".to_owned(), flag(situation.new_factor)),
             ("factor".to_owned(), flag(principal.factor)),
             ("proved".to_owned(), flag(principal.proved)),
             ("program".to_owned(), flag(principal.scopes.is_some())),
@@ -509,3 +523,16 @@ pub const BUILT_IN: &str = include_str!("builtin.cedar");
 
 /// What rules may speak of, as it is written.
 pub const SCHEMA: &str = include_str!("builtin.cedarschema");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Another text? Raise the version, then write the new digest here. Released versions never change.
+    #[test]
+    fn the_text_of_the_built_in_rules_and_their_version_belong_together() {
+        let digest = Sha256::digest(BUILT_IN.as_bytes());
+        let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!((VERSION, digest.as_str()), (1, "4e0389479d762341ccf413ccb9b7417534d4646467211793310d68edb10ecaaa"));
+    }
+}

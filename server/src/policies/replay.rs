@@ -1,6 +1,6 @@
 //! What-if: a draft asked about what was decided lately. Nothing is changed, and nobody's trail is read that the reader may not.
 use super::{
-    Attribute, Decision, Engine, Principal, Question, Situation, codes,
+    Attribute, Engine, Principal, Question, Situation, codes,
     organisation::{GOVERNED, Organisation},
     store,
 };
@@ -16,9 +16,12 @@ use app::{
 };
 use chrono::TimeDelta;
 use serde::Deserialize;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
+};
 
-/// Decisions that one what-if looks at, the oldest first.
+/// Decisions that one what-if looks at.
 pub const MOST: usize = 100_000;
 const CHUNK: u64 = 2_000;
 /// Events that are listed one by one for each group.
@@ -107,71 +110,49 @@ pub struct KeptPrincipal {
     pub proved: bool,
 }
 
-/// Asks both what is in force and `draft` about every decision of the last days that policies govern.
-pub async fn replay(console: &Console, draft: &Organisation, days: i64) -> Result<Replayed, Error> {
+/// Asks both what is in force and `draft` about every decision of the last days that policies govern, the newest first.
+pub async fn replay(console: &Console, draft: Organisation, days: i64) -> Result<Replayed, Error> {
+    let _turn = console.engine.turn().await?;
     let since = console.now() - TimeDelta::try_days(days).unwrap_or_default();
-    let present = console.engine.organisation();
+    let pair = Arc::new(Pair { engine: console.engine.clone(), present: console.engine.organisation(), draft });
     let mut db = console.read().await?;
-    let size = audit::store::size(&mut db).await?;
     console.engine.name(store::short_names(&mut db).await?);
-    let mut from = audit::store::first_at(&mut db, since).await?;
+    let first = audit::store::first_at(&mut db, since).await?;
+    let mut to = audit::store::size(&mut db).await?;
     drop(db);
     let mut found = Replayed { days, ..Replayed::default() };
     let mut shifts: BTreeMap<(bool, String, Action, String), Shift> = BTreeMap::new();
-    while from < size {
+    while to > first {
         if found.asked + found.lost >= MOST {
             found.cut = true;
             break;
         }
-        let mut db = console.read().await?;
-        let rows = audit::store::stored(&mut db, from, CHUNK).await?;
-        let Some(last) = rows.last() else { break };
-        from = last.seq as u64 + 1;
-        let governed = |row: &audit::store::Stored| {
-            Action::from_code(&row.action).is_some_and(|action| GOVERNED.contains(&action))
-        };
-        let leaves: Vec<(Action, Leaf)> = rows
-            .iter()
-            .filter(|row| governed(row))
-            .filter_map(|row| Some((Action::from_code(&row.action)?, Leaf::decode(&row.leaf).ok()?)))
-            .collect();
-        let digests: BTreeSet<String> =
-            leaves.iter().filter_map(|(_, leaf)| leaf.policy.as_ref()?.input.clone()).collect();
-        let inputs = store::inputs(&mut db, &digests.into_iter().collect::<Vec<_>>()).await?;
-        let addresses = addresses(&mut db, &leaves).await?;
-        drop(db);
-        for (action, leaf) in &leaves {
-            // What has no input was not decided by policy: an effect of another act, or the service's own.
-            let Some(digest) = leaf.policy.as_ref().and_then(|policy| policy.input.as_ref()) else { continue };
-            let Some(kept) = inputs.get(digest).and_then(|input| Kept::read(input)) else {
-                found.lost += 1;
-                continue;
+        let from = to.saturating_sub(CHUNK).max(first);
+        let recorded = recorded(console, from, to - from).await?;
+        to = from;
+        let pair = pair.clone();
+        // The engine computes for as long as it takes: not where others wait to be answered.
+        let answers = tokio::task::spawn_blocking(move || recorded.into_iter().map(|one| pair.ask(one)).collect());
+        let answers: Vec<Answer> = answers.await.map_err(|_| Error::Unavailable)?;
+        for answer in answers {
+            let (refused, shift, seq) = match answer {
+                Answer::Lost => {
+                    found.lost += 1;
+                    continue;
+                }
+                Answer::Same => {
+                    found.asked += 1;
+                    continue;
+                }
+                Answer::Shifted { refused, shift, seq } => (refused, shift, seq),
             };
-            if console.engine.needs_more(draft, *action, leaf, &kept.moment) {
-                found.lost += 1;
-                continue;
-            }
             found.asked += 1;
-            let address = addresses.get(&leaf.seq).map(String::as_str);
-            let (before, after) = both(&console.engine, &present, draft, *action, leaf, kept, address);
-            // Only what the draft changes, and what the world then let through or refused by policy too.
-            let refused = match (leaf.outcome, before.refusal.is_some(), after.refusal.is_some()) {
-                (Outcome::Allowed, false, true) => true,
-                (Outcome::Refused, true, false) => false,
-                _ => continue,
-            };
-            let key = (refused, actor_of(leaf), *action, after.deciding.id.clone());
-            let shift = shifts.entry(key).or_insert_with(|| Shift {
-                actor: actor_of(leaf),
-                workload: leaf.actor.kind == app::audit::leaf::ActorKind::Workload,
-                action: *action,
-                rule: after.deciding.id.clone(),
-                count: 0,
-                events: Vec::new(),
-            });
+            let key = (refused, shift.actor.clone(), shift.action, shift.rule.clone());
+            let shift = shifts.entry(key).or_insert(shift);
             shift.count += 1;
-            shift.events.insert(0, leaf.seq);
-            shift.events.truncate(LISTED);
+            if shift.events.len() < LISTED {
+                shift.events.push(seq);
+            }
         }
     }
     for ((refused, ..), shift) in shifts {
@@ -181,6 +162,88 @@ pub async fn replay(console: &Console, draft: &Organisation, days: i64) -> Resul
         list.sort_by_key(|shift| std::cmp::Reverse(shift.count));
     }
     Ok(found)
+}
+
+/// A decision as it was recorded; without its input where that is not kept any more.
+struct Recorded {
+    action: Action,
+    leaf: Leaf,
+    kept: Option<Kept>,
+    address: Option<String>,
+}
+
+/// Decisions that policies govern among `count` events from one on, the newest first.
+async fn recorded(console: &Console, from: u64, count: u64) -> Result<Vec<Recorded>, Error> {
+    let mut db = console.read().await?;
+    let rows = audit::store::stored(&mut db, from, count).await?;
+    let governed = |row: &audit::store::Stored| {
+        let action = Action::from_code(&row.action).filter(|action| GOVERNED.contains(action))?;
+        Some((action, Leaf::decode(&row.leaf).ok()?))
+    };
+    let leaves: Vec<(Action, Leaf)> = rows.iter().rev().filter_map(governed).collect();
+    // What has no input was not decided by policy: an effect of another act, or the service's own.
+    let input = |leaf: &Leaf| leaf.policy.as_ref().and_then(|policy| policy.input.clone());
+    let digests: BTreeSet<String> = leaves.iter().filter_map(|(_, leaf)| input(leaf)).collect();
+    let inputs = store::inputs(&mut db, &digests.into_iter().collect::<Vec<_>>()).await?;
+    let mut addresses = addresses(&mut db, &leaves).await?;
+    let of = leaves.into_iter().filter_map(|(action, leaf)| {
+        let kept = inputs.get(&input(&leaf)?).and_then(|input| Kept::read(input));
+        Some(Recorded { action, address: addresses.remove(&leaf.seq), leaf, kept })
+    });
+    Ok(of.collect())
+}
+
+/// What is asked about each decision: what is in force, and a draft.
+struct Pair {
+    engine: Engine,
+    present: Arc<Organisation>,
+    draft: Organisation,
+}
+
+/// What became of a decision that was asked again.
+enum Answer {
+    Lost,
+    Same,
+    Shifted { refused: bool, shift: Shift, seq: u64 },
+}
+
+impl Pair {
+    fn ask(&self, recorded: Recorded) -> Answer {
+        let Recorded { action, leaf, kept, address } = recorded;
+        let Some(kept) = kept.filter(|kept| !self.engine.needs_more(&self.draft, action, &leaf, &kept.moment)) else {
+            return Answer::Lost;
+        };
+        let principal = kept.principal(&leaf);
+        let name = |id: &Option<String>| id.as_ref().and_then(|id| self.engine.short_name(id));
+        let (project, environment) = (name(&leaf.subject.project), name(&leaf.subject.environment));
+        let question = Question {
+            principal: &principal,
+            action,
+            resource: &kept.resource,
+            situation: kept.situation,
+            project: project.as_deref(),
+            environment: environment.as_deref(),
+            address: address.as_deref(),
+            at: leaf.at,
+        };
+        let before = self.engine.decide_with(&self.present, &question);
+        let after = self.engine.decide_with(&self.draft, &question);
+        // Only what the draft changes, and what the world then let through or refused by policy too.
+        let refused = match (leaf.outcome, before.refusal.is_some(), after.refusal.is_some()) {
+            (Outcome::Allowed, false, true) => true,
+            (Outcome::Refused, true, false) => false,
+            _ => return Answer::Same,
+        };
+        let shift = Shift {
+            actor: leaf.actor.id.clone().unwrap_or_default(),
+            workload: leaf.actor.kind == app::audit::leaf::ActorKind::Workload,
+            action,
+            rule: after.deciding.id,
+            count: 0,
+            events: Vec::new(),
+        };
+        Answer::Shifted { refused, shift, seq: leaf.seq }
+    }
 }
 
 impl Engine {
@@ -199,35 +262,6 @@ impl Engine {
                 .iter()
                 .any(|used| uses.contains(used) && !moment.contains_key(used.name()))
     }
-}
-
-fn actor_of(leaf: &Leaf) -> String {
-    leaf.actor.id.clone().unwrap_or_default()
-}
-
-fn both(
-    engine: &Engine,
-    present: &Organisation,
-    draft: &Organisation,
-    action: Action,
-    leaf: &Leaf,
-    kept: Kept,
-    address: Option<&str>,
-) -> (Decision, Decision) {
-    let principal = kept.principal(leaf);
-    let name = |id: &Option<String>| id.as_ref().and_then(|id| engine.short_name(id));
-    let (project, environment) = (name(&leaf.subject.project), name(&leaf.subject.environment));
-    let question = Question {
-        principal: &principal,
-        action,
-        resource: &kept.resource,
-        situation: kept.situation,
-        project: project.as_deref(),
-        environment: environment.as_deref(),
-        address,
-        at: leaf.at,
-    };
-    (engine.decide_with(present, &question), engine.decide_with(draft, &question))
 }
 
 /// Where each of these came from: kept beside the leaf, where it is kept.

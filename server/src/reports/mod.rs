@@ -27,7 +27,7 @@ use crate::{
     audit::{
         self,
         event::{Event, Who},
-        ledger::Receipt,
+        ledger::{Receipt, Tx},
         search::{self, Reading},
     },
     console::Console,
@@ -120,8 +120,7 @@ pub async fn start_export(console: &Console, caller: &Caller, wanted: Wanted<'_>
         nonce,
         root: head.map(|head| app::audit::tree::hex(&head.root)).unwrap_or_default(),
     };
-    let subject = Subject { row: Some(job.id.clone()), project: project(&reading), ..Subject::default() };
-    let (mut tx, event) = console.begin(caller, Action::StartExport, subject, Situation::default()).await?;
+    let (mut tx, event) = begin(console, caller, &reading, &job.id).await?;
     if store::count_open(&mut tx, caller.id()).await? >= MOST_OPEN {
         return Err(Error::invalid("kind", "Five of yours are under way. Wait for one of them, or cancel it."));
     }
@@ -170,12 +169,22 @@ async fn reading(console: &Console, caller: &Caller, action: Action) -> Result<R
     }
 }
 
-/// The project that policy is asked about, where somebody reads of some projects alone.
-fn project(reading: &Reading) -> Option<String> {
-    match reading {
-        Reading::All | Reading::Period { projects: None, .. } => None,
-        Reading::Projects(led) | Reading::Period { projects: Some(led), .. } => led.first().cloned(),
+/// Asks policy of everything that is read, of each project where it is some; the event names one where it is one alone.
+async fn begin(console: &Console, caller: &Caller, reading: &Reading, job: &str) -> Result<(Tx, Event), Error> {
+    let projects = match reading {
+        Reading::All | Reading::Period { projects: None, .. } => &[],
+        Reading::Projects(led) | Reading::Period { projects: Some(led), .. } => led.as_slice(),
+    };
+    let about =
+        |project: Option<&String>| Subject { row: Some(job.into()), project: project.cloned(), ..Subject::default() };
+    let situation = Situation::default();
+    let first = about(projects.first());
+    let (mut tx, mut event) = console.begin(caller, Action::StartExport, first, situation).await?;
+    for project in projects.iter().skip(1) {
+        let principal = caller.principal(Some(project));
+        (tx, event) = console.allow(tx, &principal, Action::StartExport, about(Some(project)), situation).await?;
     }
+    Ok((tx, event.on(about(projects.first().filter(|_| projects.len() == 1)))))
 }
 
 /// A job of this caller. Somebody else's is not there.

@@ -31,6 +31,7 @@ use app::{
     requests::model::{Outcome, Seat, State, may_sit},
     time::Moment,
 };
+use std::collections::BTreeSet;
 use store::{Decision, Request};
 
 pub(crate) fn subject(request: &Request) -> Subject {
@@ -276,28 +277,33 @@ async fn void(console: &Console, tx: &mut Tx, id: &str, why: &'static str) -> Re
     Ok(Some(Event::new(Action::VoidRequest).on(subject(&request)).detail("why", why)))
 }
 
-/// Open requests of a person lose their effect, within a change.
-pub async fn void_requests_of(
+/// What a person asked for, and what they signed or somebody in their place, loses its effect on requests that wait, within a
+/// change.
+pub async fn void_everything_of(
     console: &Console,
     tx: &mut Tx,
     person: &str,
     why: &'static str,
 ) -> Result<Vec<Event>, Error> {
-    let mut open = store::open_of(tx, person, console.now(), console.seal_key()).await?;
-    open.sort_by(|a, b| a.id.cmp(&b.id));
-    let mut events = Vec::new();
+    let (now, key) = (console.now(), console.seal_key());
+    let open = store::open_of(tx, person, now, key).await?;
+    let signed = store::signatures_of(tx, person, now, key).await?;
+    // Whoever locks several requests does so in the order of their ids, all before the first is changed: nobody waits in a circle.
+    let own = open.iter().map(|request| request.id.as_str());
+    let concerned: BTreeSet<&str> = own.chain(signed.iter().map(|decision| decision.request_id.as_str())).collect();
+    for id in concerned {
+        store::lock(tx, id, key).await?;
+    }
+    let mut events = void_signatures(console, tx, signed).await?;
     for request in open {
         events.extend(void(console, tx, &request.id, why).await?);
     }
     Ok(events)
 }
 
-/// Signatures of a person, or in their place, lose their effect on requests that wait, within a change.
-pub async fn void_signatures_of(console: &Console, tx: &mut Tx, person: &str) -> Result<Vec<Event>, Error> {
+async fn void_signatures(console: &Console, tx: &mut Tx, signed: Vec<Decision>) -> Result<Vec<Event>, Error> {
     let (now, key) = (console.now(), console.seal_key());
     let mut events = Vec::new();
-    let mut signed = store::signatures_of(tx, person, now, key).await?;
-    signed.sort_by(|a, b| a.request_id.cmp(&b.request_id));
     for decision in signed {
         // The request's row is the quorum's mutex: whoever decides on it meanwhile comes before or after.
         let Some(request) = store::lock(tx, &decision.request_id, key).await? else { continue };

@@ -5,14 +5,14 @@ use crate::{
     catalog::{self, Located},
     console::Console,
     db::Sql,
-    people::Caller,
-    policies::Situation,
+    people::{self, Begun, Caller},
 };
 use app::{
     audit::{action::Action, leaf::Subject},
     catalog::model::Kind,
     error::{Conflict, Error, Refusal},
     id::{DefaultId, PlanId},
+    policies::model::Role,
     rotations::{
         model::{RotatorKind, ValueRules},
         schedule::Schedule,
@@ -160,12 +160,12 @@ pub async fn confirm_plan(console: &Console, caller: &Caller, secret: &str) -> R
     let located = Located::visible(console, &mut db, caller, secret).await?;
     let plan = store::find_plan(&mut db, secret, console.seal_key()).await?.ok_or(Error::NotFound)?;
     drop(db);
-    let (mut tx, event) =
-        console.begin(caller, Action::ConfirmPlan, subject(&located, &plan.id), Situation::default()).await?;
+    let situation = catalog::secret_situation(&located);
+    let (mut tx, event) = console.begin(caller, Action::ConfirmPlan, subject(&located, &plan.id), situation).await?;
     catalog::store::lock(&mut tx, secret, console.seal_key()).await?.ok_or(Error::NotFound)?;
     let locked = store::find_plan(&mut tx, secret, console.seal_key()).await?.ok_or(Error::NotFound)?;
-    if locked.set_by == caller.id() {
-        return Err(tx.refuse(event, Refusal::OwnRequest).await);
+    if let Err(why) = may_confirm(console, &mut tx, caller, &located, &locked).await? {
+        return Err(tx.refuse(event, why).await);
     }
     if locked.event_seq != plan.event_seq {
         return Err(Error::Conflict(Conflict::EditedMeanwhile));
@@ -177,6 +177,19 @@ pub async fn confirm_plan(console: &Console, caller: &Caller, secret: &str) -> R
     store::save_plan(&mut tx, &plan).await?;
     tx.seal(&plan)?;
     tx.commit(vec![event.private("settings", plan.settings)]).await
+}
+
+/// May this caller, as somebody else than whoever set it?
+pub async fn may_confirm(
+    console: &Console,
+    db: &mut impl Sql,
+    caller: &Caller,
+    located: &Located,
+    plan: &Plan,
+) -> Result<Result<(), Refusal>, Error> {
+    let by = [plan.set_by.as_str()];
+    let begun = Begun::at(located.environment.tier(), &located.project.id, &by, &[Role::Security]);
+    people::second(console, db, &caller.person, &caller.roles, begun).await
 }
 
 /// May a plan be carried out as it stands? Whoever names a server could name one that keeps what it is sent: where reading

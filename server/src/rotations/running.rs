@@ -11,13 +11,15 @@ use crate::{
     },
     catalog::{self, Located, store::Secret},
     console::Console,
-    people::Caller,
+    db::Sql,
+    people::{self, Begun, Caller},
     vault,
 };
 use app::{
     audit::action::Action,
     error::{Conflict, Error, Refusal},
     id::RotationId,
+    policies::model::Role,
     rotations::{
         cases::End,
         model::{Choice, Standing, Step, Trigger, chosen},
@@ -229,8 +231,8 @@ pub async fn approve_rotation(console: &Console, caller: &Caller, id: &str) -> R
     let situation = catalog::secret_situation(&located);
     let (mut tx, event) = console.begin(caller, Action::ApproveRotation, subject(&located, id), situation).await?;
     let locked = store::lock(&mut tx, id, console.seal_key()).await?.ok_or(Error::NotFound)?;
-    if locked.started_by.as_deref() == Some(caller.id()) {
-        return Err(tx.refuse(event, Refusal::OwnRequest).await);
+    if let Err(why) = may_approve(console, &mut tx, caller, &located, &locked).await? {
+        return Err(tx.refuse(event, why).await);
     }
     if locked.step() != Step::Waiting || locked.event_seq != rotation.event_seq {
         return Err(Error::Conflict(Conflict::AlreadyDone));
@@ -245,6 +247,19 @@ pub async fn approve_rotation(console: &Console, caller: &Caller, id: &str) -> R
     store::save(&mut tx, &row).await?;
     tx.seal(&row)?;
     tx.commit(vec![event.private("path", located.secret.path)]).await
+}
+
+/// May this caller, as somebody else than whoever started it?
+pub async fn may_approve(
+    console: &Console,
+    db: &mut impl Sql,
+    caller: &Caller,
+    located: &Located,
+    rotation: &Rotation,
+) -> Result<Result<(), Refusal>, Error> {
+    let by: Vec<&str> = rotation.started_by.as_deref().into_iter().collect();
+    let begun = Begun::at(located.environment.tier(), &located.project.id, &by, &[Role::Lead, Role::Security]);
+    people::second(console, db, &caller.person, &caller.roles, begun).await
 }
 
 /// Ends a rotation that has not begun at its target.

@@ -17,7 +17,7 @@ use app::{
     audit::action::Action,
     error::{Conflict, Error, Refusal},
     grants::model::State,
-    people::model,
+    people::{model, second::NEW},
     policies::model::Right,
 };
 
@@ -63,7 +63,13 @@ pub async fn taking(
     let holder = Holder::Person(person);
     let grant = grants::effective(db, holder, &located.secret.id, Right::Read, now, key).await?;
     let deciders = people::deciders(db, now, key).await?;
-    let situation = Situation { grant: grant.is_some(), deciders, ..catalog::secret_situation(located) };
+    let added = people::store::find(db, person, key).await?.and_then(|person| person.factor_at);
+    let situation = Situation {
+        grant: grant.is_some(),
+        deciders,
+        new_factor: added.is_some_and(|at| now - at < NEW),
+        ..catalog::secret_situation(located)
+    };
     Ok((grant, situation))
 }
 

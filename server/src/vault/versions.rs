@@ -15,16 +15,16 @@ use crate::{
     console::Console,
     db::Sql,
     grants::{self, Holder},
-    people::Caller,
+    people::{self, Begun, Caller},
     policies::Situation,
     rotations,
 };
 use app::{
     audit::action::Action,
-    catalog::model::{DESTRUCTION_WAIT, may_destroy},
+    catalog::model::{DESTRUCTION_WAIT, destroyable},
     error::{Conflict, Error, Refusal},
     grants::model::State,
-    policies::model::{Right, Tier},
+    policies::model::{Right, Role, Tier},
     time::Moment,
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -319,9 +319,17 @@ pub async fn schedule_destruction(
 /// Overwrites the sealed bytes. In production by somebody else than whoever asked, a week later.
 pub async fn destroy_version(console: &Console, caller: &Caller, secret: &str, version: i32) -> Result<Receipt, Error> {
     let mut held = hold(console, caller, Action::DestroyVersion, secret, version).await?;
-    let asked_by = held.version.destroy_by.as_deref();
-    if let Err(why) = may_destroy(held.tier, asked_by, held.version.destroy_after, caller.id(), console.now()) {
-        return Err(held.tx.refuse(held.event, why).await);
+    let by = match destroyable(held.version.destroy_by.as_deref(), held.version.destroy_after, console.now()) {
+        Ok(by) => by.to_owned(),
+        Err(why) => return Err(held.tx.refuse(held.event, why).await),
+    };
+    if held.tier == Tier::Production {
+        let by = [by.as_str()];
+        let begun = Begun::at(held.tier, &held.secret.project_id, &by, &[Role::Lead, Role::Security]);
+        let begun = Begun { own: Refusal::SecondPerson, ..begun };
+        if let Err(why) = people::second(console, &mut held.tx, &caller.person, &caller.roles, begun).await? {
+            return Err(held.tx.refuse(held.event, why).await);
+        }
     }
     store::destroy(&mut held.tx, secret, version, console.now()).await?;
     settle_current(console, &mut held).await?;

@@ -29,6 +29,7 @@ use app::{
     error::{Conflict, Error, Refusal},
     id::{CredentialId, TokenId, WorkloadId},
     people::model as text,
+    policies::model::Tier,
     time::Moment,
 };
 use chrono::TimeDelta;
@@ -52,8 +53,18 @@ pub(crate) fn subject(workload: &Workload) -> Subject {
     }
 }
 
-fn situation(caller: &Caller, workload: &Workload) -> Situation {
-    Situation { team: caller.teams.contains(&workload.team_id), ..Situation::default() }
+/// What policy is asked about a workload of an environment of this level.
+pub(crate) fn situation(tier: Tier, of_its_team: bool) -> Situation {
+    Situation { team: of_its_team, tier: Some(tier), ..Situation::default() }
+}
+
+/// A workload, and what policy is asked about it of this caller.
+async fn found(console: &Console, caller: &Caller, id: &str) -> Result<(Workload, Situation), Error> {
+    let mut db = console.read().await?;
+    let workload = store::find(&mut db, id, console.seal_key()).await?.ok_or(Error::NotFound)?;
+    let place = catalog::store::find_environment(&mut db, &workload.environment_id, console.seal_key()).await?;
+    let situation = situation(place.ok_or(Error::NotFound)?.tier(), caller.teams.contains(&workload.team_id));
+    Ok((workload, situation))
 }
 
 pub async fn create_workload(
@@ -78,7 +89,7 @@ pub async fn create_workload(
         event_seq: 0,
         row_mac: Vec::new(),
     };
-    let situation = situation(caller, &workload);
+    let situation = situation(environment.tier(), caller.teams.contains(&workload.team_id));
     let (mut tx, event) = console.begin(caller, Action::CreateWorkload, subject(&workload), situation).await?;
     if crate::people::store::find_team(&mut tx, team).await?.is_none() {
         return Err(Error::invalid("team", "Choose the team that owns it."));
@@ -101,7 +112,7 @@ pub async fn issue_credential(
     if life < TimeDelta::hours(1) || life > LONGEST_CREDENTIAL {
         return Err(Error::invalid("days", "Between one day and 180 days."));
     }
-    let workload = store::find(&mut console.read().await?, id, console.seal_key()).await?.ok_or(Error::NotFound)?;
+    let (workload, situation) = found(console, caller, id).await?;
     let secret = bearer(CLIENT_SECRET)?;
     let now = console.now();
     let row = Credential {
@@ -116,7 +127,7 @@ pub async fn issue_credential(
         row_mac: Vec::new(),
     };
     let about = Subject { row: Some(row.id.clone()), ..subject(&workload) };
-    let (mut tx, event) = console.begin(caller, Action::IssueCredential, about, situation(caller, &workload)).await?;
+    let (mut tx, event) = console.begin(caller, Action::IssueCredential, about, situation).await?;
     let locked = store::lock(&mut tx, id, console.seal_key()).await?.ok_or(Error::NotFound)?;
     if locked.disabled_at.is_some() {
         return Err(Error::Conflict(Conflict::AlreadyDone));
@@ -131,10 +142,10 @@ pub async fn issue_credential(
 pub async fn revoke_credential(console: &Console, caller: &Caller, id: &str) -> Result<(Receipt, String), Error> {
     let mut db = console.read().await?;
     let row = store::find_credential(&mut db, id, console.seal_key()).await?.ok_or(Error::NotFound)?;
-    let workload = store::find(&mut db, &row.workload_id, console.seal_key()).await?.ok_or(Error::NotFound)?;
     drop(db);
+    let (workload, situation) = found(console, caller, &row.workload_id).await?;
     let about = Subject { row: Some(row.id.clone()), ..subject(&workload) };
-    let (mut tx, event) = console.begin(caller, Action::RevokeCredential, about, situation(caller, &workload)).await?;
+    let (mut tx, event) = console.begin(caller, Action::RevokeCredential, about, situation).await?;
     store::lock(&mut tx, &workload.id, console.seal_key()).await?;
     let now = console.now();
     if store::revoke_credential(&mut tx, id, now).await? == 0 {
@@ -168,8 +179,7 @@ async fn revoke_tokens(
 
 /// Closes a workload: client secrets, tokens and grants end in one change.
 pub async fn disable_workload(console: &Console, caller: &Caller, id: &str) -> Result<Receipt, Error> {
-    let workload = store::find(&mut console.read().await?, id, console.seal_key()).await?.ok_or(Error::NotFound)?;
-    let situation = situation(caller, &workload);
+    let (workload, situation) = found(console, caller, id).await?;
     let (mut tx, event) = console.begin(caller, Action::DisableWorkload, subject(&workload), situation).await?;
     let workload = store::lock(&mut tx, id, console.seal_key()).await?.ok_or(Error::NotFound)?;
     let now = console.now();

@@ -19,6 +19,7 @@ use server::{
         factors::{self, For, Proof, Question, prove, store},
     },
     requests,
+    vault::Take,
 };
 use zeroize::Zeroizing;
 
@@ -128,6 +129,46 @@ story!(guessing_is_slow_and_ends_by_itself, |world| {
     cast.world.clock.advance(TimeDelta::seconds(61));
     let right = pocket.shows(cast.console.now(), 0);
     answer(&cast, &asked(&cast, "iris", "/a").await, &right).await.unwrap();
+});
+
+story!(a_hundred_wrong_codes_are_enough_for_a_day, |world| {
+    let cast = Cast::new(world).await;
+    for _ in 0..100 {
+        cast.world.clock.advance(TimeDelta::seconds(61));
+        let said = answer(&cast, &asked(&cast, "iris", "/a").await, "000000").await;
+        assert_eq!(said, Err(refused(Refusal::WrongFactor)));
+    }
+    cast.world.clock.advance(TimeDelta::seconds(61));
+    let pocket = cast.pocket("iris").unwrap();
+    for right in [pocket.shows(cast.console.now(), 0), pocket.codes[0].clone()] {
+        let said = answer(&cast, &asked(&cast, "iris", "/a").await, &right).await;
+        assert_eq!(said, Err(refused(Refusal::TooManyGuesses)), "also a right one");
+    }
+    let mara = cast.pocket("mara").unwrap().shows(cast.console.now(), 0);
+    answer(&cast, &asked(&cast, "mara", "/a").await, &mara).await.unwrap();
+    cast.world.clock.advance(TimeDelta::hours(23));
+    let right = pocket.shows(cast.console.now(), 0);
+    answer(&cast, &asked(&cast, "iris", "/a").await, &right).await.unwrap();
+});
+
+story!(a_new_factor_opens_nothing_critical_for_a_day, |world| {
+    let cast = Cast::new(world).await;
+    let critical = cast.filled("card/key", Tier::Staging, Class::Critical).await;
+    let normal = cast.filled("db/url", Tier::Staging, Class::Normal).await;
+    for secret in [&critical, &normal] {
+        cast.granted("jonas", secret, 3 * 24 * 60).await;
+    }
+    // Whoever has his session adds a factor to it: it says nothing yet of who that is.
+    enrol(&cast.console, &cast.caller("jonas").await).await;
+    assert_eq!(cast.take("jonas", &critical, Take::Reveal).await.err(), Some(refused(Refusal::NewFactor)));
+    assert_eq!(cast.take("jonas", &critical, Take::Copy).await.err(), Some(refused(Refusal::NewFactor)));
+    assert!(cast.take("jonas", &normal, Take::Reveal).await.is_ok());
+    cast.world.clock.advance(TimeDelta::hours(25));
+    assert!(cast.take("jonas", &critical, Take::Reveal).await.is_ok());
+    // One that an older one vouches for changes nothing.
+    let jonas = Caller { proved: Some(Proof { kind: Kind::Authenticator }), ..cast.caller("jonas").await };
+    enrol(&cast.console, &jonas).await;
+    assert!(cast.take("jonas", &critical, Take::Reveal).await.is_ok());
 });
 
 story!(approving_in_production_asks_for_this_one_act, |world| {

@@ -34,6 +34,7 @@ mod requests;
 mod rotations;
 mod schedules;
 mod search;
+mod second;
 mod signals;
 mod state;
 mod streams;

@@ -76,6 +76,8 @@ fn situations() -> Vec<(String, Situation)> {
         ..Situation::default()
     };
     all.push(("production normal grant, one person".into(), alone));
+    let new = Situation { new_factor: true, deciders: 2, class: Some(Class::Critical), ..alone };
+    all.push(("production critical grant, factor of today".into(), new));
     all.push(("loosens".into(), Situation { loosens: true, ..two }));
     all
 }
@@ -163,6 +165,7 @@ fn no_role_takes_a_value_by_itself() {
                 deciders: 9,
                 grant: false,
                 loosens: false,
+                new_factor: false,
             };
             assert!(engine.decide(&asked(&everything, action, situation)).refusal.is_some(), "{action:?} {tier:?}");
         }

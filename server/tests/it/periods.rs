@@ -110,6 +110,13 @@ story!(an_auditor_of_a_period_reads_its_events_alone, |world| {
     // Suggestions name nothing of now, and counts for a monitor are not theirs.
     let offered = lucia.get("/audit/suggest?text=project%3A&cursor=8").await;
     assert!(!offered.text.contains("payments"), "{}", offered.text);
+    // Nor do searches tell which paths there are today.
+    cast.filled("later/key", Tier::Staging, Class::Normal).await;
+    let asked = |path: &str| format!("/audit?q=secret%3A{path}");
+    let (there, not) = (lucia.get(&asked("later/key")).await, lucia.get(&asked("never/key")).await);
+    assert_eq!((there.status, not.status), (StatusCode::OK, StatusCode::OK));
+    assert_eq!(there.text.matches("No secret has the path").count(), 0);
+    assert_eq!(there.text.replace("later", "never").len(), not.text.len(), "the same answer, but for the word");
     // Never a value.
     assert_eq!(cast.ask("lucia", &secret, Right::Read, 60).await, Err(Error::Refused(Refusal::NoRule)));
 });

@@ -245,6 +245,18 @@ story!(what_is_probably_not_meant_is_said, |world| {
             "permit (principal is Person, action == Action::\"CreateProject\", resource) when { principal.org.contains(\"security\") };",
             vec![],
         ),
+        (
+            "forbid (principal is Person, action == Action::\"StartExport\", resource) when { principal.org.contains(\"auditor\") };",
+            vec![PastAuditors],
+        ),
+        (
+            "forbid (principal is Person, action == Action::\"StartExport\", resource) when { principal.org.containsAny([\"auditor\", \"past-auditor\"]) };",
+            vec![],
+        ),
+        (
+            "forbid (principal is Person, action == Action::\"StartExport\", resource) when { principal.org.contains(\"past-auditor\") };",
+            vec![],
+        ),
     ] {
         assert_eq!(kinds(text), expected, "{text}");
     }
@@ -270,6 +282,32 @@ story!(nobody_locks_everybody_out, |world| {
     ] {
         proposed(&cast, "anna", &format!("fine-{}", text.len()), text).await.unwrap();
     }
+});
+
+story!(two_policies_at_once_lock_nobody_out_together, |world| {
+    let cast = grown(world).await;
+    // Each leaves one of the two who could give roles: both together leave nobody.
+    let mut changes = Vec::new();
+    for (slug, role) in [("not-admins", "admin"), ("not-others", "member")] {
+        let text = format!(
+            "forbid (principal is Person, action == Action::\"AssignRole\", resource) when {{ principal.org.contains(\"{role}\") && {} }};",
+            if role == "admin" { "context.hour < 12" } else { "context.hour >= 12" }
+        );
+        changes.push(proposed(&cast, "anna", slug, &text).await.unwrap().1);
+    }
+    let (one, two) = tokio::join!(confirm(&cast, "mara", &changes[0]), confirm(&cast, "ewa", &changes[1]));
+    let mut said = [one, two];
+    said.sort_by_key(Result::is_err);
+    assert_eq!(said[0], Ok(()));
+    assert!(said[1].is_err(), "{said:?}");
+    let anna = cast.caller("anna").await;
+    assert!(
+        people::assign_role(&cast.console, &anna, cast.id("lucia"), Role::Lead, None, None).await.is_ok() || {
+            cast.world.clock.advance(TimeDelta::hours(12));
+            let anna = cast.caller("anna").await;
+            people::assign_role(&cast.console, &anna, cast.id("lucia"), Role::Lead, None, None).await.is_ok()
+        }
+    );
 });
 
 story!(a_permit_never_passes_a_built_in_rule, |world| {
@@ -372,7 +410,7 @@ story!(a_draft_is_tried_on_what_was_decided, |world| {
         let document = document("t", "trial", 1, text);
         cast.console.engine.organisation().with("t", Some(document)).unwrap()
     };
-    let found = replay(&cast.console, &with(&text), 30).await.unwrap();
+    let found = replay(&cast.console, with(&text), 30).await.unwrap();
     assert!(found.asked > 5 && found.lost == 0 && !found.cut, "{found:?}");
     let told = |shifts: &[server::policies::replay::Shift]| {
         let mut told: Vec<_> =
@@ -393,11 +431,11 @@ story!(a_draft_is_tried_on_what_was_decided, |world| {
     let lucia = found.newly_refused.iter().find(|shift| shift.actor == cast.id("lucia")).unwrap();
     assert_eq!(lucia.events, [before], "each leads to its event");
     // Another project is not concerned; nor is what was decided longer ago than asked; nothing was written.
-    let elsewhere = replay(&cast.console, &with(&NO_REVEAL.replace("payments", "other")), 30).await.unwrap();
+    let elsewhere = replay(&cast.console, with(&NO_REVEAL.replace("payments", "other")), 30).await.unwrap();
     assert!(elsewhere.newly_refused.is_empty() && elsewhere.newly_allowed.is_empty());
     let events = cast.events().await;
     cast.world.clock.advance(TimeDelta::days(3));
-    let later = replay(&cast.console, &with(&text), 2).await.unwrap();
+    let later = replay(&cast.console, with(&text), 2).await.unwrap();
     assert_eq!((later.asked, later.newly_refused.len()), (0, 0));
     assert_eq!(cast.events().await, events);
 });
@@ -418,7 +456,7 @@ story!(a_draft_that_depends_on_the_hour_is_tried_at_its_own_time, |world| {
         hours[1]
     );
     let with = cast.console.engine.organisation().with("t", Some(document("t", "trial", 1, &text))).unwrap();
-    let found = replay(&cast.console, &with, 30).await.unwrap();
+    let found = replay(&cast.console, with, 30).await.unwrap();
     assert_eq!(found.newly_refused.iter().map(|shift| shift.count).sum::<usize>(), 1);
 });
 

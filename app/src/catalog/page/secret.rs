@@ -38,6 +38,8 @@ pub struct Reader {
     pub grant: String,
     pub until: Moment,
     pub state: State,
+    /// It is suspended, and this viewer may let it go on.
+    pub resumes: bool,
 }
 
 pub struct SecretView {
@@ -67,7 +69,6 @@ pub struct SecretView {
     pub edit: Option<Refusal>,
     /// Why this viewer may not end others' access.
     pub revoke: Option<Refusal>,
-    pub resume: Option<Refusal>,
     pub attest: Option<Refusal>,
     /// May this viewer look at who could read it, also at a time before?
     pub explains: bool,
@@ -116,7 +117,7 @@ pub fn secret(shell: &Shell, mut view: SecretView, form: &Form) -> String {
                     },
                     ui::link(format!("/requests/{}", reader.request), "why"),
                     view! {
-                        {(reader.state == State::Suspended && view.resume.is_none())
+                        {reader.resumes
                             .then(|| ui::act(format!("/grants/{}/resume", reader.grant), "Confirm", vec![]))}
                         {view.revoke.is_none().then(|| ui::act(format!("/grants/{}/revoke", reader.grant), "Revoke", vec![]))}
                     }

@@ -121,6 +121,12 @@ pub fn rotation(shell: &Shell, view: RotationView, form: &Form) -> String {
 fn wait(view: &RotationView, form: &Form) -> AnyView {
     let base = format!("/rotations/{}", view.id);
     match view.step {
+        Step::Waiting if view.approve.is_some_and(|why| why != Refusal::NoRule) => view! {
+            <section class="clause" aria-labelledby="h-answer">
+                <header><h2 id="h-answer">"May it begin?"</h2>"Its plan wants somebody else to agree first."</header>
+                <p class="pad">{view.approve.map(|why| why.to_string())}</p>
+            </section>
+        }.into_any(),
         Step::Waiting if view.approve.is_none() => view! {
             <form method="post" action=format!("{base}/answer")>
                 <section class="clause tinted" aria-labelledby="h-answer">

@@ -54,9 +54,8 @@ pub fn part(secret: &str, view: SecretRotation, now: Moment) -> AnyView {
     let ready = view.plan.as_ref().is_some_and(|plan| !plan.unconfirmed);
     let paused = view.plan.as_ref().and_then(|plan| plan.paused_until);
     let may_pause = view.pause.is_none() && view.plan.as_ref().is_some_and(|plan| plan.due.is_some());
-    let may_confirm = view.confirm.is_none();
     let plan = match view.plan {
-        Some(plan) => how(secret, plan, may_confirm, now),
+        Some(plan) => how(secret, plan, view.confirm, now),
         None => ui::text("Nothing is set: this secret is rotated by hand, outside Countersign."),
     };
     let may_start = ready && !running && view.start.is_none();
@@ -116,7 +115,7 @@ fn pause_form(secret: &str) -> AnyView {
 }
 
 /// What makes the new value, when, and why then.
-fn how(secret: &str, plan: PlanView, may_confirm: bool, now: Moment) -> AnyView {
+fn how(secret: &str, plan: PlanView, confirm: Option<Refusal>, now: Moment) -> AnyView {
     let overlap = match (plan.overlap_minutes, plan.hold) {
         (0, _) => "The old value is disabled at once.".to_owned(),
         (minutes, hold) => format!(
@@ -150,8 +149,12 @@ fn how(secret: &str, plan: PlanView, may_confirm: bool, now: Moment) -> AnyView 
         .into_iter()
         .map(|run| vec![ui::text(run.local), ui::when_short(run.at), ui::text(run.note.unwrap_or_default())])
         .collect();
-    let confirm = (plan.unconfirmed && may_confirm)
-        .then(|| ui::act(format!("/secrets/{secret}/rotation/confirm"), "Confirm this plan", vec![]));
+    let confirm = match confirm {
+        _ if !plan.unconfirmed => None,
+        None => Some(ui::act(format!("/secrets/{secret}/rotation/confirm"), "Confirm this plan", vec![])),
+        // Theirs to confirm, and not by them, or not yet.
+        Some(why) => (why != Refusal::NoRule).then(|| ui::text(why.to_string())),
+    };
     view! {
         <p><b>{plan.words}</b>{(!plan.target.is_empty()).then(|| view! { " · "<code>{plan.target.clone()}</code> })}</p>
         {ui::facts(vec![("Next rotation", next), ("Why then", ui::text(why))])}

@@ -157,6 +157,10 @@ async fn rotation_page(signed: &Signed, id: &str, form: &Form) -> Result<String,
         cases.push((case.id.clone(), format!("{}: {state}", case.trigger().words())));
     }
     let would = |action| console.would(&signed.caller, action, project, situation);
+    let approve = match would(Action::ApproveRotation) {
+        None => rotations::may_approve(console, &mut db, &signed.caller, &located, &rotation).await?.err(),
+        refused => refused,
+    };
     let view = RotationView {
         id: rotation.id.clone(),
         secret: rotation.secret_id.clone(),
@@ -182,7 +186,7 @@ async fn rotation_page(signed: &Signed, id: &str, form: &Form) -> Result<String,
         consumers,
         events,
         resolve: would(Action::ResolveRotation),
-        approve: would(Action::ApproveRotation),
+        approve,
         cut_off: would(Action::CutOff),
         hurried: rotation.cut_off,
         due_at: rotation.due_at,

@@ -30,8 +30,16 @@ pub(in crate::http) async fn of_secret(
 ) -> Result<SecretRotation, Error> {
     let console = signed.console();
     let key = console.seal_key();
+    let project = Some(located.project.id.as_str());
+    let would = |action| console.would(&signed.caller, action, project, catalog::secret_situation(located));
+    let mut confirm = would(Action::ConfirmPlan);
     let plan = match store::find_plan(db, &located.secret.id, key).await? {
-        Some(plan) => Some(plan_view(signed, db, names, &plan, located).await?),
+        Some(plan) => {
+            if confirm.is_none() {
+                confirm = rotations::may_confirm(console, db, &signed.caller, located, &plan).await?.err();
+            }
+            Some(plan_view(signed, db, names, &plan, located).await?)
+        }
         None => None,
     };
     let last = store::of_secret(db, &located.secret.id, 5, key).await?;
@@ -45,15 +53,13 @@ pub(in crate::http) async fn of_secret(
             ));
         }
     }
-    let project = Some(located.project.id.as_str());
-    let would = |action| console.would(&signed.caller, action, project, catalog::secret_situation(located));
     Ok(SecretRotation {
         plan,
         last: last.iter().map(|rotation| line(rotation, located)).collect(),
         cases,
         configure: would(Action::ConfigureRotation),
         start: would(Action::StartRotation),
-        confirm: would(Action::ConfirmPlan),
+        confirm,
         pause: would(Action::PauseRotation),
     })
 }

@@ -74,8 +74,15 @@ pub async fn prove(
     if !console.attempts.may_try(&account, &account, now) {
         return Err(console.ledger.refuse(origin, event, Refusal::TooManyAttempts).await);
     }
+    let typed_in = answer.passkey.is_empty();
+    if typed_in && !console.attempts.may_guess(&question.person, now) {
+        return Err(console.ledger.refuse(origin, event, Refusal::TooManyGuesses).await);
+    }
     // Counted before it is looked at: many at once are not many free guesses.
     console.attempts.failed(&account, &account, now);
+    if typed_in {
+        console.attempts.guessed(&question.person, now);
+    }
     let mut tx = console.ledger.begin(origin).await?;
     let person = people::lock(&mut tx, &question.person, console.seal_key()).await?.ok_or(Error::Unauthenticated)?;
     if !person.is_active() {
@@ -96,6 +103,9 @@ pub async fn prove(
     let event = event.on(about(&row)).detail("factor", kind.code());
     tx.commit(vec![if question.purpose == For::SignIn { event.detail("signs_in", true) } else { event }]).await?;
     console.attempts.forgive(&account, &account);
+    if typed_in {
+        console.attempts.guessed_right(&question.person);
+    }
     Ok(Proof { kind })
 }
 

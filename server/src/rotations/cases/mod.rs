@@ -20,16 +20,17 @@ use crate::{
     console::Console,
     db::Sql,
     grants, notifications,
-    people::{self, Caller},
+    people::{self, Begun, Caller},
     vault, workloads,
 };
 use app::{
     audit::action::Action,
     catalog::model::Death,
-    error::{Conflict, Error, Refusal},
+    error::{Conflict, Error},
     grants::model::State,
     id::CaseId,
     people::model::prose,
+    policies::model::Role,
     rotations::{
         cases::End,
         model::{Step, Trigger},
@@ -474,8 +475,10 @@ pub async fn cancel_case(console: &Console, caller: &Caller, id: &str, reason: &
     let (mut tx, event) = console.begin(caller, Action::CancelCase, subject(&located, id), situation).await?;
     catalog::store::lock(&mut tx, &located.secret.id, console.seal_key()).await?;
     let locked = store::lock(&mut tx, id, console.seal_key()).await?.ok_or(Error::NotFound)?;
-    if locked.opened_by.as_deref() == Some(caller.id()) {
-        return Err(tx.refuse(event, Refusal::OwnRequest).await);
+    let by: Vec<&str> = locked.opened_by.as_deref().into_iter().collect();
+    let begun = Begun::at(located.environment.tier(), &located.project.id, &by, &[Role::Security]);
+    if let Err(why) = people::second(console, &mut tx, &caller.person, &caller.roles, begun).await? {
+        return Err(tx.refuse(event, why).await);
     }
     if locked.ended_at.is_some() {
         return Err(Error::Conflict(Conflict::AlreadyDone));
