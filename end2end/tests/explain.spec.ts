@@ -1,4 +1,5 @@
 // Why not, and whom to ask; who could on a day that was; why an event was decided so; what holds at a level; drift.
+import { readFile } from "node:fs/promises";
 import { accessible, awake, expect, flash, signIn, test } from "./console";
 
 for (const [what, options] of [
@@ -123,5 +124,54 @@ for (const [what, options, level, before, after, more] of [
     if (wide) await accessible(jonas);
     await jonas.getByRole("row", { name: /You decide in the place of Iris Okonkwo/ }).getByRole("button", { name: "End" }).click();
     await expect(flash(jonas)).toContainText("Nobody decides in their place any more");
+  });
+}
+
+for (const [what, options] of [
+  ["with JavaScript", {}],
+  ["on a phone without JavaScript", { javaScriptEnabled: false, viewport: { width: 390, height: 800 } }],
+] as const) {
+  const wide = what === "with JavaScript";
+
+  test(`an auditor of a period reads its events and takes a report of it, ${what}`, async ({ browser, complaints }) => {
+    const henrik = await signIn(browser, "Henrik Aalto", complaints, { acceptDownloads: true, ...options });
+    const audited = henrik.getByRole("region", { name: "You audit" }).getByRole("link", { name: /^Events of/ });
+    const [from, until] = (await audited.textContent())!.match(/\d+ \w+ \d{4}, \d\d:\d\d/g)!.map((at) => Date.parse(`${at} UTC`));
+    await expect(henrik.getByText("auditors never hold a value")).toBeVisible();
+    if (wide) await accessible(henrik);
+    await audited.click();
+    if (wide) await awake(henrik);
+    // Every day that is shown lies in the period, also where the query asks for more.
+    for (const query of ["", "outcome:refused", "created:365d"]) {
+      await henrik.goto(`/audit?q=${encodeURIComponent(query)}`);
+      const days = henrik.getByRole("main").getByText(/^(Mon|Tue|Wed|Thu|Fri|Sat|Sun) \d+ \w+ \d{4}$/);
+      await expect(days.first()).toBeVisible();
+      for (const day of await days.allTextContents()) {
+        const at = Date.parse(`${day} UTC`);
+        expect(from <= at && at < until, `${query}: ${day}`).toBe(true);
+      }
+    }
+    await henrik.goto("/audit?q=outcome%3Arefused");
+    await henrik.getByRole("main").locator("a[href*='event=']").first().click();
+    if (wide) await awake(henrik);
+    await henrik.getByRole("link", { name: "why", exact: true }).first().click();
+    await expect(henrik.getByRole("heading", { name: "By this rule" })).toBeVisible();
+    if (wide) await accessible(henrik);
+    // Nothing of now: no such page, and no such event.
+    expect((await henrik.goto("/dashboard"))!.status()).toBe(403);
+    expect((await henrik.goto("/audit/3"))!.status()).toBe(404);
+
+    await henrik.goto("/reports");
+    await henrik.getByLabel("What", { exact: true }).selectOption({ value: "events" });
+    await henrik.getByLabel("As", { exact: true }).selectOption({ value: "csv" });
+    await henrik.getByRole("button", { name: "Make it" }).click();
+    const take = henrik.getByRole("link", { name: "Take the CSV file" });
+    await expect(async () => { await henrik.reload(); await expect(take).toBeVisible({ timeout: 500 }); }).toPass({ timeout: 20_000 });
+    const [download] = await Promise.all([henrik.waitForEvent("download"), take.click()]);
+    const saved = await download.path();
+    const rows = (await readFile(saved, "utf8")).split("\n").filter((line) => /\d{4}-\d\d-\d\dT/.test(line));
+    expect(rows.length).toBeGreaterThan(100);
+    const at = rows.map((line) => Date.parse(line.match(/\d{4}-\d\d-\d\dT[\d:.]+Z/)![0]));
+    expect(at.every((one) => from <= one && one < until)).toBe(true);
   });
 }

@@ -179,12 +179,12 @@ pub fn one(shell: &Shell, view: Proposal, form: &Form) -> String {
         view! {
             {ui::crumbs(vec![("Changes of control".into(), Some("/controls".into())), (view.line.words.clone(), None)])}
             {ui::head(view.line.words.clone(), "It loosens: two people agree before it acts.", None)}
-            {ui::facts(vec![
-                ("State", state_badge(view.line.outcome)),
-                ("Proposed by", ui::text(view.line.proposer)),
-                ("Proposed", ui::when(view.line.proposed_at)),
-                ("Waits until", ui::when(view.line.expires_at)),
-            ])}
+            {ui::facts([
+                Some(("State", state_badge(view.line.outcome))),
+                Some(("Proposed by", ui::text(view.line.proposer))),
+                Some(("Proposed", ui::when(view.line.proposed_at))),
+                waits.then(|| ("Waits until", ui::when(view.line.expires_at))),
+            ].into_iter().flatten().collect())}
             {ui::clause("h-loosens", "What it loosens", "How it stands, and how it would.", view! {
                 {ui::table("What changes", &["What", "Now", "Then"], shifts)}
                 <ul class="plain">{means}</ul>

@@ -78,11 +78,15 @@ fn act(act: &Act, own: bool) -> Vec<AnyView> {
         Verdict::No(refusal) => Some(view! { <p class="small muted">{format!("“{refusal}”")}</p> }.into_any()),
         _ => None,
     };
+    let nothing = sentence.is_none() && needs.is_none() && act.ask.is_none() && depends.is_none();
     vec![
         ui::text(act.words()),
         view! { {verdict(act.verdict)} }.into_any(),
         why,
-        view! { {sentence}{needs}{act.ask.as_ref().map(help)}{depends} }.into_any(),
+        match nothing {
+            true => ui::text("—"),
+            false => view! { {sentence}{needs}{act.ask.as_ref().map(help)}{depends} }.into_any(),
+        },
     ]
 }
 

@@ -9,6 +9,8 @@ pub struct Home {
     pub waiting: usize,
     /// Access that I hold: `(path, href, until)`.
     pub held: Vec<(String, String, Moment)>,
+    /// Periods whose events they audit: `(of what, until when the role lasts)`.
+    pub audits: Vec<(String, Option<Moment>)>,
     /// What security and leads should look at: `(what, count, href, kind)`.
     pub posture: Vec<(&'static str, usize, String, &'static str)>,
     /// For evidence readers: `(seq, when, words)`.
@@ -23,6 +25,8 @@ pub fn home(shell: &Shell, view: Home) -> String {
             "What you can decide now, and what is wrong."
         } else if viewer.is(Role::Auditor) {
             "Evidence: what happened, and the proof that it is all there."
+        } else if !view.audits.is_empty() {
+            "The events that you audit, each with its proof."
         } else if viewer.leads {
             "How your projects stand, and what waits for you."
         } else {
@@ -70,7 +74,20 @@ pub fn home(shell: &Shell, view: Home) -> String {
                 }
             })
             .collect_view();
-        let no_held = view.held.is_empty();
+        let holds_none = viewer.is(Role::Auditor) || !view.audits.is_empty();
+        let held = match (view.held.is_empty(), holds_none) {
+            (false, _) => view! { <ul class="plain">{held}</ul> }.into_any(),
+            (true, true) => ui::text("Nothing: auditors never hold a value."),
+            (true, false) => view! { <p>"Nothing. "<a href="/projects">"Find a secret to ask for"</a></p> }.into_any(),
+        };
+        let audits = (!view.audits.is_empty()).then(|| {
+            let rows = view.audits.iter().map(|(words, until)| {
+                let until = until.map(|until| view! { <small class="block muted">"The role ends "{ui::when_about(until, now)}</small> });
+                view! { <li><a href="/audit">{words.clone()}</a>{until}</li> }
+            });
+            let rows = view! { <ul class="plain">{rows.collect_view()}</ul><p><a href="/reports">"Reports of it"</a></p> };
+            ui::clause("h-audits", "You audit", "Nothing of before, of later or of now.", rows.into_any())
+        });
         let posture = (!view.posture.is_empty()).then(|| {
             let rows = view
                 .posture
@@ -104,8 +121,9 @@ pub fn home(shell: &Shell, view: Home) -> String {
             {ui::head(format!("Good day, {}", viewer.name.split(' ').next().unwrap_or_default()), purpose, None)}
             {factor}
             {steps}
+            {audits}
             {ui::clause("h-work", "To decide", "", work.into_any())}
-            {ui::clause("h-held", "You hold", "Ends by itself.", if no_held { view! { <p>"Nothing. "<a href="/projects">"Find a secret to ask for"</a></p> }.into_any() } else { view! { <ul class="plain">{held}</ul> }.into_any() })}
+            {ui::clause("h-held", "You hold", "Ends by itself.", held)}
             {posture}
             {recent}
         }

@@ -160,8 +160,14 @@ fn rail(shell: &Shell, viewer: &Viewer) -> AnyView {
 
 fn flash(shell: &Shell) -> Option<AnyView> {
     let flash = shell.flash.as_ref()?;
+    // Whoever reads a period that is over cannot look at what was just recorded.
+    let past = shell.viewer.as_ref().is_some_and(|viewer| viewer.looks_back && !viewer.reads_now());
     let receipt = flash.event.map(|event| {
-        view! { " " <span class="muted">"Recorded as event "<a href=format!("/audit/{event}")>{event}</a>"."</span> }
+        let event = match past {
+            true => view! { {event} }.into_any(),
+            false => view! { <a href=format!("/audit/{event}")>{event}</a> }.into_any(),
+        };
+        view! { " " <span class="muted">"Recorded as event "{event}"."</span> }
     });
     Some(
         view! { <div class="callout good slim" role="status"><div><p>{flash.sentence()}{receipt}</p></div></div> }

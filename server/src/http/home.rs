@@ -79,6 +79,15 @@ pub async fn home(signed: Signed) -> Answer {
             recent.push((row.seq as u64, row.at, words));
         }
     }
+    let mut audits = Vec::new();
+    for row in &caller.roles {
+        let Some(period) = row.period() else { continue };
+        let of = match &row.project_id {
+            Some(id) => catalog::store::find_project(&mut db, id).await?.map(|project| format!(", {}", project.name)),
+            None => None,
+        };
+        audits.push((format!("Events of {}{}", period.words(), of.unwrap_or_default()), row.valid_to));
+    }
     let first_steps = if caller.is(Role::Admin) { first_steps(console, &mut db).await? } else { Vec::new() };
     let viewer = shell.viewer.as_ref();
     let view = Home {
@@ -86,6 +95,7 @@ pub async fn home(signed: Signed) -> Answer {
         to_decide: viewer.map_or(0, |viewer| viewer.inbox as usize),
         waiting: viewer.map_or(0, |viewer| viewer.requests as usize),
         held,
+        audits,
         posture,
         recent,
         first_steps,

@@ -211,8 +211,7 @@ impl Signed {
 async fn role_words(db: &mut impl crate::db::Sql, caller: &Caller) -> Result<String, Error> {
     let mut words = Vec::new();
     for row in &caller.roles {
-        let Some(role) = Role::from_code(&row.role) else { continue };
-        let role = if row.period().is_some() { format!("{role} of a period") } else { role.to_string() };
+        let Some(role) = row.words() else { continue };
         match &row.project_id {
             Some(project) => {
                 let project = crate::catalog::store::find_project(db, project).await?;
