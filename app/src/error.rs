@@ -80,7 +80,7 @@ sentences! {
     Refusal {
         NoRule = "no_rule", "No rule allows you to do this. Ask an administrator which role it needs.";
         WrongCredentials = "wrong_credentials", "That name and password do not belong together.";
-        TooManyGuesses = "too_many_guesses", "A hundred wrong codes within a day: codes are refused until a day after the first of them. A passkey still works.";
+        TooManyGuesses = "too_many_guesses", "A hundred wrong codes within a day: six digits are refused until a day after the first of them. A passkey or a recovery code still works.";
         TooManyAttempts = "too_many_attempts", "Too many attempts. Wait a minute, then try again.";
         Disabled = "disabled", "This account is disabled.";
         BadToken = "bad_token", "This token is unknown, has expired or was revoked.";
@@ -101,9 +101,9 @@ sentences! {
         SeatTaken = "seat_taken", "You already decided on this request.";
         NotAnApprover = "not_an_approver", "This step is decided by other roles than yours.";
         MutualApproval = "mutual_approval", "You and the requester decided on each other's requests within 24 hours: somebody else decides.";
-        LinkedAccounts = "linked_accounts", "You and whoever began this count as one person for seven days, because one of you set up the other's account or role.";
-        NewcomerDecides = "newcomer_decides", "Your account or role is younger than 24 hours: it decides nothing in production yet.";
-        NewFactor = "new_factor", "A second factor or a way to sign in was added to your account within 24 hours: it opens nothing critical yet.";
+        LinkedAccounts = "linked_accounts", "You and somebody whom this concerns count as one person for seven days, because one of you set up the other's account or role.";
+        NewcomerDecides = "newcomer_decides", "Your account, your role or a way to sign in is younger than 24 hours: you decide nothing in production yet.";
+        NewFactor = "new_factor", "This second factor was added within 24 hours and no older one vouched for it: it opens nothing critical yet.";
         ChangedTrust = "changed_trust", "You made this workload, or issued a client secret for it, within seven days: somebody else decides.";
         NotOpen = "not_open", "This request is no longer open.";
         WorldChanged = "world_changed", "The request changed since you opened it. Look at it again, then decide.";

@@ -98,6 +98,12 @@ pub fn help(refusal: Refusal) -> Help {
         GrantSuspended => Help::Confirmers,
         GrantEarly => Help::Oneself("Wait until it begins."),
         CopyOnly => Help::Oneself("Copy it: the value goes into the clipboard without being shown."),
+        NewFactor => Help::Oneself("Wait until 24 hours have passed, or show an older second factor."),
+        TooManyGuesses => Help::Oneself("Use a passkey or a recovery code, or wait a day."),
+        NewcomerDecides => Help::Oneself("Wait until 24 hours have passed, or leave it to somebody else."),
+        LinkedAccounts | OwnRequest | OwnChange | OwnBenefit | ChangedTrust | SecondPerson | MutualApproval => {
+            Help::Oneself("Leave it to somebody else.")
+        }
         FactorNeeded | NoFactor => Help::Oneself("Add a second factor on your account’s page."),
         OtherEnvironment => {
             Help::Oneself("A workload reads in its own environment alone. Make one for this environment.")

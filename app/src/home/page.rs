@@ -82,10 +82,13 @@ pub fn home(shell: &Shell, view: Home) -> String {
         };
         let audits = (!view.audits.is_empty()).then(|| {
             let rows = view.audits.iter().map(|(words, until)| {
-                let until = until.map(|until| view! { <small class="block muted">"The role ends "{ui::when_about(until, now)}</small> });
+                let until = until.map(
+                    |until| view! { <small class="block muted">"The role ends "{ui::when_about(until, now)}</small> },
+                );
                 view! { <li><a href="/audit">{words.clone()}</a>{until}</li> }
             });
-            let rows = view! { <ul class="plain">{rows.collect_view()}</ul><p><a href="/reports">"Reports of it"</a></p> };
+            let rows =
+                view! { <ul class="plain">{rows.collect_view()}</ul><p><a href="/reports">"Reports of it"</a></p> };
             ui::clause("h-audits", "You audit", "Nothing of before, of later or of now.", rows.into_any())
         });
         let posture = (!view.posture.is_empty()).then(|| {

@@ -135,7 +135,7 @@ pub fn what_if(view: WhatIf) -> AnyView {
     };
     let (has_no, has_yes) = (!refused.is_empty(), !allowed.is_empty());
     let limits = [
-        cut.then(|| "There were more: the oldest of these days were looked at first.".to_owned()),
+        cut.then(|| "There were more: the newest were looked at.".to_owned()),
         (lost > 0).then(|| format!("{lost} were left out: what they were made from is not kept any more.")),
     ];
     view! {

@@ -1,6 +1,6 @@
 //! Making, editing, moving and archiving secrets. None of it reads a value.
 use super::{
-    Located, environment_situation,
+    Located,
     store::{self, Environment, Project, Secret},
 };
 use crate::{
@@ -177,7 +177,7 @@ pub async fn move_secret(console: &Console, caller: &Caller, id: &str, path: &st
 /// Takes a secret out of use: grants on it end, requests for it lose their effect. Values stay, sealed.
 pub async fn archive_secret(console: &Console, caller: &Caller, id: &str) -> Result<Receipt, Error> {
     let located = Located::visible(console, &mut console.read().await?, caller, id).await?;
-    let situation = Situation { class: Some(located.secret.class()), ..environment_situation(&located.environment) };
+    let situation = super::secret_situation(&located);
     let (mut tx, event) = console.begin(caller, Action::ArchiveSecret, located.subject(), situation).await?;
     let secret = store::lock(&mut tx, id, console.seal_key()).await?.ok_or(Error::NotFound)?;
     if secret.archived_at.is_some() {

@@ -145,21 +145,20 @@ async fn lately_confirming(console: &Console, db: &mut impl Sql, caller: &str) -
 const CONFIRMING: [Role; 2] = [Role::Admin, Role::Security];
 
 fn confirms(row: &RoleRow) -> bool {
-    row.project_id.is_none() && CONFIRMING.iter().any(|role| role.code() == row.role)
+    people::decides(row, None, &CONFIRMING)
 }
 
-/// May this person, with these roles, confirm what another proposes for a third?
+/// May this person confirm what another proposes for a third?
 async fn may(
     console: &Console,
     db: &mut impl Sql,
-    person: &Person,
-    roles: &[RoleRow],
+    person: &str,
     proposer: &str,
     gains: Option<&str>,
 ) -> Result<Result<(), Refusal>, Error> {
     let by: Vec<&str> = std::iter::once(proposer).chain(gains).collect();
     let begun = Begun { by: &by, own: Refusal::OwnChange, roles: &CONFIRMING, project: None, guarded: true };
-    people::second(console, db, person, roles, begun).await
+    people::second(console, db, person, begun).await
 }
 
 /// Everybody with a role that confirms, and whether they may confirm what this person proposes for that one.
@@ -177,8 +176,7 @@ pub async fn candidates(
     let mut found = Vec::new();
     for id in ids {
         let Some(person) = people::store::find(db, id, key).await?.filter(Person::is_active) else { continue };
-        let theirs: Vec<RoleRow> = roles.iter().filter(|row| row.person_id == id).cloned().collect();
-        let may = may(console, db, &person, &theirs, proposer, gains).await?;
+        let may = may(console, db, id, proposer, gains).await?;
         found.push((person, may));
     }
     Ok(found)
@@ -193,7 +191,7 @@ pub async fn inbox(console: &Console, caller: &Caller) -> Result<Vec<Proposal>, 
     let mut db = console.read().await?;
     for row in store::open(&mut db, console.now(), console.seal_key()).await? {
         let gains = row.person_id.as_deref();
-        if may(console, &mut db, &caller.person, &caller.roles, &row.proposed_by, gains).await?.is_ok() {
+        if may(console, &mut db, caller.id(), &row.proposed_by, gains).await?.is_ok() {
             found.push(row);
         }
     }

@@ -113,7 +113,11 @@ async fn rule_then(
 /// What was known, in words. Where somebody came from stands in the event itself, as long as it is kept there.
 fn facts(kept: &Kept, whole: bool) -> Vec<(String, String)> {
     let roles = |codes: &std::collections::BTreeSet<String>| {
-        let words: Vec<&str> = codes.iter().filter_map(|code| Role::from_code(code)).map(Role::words).collect();
+        let word = |code: &str| match code {
+            crate::people::PAST_AUDITOR => Some("Auditor of a period"),
+            code => Role::from_code(code).map(Role::words),
+        };
+        let words: Vec<&str> = codes.iter().filter_map(|code| word(code)).collect();
         if words.is_empty() { "none".to_owned() } else { words.join(", ") }
     };
     let yes = |flag: bool| if flag { "yes".to_owned() } else { "no".to_owned() };
@@ -125,6 +129,9 @@ fn facts(kept: &Kept, whole: bool) -> Vec<(String, String)> {
         add("Roles in the project", roles(&kept.principal.here));
         add("Second factor enrolled", yes(kept.principal.factor));
         add("Second factor shown for this act", yes(kept.principal.proved));
+        if kept.principal.new_factor {
+            add("That factor is younger than 24 hours", yes(true));
+        }
     }
     if let Some(scopes) = &kept.principal.scopes {
         let words: Vec<&str> = scopes.iter().map(|scope| scope.code()).collect();
@@ -139,9 +146,6 @@ fn facts(kept: &Kept, whole: bool) -> Vec<(String, String)> {
     }
     if let Some(class) = situation.class {
         add("Class", class.words().into());
-    }
-    if situation.new_factor {
-        add("Factor or way in added within 24 hours", yes(true));
     }
     if situation.loosens {
         add("Would loosen a control", yes(true));

@@ -16,13 +16,15 @@ use crate::{
     notifications,
     people::{self, Begun, Caller},
     policies::Situation,
-    requests::store::Request,
+    requests::{self, store::Request},
+    workloads,
 };
 use app::{
     audit::{action::Action, leaf::Subject},
     error::{Conflict, Error, Refusal},
     grants::model::State,
     id::{GrantId, NoticeId},
+    people::second::LINKED,
     policies::model::{Right, Role, Tier},
     time::Moment,
 };
@@ -213,11 +215,16 @@ pub async fn resume_grant(console: &Console, caller: &Caller, id: &str) -> Resul
     let grant = store::find(&mut db, id, console.seal_key()).await?.ok_or(Error::NotFound)?;
     let place = catalog::store::find_environment(&mut db, &grant.environment_id, console.seal_key()).await?;
     let place = place.ok_or(Error::NotFound)?;
+    let mut class = None;
+    for secret in grant.secrets.split(' ') {
+        class = class.max(catalog::store::find(&mut db, secret, console.seal_key()).await?.map(|row| row.class()));
+    }
     drop(db);
-    let situation = catalog::environment_situation(&place);
+    // The highest class among what it opens.
+    let situation = Situation { class, ..catalog::environment_situation(&place) };
     let (mut tx, event) = console.begin(caller, Action::ResumeGrant, subject(&grant), situation).await?;
     let grant = store::lock(&mut tx, id, console.seal_key()).await?.ok_or(Error::NotFound)?;
-    if let Err(why) = may_resume(console, &mut tx, caller, place.tier(), &grant).await? {
+    if let Err(why) = may_resume(console, &mut tx, caller.id(), place.tier(), &grant).await? {
         return Err(tx.refuse(event, why).await);
     }
     if grant.state(console.now()) != State::Suspended {
@@ -232,17 +239,31 @@ pub async fn resume_grant(console: &Console, caller: &Caller, id: &str) -> Resul
     Ok((tx.commit(vec![event]).await?, grant))
 }
 
-/// May this caller, as somebody else than its holder?
+/// May this person, by the rules that held when it was approved: somebody else than its holder and whoever asked for it, and of a
+/// workload's nobody of its team, nor whoever changed its trust lately.
 pub async fn may_resume(
     console: &Console,
     db: &mut impl Sql,
-    caller: &Caller,
+    person: &str,
     tier: Tier,
     grant: &Grant,
 ) -> Result<Result<(), Refusal>, Error> {
-    let by: Vec<&str> = grant.person_id.as_deref().into_iter().collect();
+    let (now, key) = (console.now(), console.seal_key());
+    if let Some(workload) = &grant.workload_id {
+        let workload = workloads::store::find(db, workload, key).await?.ok_or(Error::NotFound)?;
+        let teams = people::store::memberships(db, Some(person), now, key).await?;
+        if teams.iter().any(|row| row.team_id == workload.team_id) {
+            return Ok(Err(Refusal::OwnBenefit));
+        }
+        let changed = workloads::trust_changed_by(console, db, &workload, person).await?;
+        if tier == Tier::Production && changed.is_some_and(|at| now - at < LINKED) {
+            return Ok(Err(Refusal::ChangedTrust));
+        }
+    }
+    let request = requests::store::find(db, &grant.request_id, key).await?.ok_or(Error::NotFound)?;
+    let by: Vec<&str> = std::iter::once(request.requester_id.as_str()).chain(grant.person_id.as_deref()).collect();
     let begun = Begun::at(tier, &grant.project_id, &by, &[Role::Lead, Role::Security]);
-    people::second(console, db, &caller.person, &caller.roles, begun).await
+    people::second(console, db, person, begun).await
 }
 
 /// When people are reminded that their access ends, and the notice. Not those who got it within that time.

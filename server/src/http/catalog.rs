@@ -312,7 +312,8 @@ pub(super) async fn environment_page(signed: &Signed, id: &str, sent: Option<For
             created_at: line.created_at,
         });
     }
-    let may = console.would(&signed.caller, Action::RotateKey, Some(&project.id), Default::default());
+    let situation = catalog::environment_situation(&row);
+    let may = console.would(&signed.caller, Action::RotateKey, Some(&project.id), situation);
     let (default, form) = rotations::of_environment(signed, &mut db, &row).await?;
     let column = Column { tier: row.tier(), id: row.id, slug: row.slug };
     let form = sent.unwrap_or(form);

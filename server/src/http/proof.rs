@@ -224,7 +224,8 @@ fn act(route: &str) -> &'static str {
         _ => None,
     });
     match action {
-        Some(Action::ApproveRequest | Action::ApproveRotation) => "decide in production",
+        Some(Action::ApproveRequest | Action::ApproveRotation | Action::CancelCase) => "decide in production",
+        Some(Action::DestroyVersion) => "destroy a production value",
         Some(Action::RevealSecret | Action::CopySecret) => "take a critical value",
         Some(Action::StartExport) => "take evidence out of the console",
         Some(Action::ConfirmChange) => "confirm a change of control",

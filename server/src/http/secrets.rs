@@ -76,6 +76,7 @@ async fn secret_page(signed: &Signed, id: &str, form: &Form) -> Result<String, E
             destroy_after: row.destroy_after,
             death: row.death(),
             valid_until: row.valid_until,
+            kept: None,
         });
     }
     let mut readers = Vec::new();
@@ -98,7 +99,7 @@ async fn secret_page(signed: &Signed, id: &str, form: &Form) -> Result<String, E
         let tier = located.environment.tier();
         let resumes = match resumes {
             None if grant.state(now) == State::Suspended => {
-                grants::may_resume(console, &mut db, &signed.caller, tier, &grant).await?.is_ok()
+                grants::may_resume(console, &mut db, signed.caller.id(), tier, &grant).await?.is_ok()
             }
             _ => false,
         };
@@ -153,6 +154,15 @@ async fn secret_page(signed: &Signed, id: &str, form: &Form) -> Result<String, E
     let take = take_answer(signed, &mut db, &located).await?;
     let situation = catalog::situation(console, &mut db, &signed.caller, &located, Some(Right::Write)).await?;
     let project = Some(located.project.id.as_str());
+    let here = catalog::secret_situation(&located);
+    let destroys = console.would(&signed.caller, Action::DestroyVersion, project, here).is_none();
+    for (line, row) in versions.iter_mut().zip(&rows) {
+        if let (true, Some(by), Some(after)) = (destroys, &row.destroy_by, row.destroy_after)
+            && now >= after
+        {
+            line.kept = vault::may_destroy(console, &mut db, signed.caller.id(), &located, by).await?.err();
+        }
+    }
     let view = SecretView {
         id: id.into(),
         project: (located.project.slug.clone(), located.project.name.clone()),
@@ -182,6 +192,7 @@ async fn secret_page(signed: &Signed, id: &str, form: &Form) -> Result<String, E
         attest: console.would(&signed.caller, Action::AttestDeath, project, situation),
         explains: console.would(&signed.caller, Action::ExplainAccess, project, Default::default()).is_none(),
         revoke: console.would(&signed.caller, Action::RevokeGrant, project, Default::default()),
+        destroys,
     };
     Ok(page::secret(&shell, view, form))
 }
@@ -342,9 +353,8 @@ pub async fn archive_page(signed: Signed, Path(id): Path<String>) -> Answer {
     let (now, key) = (console.now(), console.seal_key());
     let mut db = console.read().await?;
     let located = Located::visible(console, &mut db, &signed.caller, &id).await?;
-    if let Some(refusal) =
-        console.would(&signed.caller, Action::ArchiveSecret, Some(&located.project.id), Default::default())
-    {
+    let situation = catalog::secret_situation(&located);
+    if let Some(refusal) = console.would(&signed.caller, Action::ArchiveSecret, Some(&located.project.id), situation) {
         return Err(Error::Refused(refusal).into());
     }
     let mut names = Names::default();

@@ -2,8 +2,9 @@
 //!
 //! Ten failures within a minute close one account to one more try until the minute is over; thirty close one source.
 //! Nobody is locked out for longer: a stranger who fails on purpose costs others at most that minute. Six digits are another
-//! matter: only somebody with a password or a session of the account is asked for them, and a hundred wrong ones within a day close
-//! codes, not passkeys, until the day is over (RFC 4226, section 7.3: what is left is a chance of three in ten thousand).
+//! matter: only somebody with a password or a session of the account is asked for them, and a hundred wrong ones in a row within a
+//! day close them there, at the door or for acts, until the day is over (RFC 4226, section 7.3); a passkey and a code on paper still
+//! work. A right one begins the count anew.
 use app::time::Moment;
 use chrono::TimeDelta;
 use std::{
@@ -55,7 +56,7 @@ impl Attempts {
         self.count(&[account_key(account), source_key(source)], WINDOW, now);
     }
 
-    /// May another code be typed for this account?
+    /// May another six digits be typed for this account?
     pub fn may_guess(&self, account: &str, now: Moment) -> bool {
         let counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         counts.get(&day_key(account)).is_none_or(|count| !count.counts(now) || count.failures < PER_DAY)

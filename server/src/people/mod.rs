@@ -11,7 +11,7 @@ pub mod store;
 pub mod tokens;
 
 pub use careers::*;
-pub use second::{Begun, second};
+pub use second::{Begun, decides, second};
 pub use sign_in::*;
 pub use tokens::{
     create_access_token, end_access_token, end_every_access_token, recognise_access_token, use_access_token_for,
@@ -47,6 +47,8 @@ pub enum Entry {
 /// Somebody signed in, with what they are now.
 #[derive(Clone, Debug)]
 pub struct Caller {
+    /// When this was loaded.
+    pub at: Moment,
     pub who: Who,
     pub person: Person,
     pub entry: Entry,
@@ -56,6 +58,8 @@ pub struct Caller {
     pub groups: BTreeSet<String>,
     /// Has a second factor enrolled here.
     pub factor: bool,
+    /// All that they have is new: see [`factors::only_new`].
+    pub new_factor: bool,
     /// What was proved with it, for this request alone.
     pub proved: Option<factors::Proof>,
 }
@@ -76,6 +80,7 @@ impl Caller {
         let teams = store::memberships(&mut db, Some(&person.id), now, key).await?;
         let teams = teams.into_iter().map(|row| row.team_id).collect();
         let factor = factors::has_factor(&mut db, &person.id, key).await?;
+        let new_factor = factors::only_new(&mut db, &person, now, key).await?;
         let identity = match &entry {
             Entry::Browser(session) => session.identity_id.clone(),
             Entry::Direct | Entry::Token(_) => None,
@@ -86,7 +91,7 @@ impl Caller {
         };
         policies::documents::follow(&console.engine, &mut db, key).await?;
         let groups = groups.unwrap_or_default();
-        Ok(Self { who, person, entry, roles, teams, groups, factor, proved: None })
+        Ok(Self { at: now, who, person, entry, roles, teams, groups, factor, new_factor, proved: None })
     }
 
     /// The browser's session, if that is how they came.
@@ -165,6 +170,11 @@ impl Caller {
             groups: self.groups.clone(),
             factor: self.factor,
             proved: self.has_proved(),
+            // What was proved counts; before that, what they could prove it with.
+            new_factor: match self.proved {
+                Some(proof) => factors::is_new(&self.person, proof.since, self.at),
+                None => self.new_factor,
+            },
             ..principal(&self.person.id, &self.roles, project)
         }
     }
@@ -184,6 +194,7 @@ pub fn principal(id: &str, roles: &[RoleRow], project: Option<&str>) -> Principa
         scopes: None,
         factor: false,
         proved: false,
+        new_factor: false,
         method: "",
         acr: None,
         groups: BTreeSet::new(),
@@ -237,6 +248,7 @@ pub async fn linked_at(
 ) -> Result<Option<Moment>, Error> {
     let (since, key) = (console.now() - LINKED, console.seal_key());
     let Some(other) = store::find(db, other, key).await? else { return Ok(None) };
+    // Of factors taken away and accounts opened again, whoever did it last.
     let mut latest = linked_by_set_up(one, &other);
     for (whose, by) in [(&one.id, &other.id), (&other.id, &one.id)] {
         let given = store::roles_of_since(db, whose, since, key).await?;
@@ -250,16 +262,12 @@ pub async fn linked_at(
 
 /// When one of two people last set up the other's account, or a third one set both anew.
 fn linked_by_set_up(one: &Person, other: &Person) -> Option<Moment> {
-    if one.set_up_by.as_deref() == Some(&other.id) {
-        return one.set_up_at;
-    }
-    if other.set_up_by.as_deref() == Some(&one.id) {
-        return other.set_up_at;
-    }
+    let by = |whose: &Person, by: &Person| whose.set_up_at.filter(|_| whose.set_up_by.as_deref() == Some(&by.id));
+    let each = by(one, other).max(by(other, one));
     // Set anew after having joined: whoever did it to both could be both.
     let anew = |person: &Person| person.set_up_at.filter(|at| person.joined_at.is_some_and(|joined| *at > joined));
     let same = one.set_up_by.is_some() && one.set_up_by == other.set_up_by;
-    anew(one).zip(anew(other)).filter(|_| same).map(|(a, b)| a.min(b))
+    each.max(anew(one).zip(anew(other)).filter(|_| same).map(|(a, b)| a.min(b)))
 }
 
 /// Who holds a role in the whole organisation.

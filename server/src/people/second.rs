@@ -1,7 +1,7 @@
 //! Four eyes: whether somebody may agree to what another one began. The rules are in `app/src/people/second.rs`.
 use super::{
     factors, linked_at,
-    store::{Person, RoleRow},
+    store::{self, RoleRow},
 };
 use crate::{console::Console, db::Sql};
 use app::{
@@ -27,23 +27,29 @@ pub struct Begun<'a> {
 impl<'a> Begun<'a> {
     /// An operation in an environment of this level.
     pub fn at(tier: Tier, project: &'a str, by: &'a [&'a str], roles: &'a [Role]) -> Self {
-        Self { by, own: Refusal::OwnRequest, roles, project: Some(project), guarded: tier == Tier::Production }
-    }
-
-    fn agrees(&self, row: &RoleRow) -> bool {
-        let here = row.project_id.is_none() || row.project_id.as_deref() == self.project;
-        here && self.roles.iter().any(|role| role.code() == row.role)
+        Self { by, own: Refusal::OwnChange, roles, project: Some(project), guarded: tier == Tier::Production }
     }
 }
 
-/// May this person, with these roles, agree to it?
+/// Does a role decide here, as one of these? In a project its lead alone; the others hold in the organisation.
+pub fn decides(row: &RoleRow, project: Option<&str>, roles: &[Role]) -> bool {
+    let place = match &row.project_id {
+        Some(own) => row.role == Role::Lead.code() && project == Some(own),
+        None => true,
+    };
+    place && roles.iter().any(|role| role.code() == row.role)
+}
+
+/// May this person agree to it, as they are now?
 pub async fn second(
     console: &Console,
     db: &mut impl Sql,
-    person: &Person,
-    roles: &[RoleRow],
+    person: &str,
     begun: Begun<'_>,
 ) -> Result<Result<(), Refusal>, Error> {
+    let (now, key) = (console.now(), console.seal_key());
+    let person = &store::find(db, person, key).await?.ok_or(Error::NotFound)?;
+    let roles = store::roles_of(db, &person.id, now, key).await?;
     let mut linked = None;
     for other in begun.by.iter().filter(|other| **other != person.id) {
         linked = linked.max(linked_at(console, db, person, other).await?);
@@ -52,7 +58,7 @@ pub async fn second(
         begun_by: begun.by,
         own: begun.own,
         person: &person.id,
-        role_since: roles.iter().filter(|row| begun.agrees(row)).map(|row| row.valid_from).min(),
+        role_since: roles.iter().filter(|row| decides(row, begun.project, begun.roles)).map(|row| row.valid_from).min(),
         standing: Standing {
             account_since: person.counts_since(),
             factor: factors::decides(console, db, &person.id).await?,
@@ -60,5 +66,5 @@ pub async fn second(
             guarded: begun.guarded,
         },
     };
-    Ok(may_second(&second, console.now()))
+    Ok(may_second(&second, now))
 }

@@ -88,6 +88,7 @@ fn tried(now: Moment) -> Vec<(Principal, Situation, Moment)> {
     let mut past = person(&[], &[]);
     past.org.insert(PAST_AUDITOR);
     principals.push(past);
+    principals.push(Principal { new_factor: true, ..person(&[Role::Security], &[Role::Lead]) });
     let all = Situation { own: true, team: true, grant: true, open: true, deciders: 2, ..Situation::default() };
     let none = Situation { deciders: 2, ..Situation::default() };
     let mut situations = vec![all, none, Situation { loosens: true, ..all }];
@@ -129,7 +130,31 @@ pub fn lints(engine: &Engine, organisation: &Organisation, document: &Document, 
             found.push(lint(LintKind::Everyone));
         }
         if !permits && text.contains(&format!("\"{}\"", Role::Auditor.code())) && !text.contains(PAST_AUDITOR) {
-            found.push(lint(LintKind::PastAuditors));
+            // Where it binds auditors and, all else alike, not those of a period.
+            let binds = |principal: &Principal, (situation, at): &(Situation, Moment)| {
+                let question = Question {
+                    principal,
+                    action: actions(&rule.policy).and_then(|known| first_of(&known)).unwrap_or(Action::StartExport),
+                    resource: "tried",
+                    situation: *situation,
+                    project: rule.project(),
+                    environment: None,
+                    address: None,
+                    at: *at,
+                };
+                engine.matches(&rule, &question) == Some(true)
+            };
+            let of =
+                |role: &str| tried.iter().find(|(principal, ..)| principal.org.contains(role)).map(|(who, ..)| who);
+            let apart = |auditor: &Principal, past: &Principal| {
+                tried
+                    .iter()
+                    .map(|(_, situation, at)| (*situation, *at))
+                    .any(|it| binds(auditor, &it) && !binds(past, &it))
+            };
+            if of(Role::Auditor.code()).zip(of(PAST_AUDITOR)).is_some_and(|(auditor, past)| apart(auditor, past)) {
+                found.push(lint(LintKind::PastAuditors));
+            }
         }
         // What the moment brings cannot be tried out: networks, groups and ways of signing in are anybody's.
         let open_ended = ["address", "groups", "method", "acr", "environment", "principal =="].iter().any(speaks);
@@ -179,6 +204,11 @@ pub fn lints(engine: &Engine, organisation: &Organisation, document: &Document, 
         }
     }
     found
+}
+
+/// The first action of a rule that can be governed.
+fn first_of(names: &BTreeSet<String>) -> Option<Action> {
+    GOVERNED.iter().copied().find(|action| names.contains(action.name()))
 }
 
 /// Would every one of these people be kept from giving roles, or from letting people in, at any hour of a week? Changing policies

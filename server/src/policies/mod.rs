@@ -64,6 +64,9 @@ pub struct Principal {
     /// Showed with it, for this act alone, that it is them.
     #[serde(skip_serializing_if = "is_false")]
     pub proved: bool,
+    /// That factor is younger than a day and no older one vouched for it; before they showed one: all of theirs are so.
+    #[serde(skip_serializing_if = "is_false")]
+    pub new_factor: bool,
     /// How they came in. Part of what a decision was made from only where a policy speaks of it.
     #[serde(skip)]
     pub method: &'static str,
@@ -87,6 +90,7 @@ impl Principal {
             scopes: None,
             factor: false,
             proved: false,
+            new_factor: false,
             method: "",
             acr: None,
             groups: BTreeSet::new(),
@@ -108,9 +112,6 @@ pub struct Situation {
     /// A control would be looser afterwards.
     #[serde(skip_serializing_if = "is_false")]
     pub loosens: bool,
-    /// A factor or a way to sign in was added within a day, and no older factor vouched for it.
-    #[serde(skip_serializing_if = "is_false")]
-    pub new_factor: bool,
 }
 
 /// What depends on the moment and the place: only what a policy speaks of is kept with a decision.
@@ -467,7 +468,7 @@ impl Engine {
             ("class".to_owned(), text(situation.class.map_or("", Class::code))),
             ("deciders".to_owned(), long(situation.deciders)),
             ("loosens".to_owned(), flag(situation.loosens)),
-            ("new_factor".to_owned(), flag(situation.new_factor)),
+            ("new_factor".to_owned(), flag(principal.new_factor)),
             ("factor".to_owned(), flag(principal.factor)),
             ("proved".to_owned(), flag(principal.proved)),
             ("program".to_owned(), flag(principal.scopes.is_some())),
@@ -533,6 +534,6 @@ mod tests {
     fn the_text_of_the_built_in_rules_and_their_version_belong_together() {
         let digest = Sha256::digest(BUILT_IN.as_bytes());
         let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-        assert_eq!((VERSION, digest.as_str()), (1, "4e0389479d762341ccf413ccb9b7417534d4646467211793310d68edb10ecaaa"));
+        assert_eq!((VERSION, digest.as_str()), (1, "52d2b2b5b718f62a77269b7e1a2b83a65222b9a69b596a25d34531007d7140c7"));
     }
 }

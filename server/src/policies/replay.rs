@@ -89,6 +89,7 @@ impl Kept {
             scopes: kept.scopes.clone(),
             factor: kept.factor,
             proved: kept.proved,
+            new_factor: kept.new_factor,
             method: methods.into_iter().find(|known| leaf.actor.method.as_deref() == Some(known)).unwrap_or_default(),
             acr: self.moment.get("acr").and_then(|acr| acr.as_str()).map(Into::into),
             groups: groups.unwrap_or_default(),
@@ -108,6 +109,8 @@ pub struct KeptPrincipal {
     pub factor: bool,
     #[serde(default)]
     pub proved: bool,
+    #[serde(default)]
+    pub new_factor: bool,
 }
 
 /// Asks both what is in force and `draft` about every decision of the last days that policies govern, the newest first.

@@ -169,7 +169,7 @@ async fn reading(console: &Console, caller: &Caller, action: Action) -> Result<R
     }
 }
 
-/// Asks policy of everything that is read, of each project where it is some; the event names one where it is one alone.
+/// Asks policy of everything that is read, of each project where it is some; the event is that of the first.
 async fn begin(console: &Console, caller: &Caller, reading: &Reading, job: &str) -> Result<(Tx, Event), Error> {
     let projects = match reading {
         Reading::All | Reading::Period { projects: None, .. } => &[],
@@ -179,12 +179,12 @@ async fn begin(console: &Console, caller: &Caller, reading: &Reading, job: &str)
         |project: Option<&String>| Subject { row: Some(job.into()), project: project.cloned(), ..Subject::default() };
     let situation = Situation::default();
     let first = about(projects.first());
-    let (mut tx, mut event) = console.begin(caller, Action::StartExport, first, situation).await?;
+    let (mut tx, event) = console.begin(caller, Action::StartExport, first, situation).await?;
     for project in projects.iter().skip(1) {
         let principal = caller.principal(Some(project));
-        (tx, event) = console.allow(tx, &principal, Action::StartExport, about(Some(project)), situation).await?;
+        (tx, _) = console.allow(tx, &principal, Action::StartExport, about(Some(project)), situation).await?;
     }
-    Ok((tx, event.on(about(projects.first().filter(|_| projects.len() == 1)))))
+    Ok((tx, event))
 }
 
 /// A job of this caller. Somebody else's is not there.

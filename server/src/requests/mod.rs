@@ -108,11 +108,7 @@ async fn may_seat(
         Some((_, row)) => delegation::roles(console, db, row).await?,
         None => people::store::roles_of(db, &person.id, now, key).await?,
     };
-    let counts = |row: &&RoleRow| match (&row.project_id, row.role.as_str()) {
-        (Some(project), "lead") => *project == request.project_id,
-        (None, "lead" | "security") => true,
-        _ => false,
-    };
+    let counts = |row: &&RoleRow| people::decides(row, Some(&request.project_id), &[Role::Lead, Role::Security]);
     // A role that somebody stands in for is as new as their standing in.
     let since = |row: &RoleRow| place.map_or(row.valid_from, |(_, delegation)| delegation.made_at.max(row.valid_from));
     let roles: Vec<(Role, Moment)> =

@@ -189,7 +189,7 @@ pub async fn may_confirm(
 ) -> Result<Result<(), Refusal>, Error> {
     let by = [plan.set_by.as_str()];
     let begun = Begun::at(located.environment.tier(), &located.project.id, &by, &[Role::Security]);
-    people::second(console, db, &caller.person, &caller.roles, begun).await
+    people::second(console, db, caller.id(), begun).await
 }
 
 /// May a plan be carried out as it stands? Whoever names a server could name one that keeps what it is sent: where reading

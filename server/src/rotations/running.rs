@@ -257,9 +257,12 @@ pub async fn may_approve(
     located: &Located,
     rotation: &Rotation,
 ) -> Result<Result<(), Refusal>, Error> {
-    let by: Vec<&str> = rotation.started_by.as_deref().into_iter().collect();
+    // What the service began was begun by whoever set when it does.
+    let plan = store::find_plan(db, &rotation.secret_id, console.seal_key()).await?;
+    let set_by = plan.as_ref().map(|plan| plan.set_by.as_str()).filter(|_| rotation.started_by.is_none());
+    let by: Vec<&str> = rotation.started_by.as_deref().into_iter().chain(set_by).collect();
     let begun = Begun::at(located.environment.tier(), &located.project.id, &by, &[Role::Lead, Role::Security]);
-    people::second(console, db, &caller.person, &caller.roles, begun).await
+    people::second(console, db, caller.id(), begun).await
 }
 
 /// Ends a rotation that has not begun at its target.

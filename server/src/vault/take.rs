@@ -17,7 +17,7 @@ use app::{
     audit::action::Action,
     error::{Conflict, Error, Refusal},
     grants::model::State,
-    people::{model, second::NEW},
+    people::model,
     policies::model::Right,
 };
 
@@ -63,13 +63,7 @@ pub async fn taking(
     let holder = Holder::Person(person);
     let grant = grants::effective(db, holder, &located.secret.id, Right::Read, now, key).await?;
     let deciders = people::deciders(db, now, key).await?;
-    let added = people::store::find(db, person, key).await?.and_then(|person| person.factor_at);
-    let situation = Situation {
-        grant: grant.is_some(),
-        deciders,
-        new_factor: added.is_some_and(|at| now - at < NEW),
-        ..catalog::secret_situation(located)
-    };
+    let situation = Situation { grant: grant.is_some(), deciders, ..catalog::secret_situation(located) };
     Ok((grant, situation))
 }
 
@@ -109,14 +103,15 @@ pub async fn take_value(
     };
     let event = event.private("path", located.secret.path.clone()).private("purpose", purpose);
     // What was read before the change began may have ended meanwhile: the grant and the secret are asked once more, kept.
+    // The secret first, as whoever ends what hangs on it does.
+    let same =
+        catalog::store::lock(&mut tx, secret, key).await?.is_some_and(|row| row.event_seq == located.secret.event_seq);
     let held = match &grant {
         Some(grant) => grants::store::lock(&mut tx, &grant.id, key)
             .await?
             .is_some_and(|grant| grant.state(console.now()) == State::Active),
         None => false,
     };
-    let same =
-        catalog::store::lock(&mut tx, secret, key).await?.is_some_and(|row| row.event_seq == located.secret.event_seq);
     if !held {
         return Err(tx.refuse(event, Refusal::GrantEnded).await);
     }

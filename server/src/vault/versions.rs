@@ -16,7 +16,6 @@ use crate::{
     db::Sql,
     grants::{self, Holder},
     people::{self, Begun, Caller},
-    policies::Situation,
     rotations,
 };
 use app::{
@@ -236,7 +235,8 @@ struct Held {
     event: Event,
     secret: Secret,
     version: Version,
-    tier: Tier,
+    /// Where it lies, as it was found before the change began.
+    located: Located,
 }
 
 /// Begins a change of one version: policy asked, secret locked.
@@ -244,8 +244,7 @@ async fn hold(console: &Console, caller: &Caller, action: Action, secret: &str, 
     let mut db = console.read().await?;
     let located = Located::visible(console, &mut db, caller, secret).await?;
     drop(db);
-    let situation =
-        Situation { class: Some(located.secret.class()), ..catalog::environment_situation(&located.environment) };
+    let situation = catalog::secret_situation(&located);
     let (mut tx, event) = console.begin(caller, action, subject(&located, version), situation).await?;
     let secret = catalog::store::lock(&mut tx, secret, console.seal_key()).await?.ok_or(Error::NotFound)?;
     let version = store::find(&mut tx, &secret.id, version).await?.ok_or(Error::NotFound)?;
@@ -257,7 +256,7 @@ async fn hold(console: &Console, caller: &Caller, action: Action, secret: &str, 
         return Err(Error::Conflict(Conflict::RotationOpen));
     }
     let event = event.private("path", secret.path.clone());
-    Ok(Held { tx, event, secret, version, tier: located.environment.tier() })
+    Ok(Held { tx, event, secret, version, located })
 }
 
 /// The newest version that is there, and whose credential is not known to be dead, becomes the current one.
@@ -308,12 +307,29 @@ pub async fn schedule_destruction(
 ) -> Result<Receipt, Error> {
     let mut held = hold(console, caller, Action::ScheduleDestruction, secret, version).await?;
     let now = console.now();
-    let after = if held.tier == Tier::Production { now + DESTRUCTION_WAIT } else { now };
+    let after = if held.located.environment.tier() == Tier::Production { now + DESTRUCTION_WAIT } else { now };
     if store::schedule_destruction(&mut held.tx, secret, version, caller.id(), after, now).await? == 0 {
         return Err(Error::Conflict(Conflict::AlreadyDone));
     }
     settle_current(console, &mut held).await?;
     held.tx.commit(vec![held.event]).await
+}
+
+/// May this person destroy what somebody asked to be destroyed? Below production it takes no other one.
+pub async fn may_destroy(
+    console: &Console,
+    db: &mut impl Sql,
+    person: &str,
+    located: &Located,
+    asked_by: &str,
+) -> Result<Result<(), Refusal>, Error> {
+    let tier = located.environment.tier();
+    if tier != Tier::Production {
+        return Ok(Ok(()));
+    }
+    let by = [asked_by];
+    let begun = Begun::at(tier, &located.project.id, &by, &[Role::Lead, Role::Security]);
+    people::second(console, db, person, Begun { own: Refusal::SecondPerson, ..begun }).await
 }
 
 /// Overwrites the sealed bytes. In production by somebody else than whoever asked, a week later.
@@ -323,13 +339,8 @@ pub async fn destroy_version(console: &Console, caller: &Caller, secret: &str, v
         Ok(by) => by.to_owned(),
         Err(why) => return Err(held.tx.refuse(held.event, why).await),
     };
-    if held.tier == Tier::Production {
-        let by = [by.as_str()];
-        let begun = Begun::at(held.tier, &held.secret.project_id, &by, &[Role::Lead, Role::Security]);
-        let begun = Begun { own: Refusal::SecondPerson, ..begun };
-        if let Err(why) = people::second(console, &mut held.tx, &caller.person, &caller.roles, begun).await? {
-            return Err(held.tx.refuse(held.event, why).await);
-        }
+    if let Err(why) = may_destroy(console, &mut held.tx, caller.id(), &held.located, &by).await? {
+        return Err(held.tx.refuse(held.event, why).await);
     }
     store::destroy(&mut held.tx, secret, version, console.now()).await?;
     settle_current(console, &mut held).await?;

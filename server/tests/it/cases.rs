@@ -312,7 +312,7 @@ story!(a_case_is_given_up_by_two_people_and_stays_counted, |world| {
     assert_eq!(begun, None, "nothing says how it rotates: a person does it");
     let cancel = |caller, why| rotations::cancel_case(&cast.console, caller, &id, why);
     assert!(matches!(cancel(&ewa, "").await.err(), Some(Error::Invalid(_))));
-    assert_eq!(cancel(&mara, "a test value").await.err(), Some(Error::Refused(Refusal::OwnRequest)));
+    assert_eq!(cancel(&mara, "a test value").await.err(), Some(Error::Refused(Refusal::OwnChange)));
     assert_eq!(cancel(&iris, "a test value").await.err(), Some(Error::Refused(Refusal::NoRule)));
     cancel(&ewa, "It was a test value of a tutorial.").await.unwrap();
     assert_eq!(case(&cast, &id).await.end(), Some(End::Cancelled));

@@ -19,7 +19,8 @@ use server::{
         factors::{self, For, Proof, Question, prove, store},
     },
     requests,
-    vault::Take,
+    vault::{self, Take},
+    workloads,
 };
 use zeroize::Zeroizing;
 
@@ -32,6 +33,12 @@ async fn bare(cast: &Cast, router: &axum::Router, login: &str) -> Browser {
     let mut browser = Browser::signed_in(cast, router, login).await;
     browser.put_away();
     browser
+}
+
+/// Somebody who showed a factor that they have since their account was made.
+async fn proved(cast: &Cast, login: &str, kind: Kind) -> Caller {
+    let caller = cast.caller(login).await;
+    Caller { proved: Some(Proof { kind, since: caller.person.created_at }), ..caller }
 }
 
 async fn count(cast: &Cast, action: Action, outcome: &str) -> usize {
@@ -140,10 +147,11 @@ story!(a_hundred_wrong_codes_are_enough_for_a_day, |world| {
     }
     cast.world.clock.advance(TimeDelta::seconds(61));
     let pocket = cast.pocket("iris").unwrap();
-    for right in [pocket.shows(cast.console.now(), 0), pocket.codes[0].clone()] {
-        let said = answer(&cast, &asked(&cast, "iris", "/a").await, &right).await;
-        assert_eq!(said, Err(refused(Refusal::TooManyGuesses)), "also a right one");
-    }
+    let right = pocket.shows(cast.console.now(), 0);
+    let said = answer(&cast, &asked(&cast, "iris", "/a").await, &right).await;
+    assert_eq!(said, Err(refused(Refusal::TooManyGuesses)), "also a right one");
+    let paper = answer(&cast, &asked(&cast, "iris", "/a").await, &pocket.codes[0]).await;
+    assert_eq!(paper, Ok(Kind::Recovery), "what nobody guesses goes on");
     let mara = cast.pocket("mara").unwrap().shows(cast.console.now(), 0);
     answer(&cast, &asked(&cast, "mara", "/a").await, &mara).await.unwrap();
     cast.world.clock.advance(TimeDelta::hours(23));
@@ -165,10 +173,52 @@ story!(a_new_factor_opens_nothing_critical_for_a_day, |world| {
     assert!(cast.take("jonas", &normal, Take::Reveal).await.is_ok());
     cast.world.clock.advance(TimeDelta::hours(25));
     assert!(cast.take("jonas", &critical, Take::Reveal).await.is_ok());
-    // One that an older one vouches for changes nothing.
-    let jonas = Caller { proved: Some(Proof { kind: Kind::Authenticator }), ..cast.caller("jonas").await };
-    enrol(&cast.console, &jonas).await;
+    // One that an older one vouches for is as good as that.
+    let old = proved(&cast, "jonas", Kind::Authenticator).await;
+    let before = old.person.factor_at;
+    enrol(&cast.console, &old).await;
+    assert_eq!(cast.person("jonas").await.factor_at, before);
     assert!(cast.take("jonas", &critical, Take::Reveal).await.is_ok());
+    // One after a code on paper is new, whatever was there before; the older one goes on to count.
+    enrol(&cast.console, &proved(&cast, "jonas", Kind::Recovery).await).await;
+    let old = Caller { proved: old.proved, ..cast.caller("jonas").await };
+    let proof = Proof { kind: Kind::Authenticator, since: cast.console.now() };
+    let new = Caller { proved: Some(proof), ..cast.caller("jonas").await };
+    let take = |caller| vault::take_value(&cast.console, caller, &critical, Take::Copy, "testing");
+    assert!(take(&old).await.is_ok());
+    assert_eq!(take(&new).await.err(), Some(refused(Refusal::NewFactor)));
+});
+
+story!(a_new_factor_lets_nobody_into_production, |world| {
+    let cast = Cast::new(world).await;
+    let iris = cast.caller("iris").await;
+    let project = cast.project().await;
+    let mut made = Vec::new();
+    for (tier, slug) in [(Tier::Production, "deploy"), (Tier::Staging, "stage")] {
+        let environment = cast.environment(tier);
+        let workload =
+            workloads::create_workload(&cast.console, &iris, &project, environment, slug, slug, &cast.team).await;
+        made.push(workload.unwrap().0);
+    }
+    enrol(&cast.console, &proved(&cast, "iris", Kind::Recovery).await).await;
+    let proof = Proof { kind: Kind::Authenticator, since: cast.console.now() };
+    let new = Caller { proved: Some(proof), ..cast.caller("iris").await };
+    let issue = |workload: String| {
+        let (cast, new) = (&cast, &new);
+        async move { workloads::issue_credential(&cast.console, new, &workload, TimeDelta::days(1)).await.err() }
+    };
+    assert_eq!(issue(made.remove(0)).await, Some(refused(Refusal::NewFactor)));
+    assert_eq!(issue(made.remove(0)).await, None);
+});
+
+story!(codes_that_a_code_asked_for_decide_nothing_for_a_day, |world| {
+    let cast = Cast::new(world).await;
+    let secret = cast.secret("a", Tier::Production, Class::Normal).await;
+    let request = cast.ask("jonas", &secret, Right::Read, 60).await.unwrap();
+    factors::renew_codes(&cast.console, &proved(&cast, "iris", Kind::Authenticator).await).await.unwrap();
+    assert_ne!(cast.person("iris").await.factor_at, Some(cast.console.now()));
+    factors::renew_codes(&cast.console, &proved(&cast, "iris", Kind::Recovery).await).await.unwrap();
+    assert_eq!(cast.approve("iris", &request).await, Err(refused(Refusal::NewcomerDecides)));
 });
 
 story!(approving_in_production_asks_for_this_one_act, |world| {
@@ -325,12 +375,12 @@ story!(nobody_decides_in_production_without_one, |world| {
     enrol(&cast.console, &cast.caller("jonas").await).await;
     assert_eq!(cast.approve("jonas", &request).await, Err(refused(Refusal::NewcomerDecides)));
     cast.world.clock.advance(TimeDelta::hours(25));
-    let jonas = Caller { proved: Some(Proof { kind: Kind::Authenticator }), ..cast.caller("jonas").await };
+    let jonas = proved(&cast, "jonas", Kind::Authenticator).await;
     enrol(&cast.console, &jonas).await;
     cast.approve("jonas", &request).await.unwrap();
     // After a code on paper, a new one counts after a day again.
     let next = cast.ask("lucia", &secret, Right::Write, 60).await.unwrap();
-    let jonas = Caller { proved: Some(Proof { kind: Kind::Recovery }), ..cast.caller("jonas").await };
+    let jonas = proved(&cast, "jonas", Kind::Recovery).await;
     enrol(&cast.console, &jonas).await;
     assert_eq!(cast.approve("jonas", &next).await, Err(refused(Refusal::NewcomerDecides)));
 });

@@ -8,7 +8,7 @@ use server::policies::{Engine, Principal, Question, Situation, codes};
 use std::{collections::BTreeSet, fmt::Write, fs, path::Path};
 
 /// Principals by name: roles in the organisation, roles in the project. Those who are unproved did not show a second factor.
-const PRINCIPALS: [(&str, &[Role], &[Role]); 12] = [
+const PRINCIPALS: [(&str, &[Role], &[Role]); 13] = [
     ("member", &[Role::Member], &[]),
     ("member-here", &[Role::Member], &[Role::Member]),
     ("lead-here", &[Role::Member], &[Role::Lead]),
@@ -20,6 +20,7 @@ const PRINCIPALS: [(&str, &[Role], &[Role]); 12] = [
     ("lead-unproved", &[Role::Member], &[Role::Lead]),
     ("security-unproved", &[Role::Member, Role::Security], &[]),
     ("admin-unproved", &[Role::Member, Role::Admin], &[]),
+    ("lead-new", &[Role::Member], &[Role::Lead]),
     ("workload", &[], &[]),
 ];
 
@@ -76,8 +77,6 @@ fn situations() -> Vec<(String, Situation)> {
         ..Situation::default()
     };
     all.push(("production normal grant, one person".into(), alone));
-    let new = Situation { new_factor: true, deciders: 2, class: Some(Class::Critical), ..alone };
-    all.push(("production critical grant, factor of today".into(), new));
     all.push(("loosens".into(), Situation { loosens: true, ..two }));
     all
 }
@@ -99,6 +98,7 @@ fn print() -> String {
                 let principal = Principal {
                     factor: true,
                     proved: !who.ends_with("-unproved"),
+                    new_factor: who.ends_with("-new"),
                     workload: who == "workload",
                     org: codes(org.iter().copied()),
                     here: codes(here.iter().copied()),
@@ -165,7 +165,6 @@ fn no_role_takes_a_value_by_itself() {
                 deciders: 9,
                 grant: false,
                 loosens: false,
-                new_factor: false,
             };
             assert!(engine.decide(&asked(&everything, action, situation)).refusal.is_some(), "{action:?} {tier:?}");
         }

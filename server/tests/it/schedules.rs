@@ -185,7 +185,7 @@ story!(where_a_plan_says_so_somebody_else_agrees_first, |world| {
     all(&cast, &secret).await;
     assert_eq!(rotation(&cast, &id).await.step(), Step::Waiting);
     let approve = |caller| rotations::approve_rotation(&cast.console, caller, &id);
-    assert_eq!(approve(&iris).await.err(), Some(Error::Refused(Refusal::OwnRequest)));
+    assert_eq!(approve(&iris).await.err(), Some(Error::Refused(Refusal::OwnChange)));
     assert_eq!(approve(&jonas).await.err(), Some(Error::Refused(Refusal::NoRule)));
     let hurried = rotations::cut_off(&cast.console, &iris, &id).await;
     assert_eq!(

@@ -115,7 +115,7 @@ story!(a_newcomer_is_no_second_person_in_production, |world| {
     given(&cast, "jonas", Role::Security, None).await;
     let jonas = waiting.tried(&cast, "jonas").await;
     assert_eq!(jonas[0], refused(Refusal::NoFactor));
-    assert_eq!(jonas[2], refused(Refusal::OwnRequest), "nobody lets their own access go on");
+    assert_eq!(jonas[2], refused(Refusal::OwnChange), "nobody lets their own access go on");
     cast.world.clock.advance(TimeDelta::hours(3));
     let said = waiting.tried(&cast, "mara").await;
     assert_eq!(said, vec![None; 5], "whoever has it for long is one at any hour");
@@ -224,4 +224,90 @@ story!(an_export_of_several_projects_is_asked_about_each, |world| {
         let Submitted::Waits { id, .. } = gone else { panic!("it waits") };
         confirm(&cast, "mara", &id).await.unwrap();
     }
+});
+
+story!(a_workloads_suspended_access_goes_on_by_nobody_who_gains_by_it, |world| {
+    let cast = Cast::new(world).await;
+    let iris = cast.caller("iris").await;
+    let secret = cast.filled("api/key", Tier::Production, Class::Normal).await;
+    let environment = cast.environment(Tier::Production);
+    let anna = cast.caller("anna").await;
+    let (team, _) = people::create_team(&cast.console, &anna, "ops", "Ops").await.unwrap();
+    people::add_member(&cast.console, &anna, &team, cast.id("lucia")).await.unwrap();
+    let (workload, _) =
+        workloads::create_workload(&cast.console, &iris, &cast.project().await, environment, "w", "W", &team)
+            .await
+            .unwrap();
+    workloads::issue_credential(&cast.console, &iris, &workload, TimeDelta::days(1)).await.unwrap();
+    let form = cast.console.id::<app::id::CorrelationId>().unwrap().to_string();
+    let ask = server::requests::Ask {
+        secrets: vec![secret.clone()],
+        right: Right::Read,
+        minutes: 7 * 24 * 60,
+        reason: "TICKET-1",
+        workload: Some(&workload),
+        starts_at: None,
+        form: &form,
+    };
+    let (request, ..) =
+        server::requests::submit_request(&cast.console, &cast.caller("lucia").await, ask).await.unwrap();
+    cast.approve("teodor", &request).await.unwrap();
+    let grant = cast.request(&request).await.grant_id.unwrap();
+    let mut tx = cast.console.ledger.begin(&Who::system("test")).await.unwrap();
+    let key = cast.console.seal_key();
+    let events = grants::suspend_every(&mut tx, cast.console.now(), "contained", key).await.unwrap();
+    tx.commit(events).await.unwrap();
+    let resume = |login: &'static str| {
+        let (cast, grant) = (&cast, &grant);
+        async move { grants::resume_grant(&cast.console, &cast.caller(login).await, grant).await.err() }
+    };
+    given(&cast, "lucia", Role::Lead, Some(&cast.project)).await;
+    assert_eq!(resume("lucia").await, refused(Refusal::OwnBenefit), "who is of its team");
+    let membership = {
+        let mut db = cast.console.read().await.unwrap();
+        let rows = people::store::memberships(&mut db, Some(cast.id("lucia")), cast.console.now(), key).await.unwrap();
+        rows[0].id.clone()
+    };
+    people::remove_member(&cast.console, &anna, &membership).await.unwrap();
+    assert_eq!(resume("lucia").await, refused(Refusal::OwnChange), "who asked for it");
+    assert_eq!(resume("iris").await, refused(Refusal::ChangedTrust), "who issued its client secret");
+    assert_eq!(resume("mara").await, None);
+});
+
+story!(nobody_clears_themself, |world| {
+    let cast = Cast::new(world).await;
+    let secret = cast.filled("api/key", Tier::Production, Class::Normal).await;
+    let iris = cast.caller("iris").await;
+    let leak =
+        Leak { version: 1, detected_at: cast.console.now(), what: "It stood in a log.", suspect: Some(cast.id("ewa")) };
+    let (case, _) = rotations::report_leak(&cast.console, &iris, &secret, leak).await.unwrap();
+    let ewa = cast.caller("ewa").await;
+    let cancel = rotations::cancel_case(&cast.console, &ewa, &case, "It was nothing.").await;
+    assert_eq!(cancel.err(), refused(Refusal::OwnChange));
+    let attest = rotations::attest_death(&cast.console, &ewa, &secret, 1, "I saw it die.").await;
+    assert_eq!(attest.err(), refused(Refusal::OwnChange));
+    rotations::cancel_case(&cast.console, &cast.caller("mara").await, &case, "It was nothing.").await.unwrap();
+});
+
+story!(destroying_and_giving_up_in_production_ask_for_a_factor, |world| {
+    let (cast, router) = crate::http::site(world).await;
+    let waiting = Waiting::new(&cast).await;
+    let mut mara = crate::http::Browser::signed_in(&cast, &router, "mara").await;
+    mara.put_away();
+    let destroy = format!("/secrets/{}/versions/1/destroy", waiting.destroyed);
+    let cancel = format!("/cases/{}/cancel", waiting.case);
+    let why = [("reason", "It was a test value.")];
+    assert!(mara.get(&format!("/secrets/{}", waiting.destroyed)).await.text.contains("Destroy for ever"));
+    assert!(mara.post(&destroy, &[]).await.text.contains("destroy a production value"));
+    assert!(mara.post(&cancel, &why).await.text.contains("decide in production"));
+    mara.take_up(&cast, "mara");
+    assert_eq!(mara.post(&destroy, &[]).await.status, 303);
+    assert_eq!(mara.post(&cancel, &why).await.status, 303);
+    // Whoever began it reads why it is not theirs, and can still take it back.
+    let mut iris = crate::http::Browser::signed_in(&cast, &router, "iris").await;
+    let page = iris.get(&format!("/rotations/{}", waiting.rotation)).await.text;
+    assert!(page.contains("Somebody else confirms it.") && !page.contains("Let it begin"), "{page}");
+    let back = [("answer", "cancel"), ("comment", "Not today.")];
+    assert_eq!(iris.post(&format!("/rotations/{}/answer", waiting.rotation), &back).await.status, 303);
+    assert!(!iris.get(&format!("/secrets/{}", waiting.planned)).await.text.contains("Confirm this plan"));
 });

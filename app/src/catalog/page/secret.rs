@@ -27,6 +27,8 @@ pub struct VersionLine {
     pub death: Option<Death>,
     /// Until when it works by its own date.
     pub valid_until: Option<Moment>,
+    /// Why this viewer does not destroy it, though it is time and policies allow it.
+    pub kept: Option<Refusal>,
 }
 
 /// Who can take the value now, and by which route.
@@ -70,6 +72,8 @@ pub struct SecretView {
     /// Why this viewer may not end others' access.
     pub revoke: Option<Refusal>,
     pub attest: Option<Refusal>,
+    /// May this viewer destroy what waits for it, as far as policies go?
+    pub destroys: bool,
     /// May this viewer look at who could read it, also at a time before?
     pub explains: bool,
     pub rotation: SecretRotation,
@@ -140,7 +144,9 @@ pub fn secret(shell: &Shell, mut view: SecretView, form: &Form) -> String {
         let versions = view
             .versions
             .iter()
-            .map(|version| version_row(version, &base, view.edit.is_none(), view.attest.is_none(), now))
+            .map(|version| {
+                version_row(version, &base, (view.edit.is_none(), view.destroys), view.attest.is_none(), now)
+            })
             .collect::<Vec<_>>();
         let requests = view
             .requests
@@ -198,16 +204,25 @@ pub fn secret(shell: &Shell, mut view: SecretView, form: &Form) -> String {
     })
 }
 
-fn version_row(version: &VersionLine, base: &str, edits: bool, attests: bool, now: Moment) -> Vec<AnyView> {
+fn version_row(
+    version: &VersionLine,
+    base: &str,
+    (edits, destroys): (bool, bool),
+    attests: bool,
+    now: Moment,
+) -> Vec<AnyView> {
     let at = |verb: &str| format!("{base}/versions/{}/{verb}", version.version);
-    let act = if !edits || version.destroyed {
-        ().into_any()
-    } else if let Some(after) = version.destroy_after {
-        if now >= after {
-            ui::act(at("destroy"), "Destroy for ever", vec![])
-        } else {
-            view! { <span class="muted small">"can be destroyed from "{ui::when(after)}</span> }.into_any()
+    let act = if let (Some(after), false) = (version.destroy_after, version.destroyed) {
+        match version.kept {
+            _ if now < after => {
+                view! { <span class="muted small">"can be destroyed from "{ui::when(after)}</span> }.into_any()
+            }
+            _ if !destroys => view! { <span class="muted small">"waits to be destroyed"</span> }.into_any(),
+            Some(why) => view! { <span class="muted small">{why.to_string()}</span> }.into_any(),
+            None => ui::act(at("destroy"), "Destroy for ever", vec![]),
         }
+    } else if !edits || version.destroyed {
+        ().into_any()
     } else if version.deleted {
         view! { {ui::act(at("undelete"), "Restore", vec![])}{ui::act(at("schedule"), "Ask to destroy", vec![])} }
             .into_any()

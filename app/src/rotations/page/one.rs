@@ -37,6 +37,7 @@ pub struct RotationView {
     pub events: Vec<Moved>,
     pub resolve: Option<Refusal>,
     pub approve: Option<Refusal>,
+    pub cancel: Option<Refusal>,
     pub cut_off: Option<Refusal>,
     /// The old value is disabled as soon as the new one works.
     pub hurried: bool,
@@ -121,21 +122,16 @@ pub fn rotation(shell: &Shell, view: RotationView, form: &Form) -> String {
 fn wait(view: &RotationView, form: &Form) -> AnyView {
     let base = format!("/rotations/{}", view.id);
     match view.step {
-        Step::Waiting if view.approve.is_some_and(|why| why != Refusal::NoRule) => view! {
-            <section class="clause" aria-labelledby="h-answer">
-                <header><h2 id="h-answer">"May it begin?"</h2>"Its plan wants somebody else to agree first."</header>
-                <p class="pad">{view.approve.map(|why| why.to_string())}</p>
-            </section>
-        }.into_any(),
-        Step::Waiting if view.approve.is_none() => view! {
+        Step::Waiting if view.approve.is_none() || view.cancel.is_none() => view! {
             <form method="post" action=format!("{base}/answer")>
                 <section class="clause tinted" aria-labelledby="h-answer">
                     <header><h2 id="h-answer">"May it begin?"</h2>"Its plan wants somebody else to agree first."</header>
                     <div class="stacked">
+                        {view.approve.map(|why| view! { <p>{why.to_string()}</p> })}
                         {ui::text_area(form, "comment", "Reason", "Required to cancel.")}
                         <div class="answers">
-                            <button class="answer yes" type="submit" name="answer" value="approve"><span class="ic go" aria-hidden="true"></span><b>"Let it begin"</b><span>"Not by whoever started it."</span></button>
-                            <button class="answer" type="submit" name="answer" value="cancel"><span class="ic go" aria-hidden="true"></span><b>"Cancel it"</b><span>"Nothing was changed."</span></button>
+                            {view.approve.is_none().then(|| view! { <button class="answer yes" type="submit" name="answer" value="approve"><span class="ic go" aria-hidden="true"></span><b>"Let it begin"</b><span>"Not by whoever started it."</span></button> })}
+                            {view.cancel.is_none().then(|| view! { <button class="answer" type="submit" name="answer" value="cancel"><span class="ic go" aria-hidden="true"></span><b>"Cancel it"</b><span>"Nothing was changed."</span></button> })}
                         </div>
                     </div>
                 </section>

@@ -440,7 +440,15 @@ impl<D: Sql> Resolving<'_, D> {
 
     async fn workload(&mut self, term: &Term) -> Result<String, Asked> {
         let found = self.find_workload(&term.value).await?;
+        if found.is_none() && self.looks_back() {
+            return Ok(term.value.clone());
+        }
         found.ok_or_else(|| term.wrong(format!("No workload is called {} here.", term.value)).into())
+    }
+
+    /// Whoever audits a period learns from no answer what is there today: what is not there is searched for like what is.
+    fn looks_back(&self) -> bool {
+        matches!(self.reading, Reading::Period { .. })
     }
 
     async fn project(&mut self, term: &Term) -> Result<String, Asked> {
@@ -448,6 +456,9 @@ impl<D: Sql> Resolving<'_, D> {
         let projects = catalog::store::projects(self.db).await?;
         let seen: Vec<_> = projects.iter().filter(|project| self.reading.covers(Some(&project.id))).collect();
         let found = seen.iter().find(|project| project.slug == value || project.id == value);
+        if found.is_none() && self.looks_back() {
+            return Ok(value.to_owned());
+        }
         found.map(|project| project.id.clone()).ok_or_else(|| {
             term.wrong(unknown("project", value, seen.iter().map(|project| project.slug.as_str()))).into()
         })
@@ -462,6 +473,9 @@ impl<D: Sql> Resolving<'_, D> {
             .filter(|row| row.id == value || row.slug == value || row.tier == value)
             .map(|row| row.id.clone())
             .collect();
+        if named.is_empty() && self.looks_back() {
+            return Ok(vec![value.to_owned()]);
+        }
         if named.is_empty() && Tier::from_code(value).is_none() {
             let names = seen.iter().map(|row| row.slug.as_str());
             return Err(term.wrong(unknown("environment", value, names)).into());
@@ -488,9 +502,7 @@ impl<D: Sql> Resolving<'_, D> {
         }
         let seen: Vec<String> =
             found.into_iter().filter(|(_, project)| self.reading.covers(Some(project))).map(|(id, _)| id).collect();
-        // Whoever audits a period learns from no answer what is there today.
-        let past = matches!(self.reading, Reading::Period { .. });
-        if seen.is_empty() && past {
+        if seen.is_empty() && self.looks_back() {
             return Ok(vec![value.to_owned()]);
         }
         if seen.is_empty() {

@@ -82,7 +82,7 @@ fn grant(route: model::GrantRoute) -> ExplainedGrant {
 
 fn role(role: model::HeldRole) -> ExplainedRole {
     ExplainedRole {
-        role: role.role.code().into(),
+        role: if role.reads.is_some() { crate::people::PAST_AUDITOR } else { role.role.code() }.into(),
         project: role.project,
         source: match role.source {
             Source::ByHand(Some(_)) => "by hand".into(),

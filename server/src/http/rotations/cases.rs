@@ -127,6 +127,10 @@ async fn case_page(signed: &Signed, id: &str, form: &Form) -> Result<String, Err
     let project = Some(located.project.id.as_str());
     let situation = catalog::secret_situation(&located);
     let would = |action| console.would(&signed.caller, action, project, situation);
+    let cancel = match would(Action::CancelCase) {
+        None => rotations::may_cancel(console, &mut db, signed.caller.id(), &located, &case).await?.err(),
+        refused => refused,
+    };
     let plan = store::find_plan(&mut db, &case.secret_id, key).await?;
     let open = store::open_of(&mut db, &case.secret_id, key).await?;
     let waits_for = open.filter(|row| row.from_version != case.version && row.step() != Step::VerifiedDead);
@@ -153,7 +157,7 @@ async fn case_page(signed: &Signed, id: &str, form: &Form) -> Result<String, Err
         events,
         contain: would(Action::ContainCase),
         attest: would(Action::AttestDeath),
-        cancel: would(Action::CancelCase),
+        cancel,
     };
     Ok(page::case(&shell, view, form))
 }

@@ -213,7 +213,7 @@ impl Enrolment {
         // One that an older factor vouches for counts at once; the first one, and one after a code on paper, after a day.
         let vouched = caller.proved.is_some_and(|proof| proof.kind.stands_alone());
         let is_first = !rows.iter().any(Factor::stands_alone);
-        let factor_at = if is_first || !vouched { Some(console.now()) } else { person.factor_at };
+        let factor_at = if is_first || !vouched { Some(row.valid_from) } else { person.factor_at };
         let person = Person { factor_at, ..person };
         people::store::save(&mut tx, &person).await?;
         tx.seal(&person)?;
@@ -283,9 +283,16 @@ async fn make_codes(
 /// New recovery codes; those before count no more.
 pub async fn renew_codes(console: &Console, caller: &Caller) -> Result<(Receipt, NewCodes), Error> {
     let (mut tx, event) = console.begin(caller, Action::RenewCodes, about_person(&caller.person), own(true)).await?;
+    let person = people::store::lock(&mut tx, caller.id(), console.seal_key()).await?.ok_or(Error::Unauthenticated)?;
     let rows = store::lock_of(&mut tx, caller.id(), console.seal_key()).await?;
     if !rows.iter().any(Factor::stands_alone) {
         return Err(tx.refuse(event, Refusal::NoFactor).await);
+    }
+    // Codes that a code on paper asked for are as good as a new factor: they decide nothing for a day.
+    if !caller.proved.is_none_or(|proof| proof.kind.stands_alone()) {
+        let person = Person { factor_at: Some(console.now()), ..person };
+        people::store::save(&mut tx, &person).await?;
+        tx.seal(&person)?;
     }
     let (codes, mut events) = make_codes(console, &mut tx, &caller.person, rows).await?;
     if let Some(made) = events.first_mut() {

@@ -17,8 +17,9 @@ pub use passkeys::relying_party;
 pub use prove::*;
 pub use question::{For, Question};
 
+use super::store::Person;
 use crate::{console::Console, db::Sql, keys::Secret as Key, vault::envelope};
-use app::error::Error;
+use app::{error::Error, people::second::NEW, time::Moment};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use sha2::{Digest, Sha256};
@@ -29,6 +30,19 @@ use zeroize::Zeroizing;
 /// Has this person a factor that stands alone?
 pub async fn has_factor(db: &mut impl Sql, person: &str, key: &Key) -> Result<bool, Error> {
     Ok(store::open_of(db, person, key).await?.iter().any(Factor::stands_alone))
+}
+
+/// Are all of somebody's factors so new that what they prove opens nothing critical: younger than a day, and added when none was
+/// older?
+pub async fn only_new(db: &mut impl Sql, person: &Person, now: Moment, key: &Key) -> Result<bool, Error> {
+    let rows = store::open_of(db, &person.id, key).await?;
+    let mut alone = rows.iter().filter(|row| row.stands_alone()).peekable();
+    Ok(alone.peek().is_some() && alone.all(|row| is_new(person, row.valid_from, now)))
+}
+
+/// Was a factor added within a day, since something was added last that no older factor vouched for?
+pub fn is_new(person: &Person, added_at: Moment, now: Moment) -> bool {
+    person.factor_at.is_some_and(|unvouched| added_at >= unvouched && now - added_at < NEW)
 }
 
 /// May this person decide in production as far as factors go? In a demonstration, where personas are clicked, everybody may.

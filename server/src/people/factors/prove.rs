@@ -17,6 +17,7 @@ use app::{
     audit::{action::Action, leaf::Subject},
     error::{Error, Refusal},
     people::factors::{Kind, Typed, typed},
+    time::Moment,
 };
 use webauthn_rs::{
     Webauthn,
@@ -27,6 +28,8 @@ use webauthn_rs::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Proof {
     pub kind: Kind,
+    /// Since when that factor is enrolled.
+    pub since: Moment,
 }
 
 /// What came back: a typed code, or a passkey's answer as the browser gives it.
@@ -74,14 +77,15 @@ pub async fn prove(
     if !console.attempts.may_try(&account, &account, now) {
         return Err(console.ledger.refuse(origin, event, Refusal::TooManyAttempts).await);
     }
-    let typed_in = answer.passkey.is_empty();
-    if typed_in && !console.attempts.may_guess(&question.person, now) {
+    // Six digits can be guessed; a code on paper cannot, nor what a passkey answers.
+    let digits = answer.passkey.is_empty() && matches!(typed(answer.code), Some(Typed::Digits(_)));
+    if digits && !console.attempts.may_guess(&account, now) {
         return Err(console.ledger.refuse(origin, event, Refusal::TooManyGuesses).await);
     }
     // Counted before it is looked at: many at once are not many free guesses.
     console.attempts.failed(&account, &account, now);
-    if typed_in {
-        console.attempts.guessed(&question.person, now);
+    if digits {
+        console.attempts.guessed(&account, now);
     }
     let mut tx = console.ledger.begin(origin).await?;
     let person = people::lock(&mut tx, &question.person, console.seal_key()).await?.ok_or(Error::Unauthenticated)?;
@@ -94,6 +98,7 @@ pub async fn prove(
     if store::use_proof(&mut tx, &question.id, question.until).await? == 0 {
         return Err(tx.refuse(event, Refusal::WrongFactor).await);
     }
+    let since = row.valid_from;
     let row = Factor { used_at: Some(now), ..row };
     store::save(&mut tx, &row).await?;
     tx.seal(&row)?;
@@ -103,10 +108,10 @@ pub async fn prove(
     let event = event.on(about(&row)).detail("factor", kind.code());
     tx.commit(vec![if question.purpose == For::SignIn { event.detail("signs_in", true) } else { event }]).await?;
     console.attempts.forgive(&account, &account);
-    if typed_in {
-        console.attempts.guessed_right(&question.person);
+    if digits {
+        console.attempts.guessed_right(&account);
     }
-    Ok(Proof { kind })
+    Ok(Proof { kind, since })
 }
 
 pub(super) fn about(row: &Factor) -> Subject {

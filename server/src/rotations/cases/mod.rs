@@ -26,7 +26,7 @@ use crate::{
 use app::{
     audit::action::Action,
     catalog::model::Death,
-    error::{Conflict, Error},
+    error::{Conflict, Error, Refusal},
     grants::model::State,
     id::CaseId,
     people::model::prose,
@@ -464,6 +464,19 @@ pub async fn move_case(
     tx.commit(vec![event]).await
 }
 
+/// May this person give it up, as somebody else than whoever opened it and whoever is suspected?
+pub async fn may_cancel(
+    console: &Console,
+    db: &mut impl Sql,
+    person: &str,
+    located: &Located,
+    case: &Case,
+) -> Result<Result<(), Refusal>, Error> {
+    let by: Vec<&str> = case.opened_by.as_deref().into_iter().chain(case.suspect.as_deref()).collect();
+    let begun = Begun::at(located.environment.tier(), &located.project.id, &by, &[Role::Security]);
+    people::second(console, db, person, begun).await
+}
+
 /// Gives a case up, with a reason. Never by whoever opened it; it stays counted.
 pub async fn cancel_case(console: &Console, caller: &Caller, id: &str, reason: &str) -> Result<Receipt, Error> {
     let reason = prose(reason, 1000).map_err(|why| Error::invalid("reason", why))?;
@@ -475,9 +488,7 @@ pub async fn cancel_case(console: &Console, caller: &Caller, id: &str, reason: &
     let (mut tx, event) = console.begin(caller, Action::CancelCase, subject(&located, id), situation).await?;
     catalog::store::lock(&mut tx, &located.secret.id, console.seal_key()).await?;
     let locked = store::lock(&mut tx, id, console.seal_key()).await?.ok_or(Error::NotFound)?;
-    let by: Vec<&str> = locked.opened_by.as_deref().into_iter().collect();
-    let begun = Begun::at(located.environment.tier(), &located.project.id, &by, &[Role::Security]);
-    if let Err(why) = people::second(console, &mut tx, &caller.person, &caller.roles, begun).await? {
+    if let Err(why) = may_cancel(console, &mut tx, caller.id(), &located, &locked).await? {
         return Err(tx.refuse(event, why).await);
     }
     if locked.ended_at.is_some() {
@@ -515,6 +526,11 @@ pub async fn attest_death(
     let situation = catalog::secret_situation(&located);
     let (mut tx, event) = console.begin(caller, Action::AttestDeath, on, situation).await?;
     let locked = catalog::store::lock(&mut tx, secret, console.seal_key()).await?.ok_or(Error::NotFound)?;
+    // Nobody clears themself.
+    let cases = store::of_version(&mut tx, secret, version, console.seal_key()).await?;
+    if cases.iter().any(|case| case.ended_at.is_none() && case.suspect.as_deref() == Some(caller.id())) {
+        return Err(tx.refuse(event, Refusal::OwnChange).await);
+    }
     let row = vault::store::find(&mut tx, secret, version).await?.ok_or(Error::NotFound)?;
     if locked.current_version == Some(version) {
         return Err(Error::invalid("reason", "This is the value in use: rotate it first."));
