@@ -9,6 +9,7 @@ mod assets;
 mod audit;
 mod catalog;
 mod controls;
+mod door;
 mod drift;
 mod error;
 mod explain;

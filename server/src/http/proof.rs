@@ -126,7 +126,7 @@ async fn again(site: &Site, parts: &Parts, visitor: &Visitor, question: Question
         return self::question(site, parts.clone(), &question.body, question.back.clone(), Some(why)).await;
     }
     if site.console.now() > question.until {
-        return super::people::sign_in_refused(visitor, Refusal::SignInStale).await.map_err(problem);
+        return super::door::sign_in_refused(visitor, Refusal::SignInStale).await.map_err(problem);
     }
     let find = async {
         let mut db = site.console.read().await?;

@@ -1,7 +1,7 @@
 //! Leaving for an identity provider and coming back; and what a provider says behind the browser's back.
 use super::{
     Problem, Site,
-    people::{end_former, sign_in_refused},
+    door::{end_former, sign_in_refused},
     visitor::{Fields, Signed, Visitor, done, local},
 };
 use crate::{

@@ -1,8 +1,8 @@
 //! Every route, once: method, path, who may come, and what answers.
 use super::{
-    Site, account, api, assets, audit, catalog, controls, drift, explain, factors, grants, home, integrity, levels,
-    log, metrics, people, policies, provider_sign_in, providers, reports, requests, rotations, secrets, signals, teams,
-    workloads,
+    Site, account, api, assets, audit, catalog, controls, door, drift, explain, factors, grants, home, integrity,
+    levels, log, metrics, people, policies, provider_sign_in, providers, reports, requests, rotations, secrets,
+    signals, teams, workloads,
 };
 use app::{audit::action::Action, people::tokens::Scope};
 use axum::{
@@ -64,16 +64,16 @@ pub fn table() -> Vec<Route> {
         get("/livez", Open, home::livez),
         get("/readyz", Open, home::readyz),
         get("/assets/{name}", Open, assets::asset),
-        get("/sign-in", Open, people::sign_in_page),
-        post("/sign-in", Open, people::sign_in),
+        get("/sign-in", Open, door::sign_in_page),
+        post("/sign-in", Open, door::sign_in),
         get("/sign-in/provider/{id}", Open, provider_sign_in::leave),
         get("/sign-in/return", Open, provider_sign_in::back),
         post("/sign-in/back-channel/{id}", Open, provider_sign_in::back_channel),
-        post("/demo/sign-in", Open, people::demo_sign_in),
-        get("/set-up", Open, people::set_up_page),
-        post("/set-up", Open, people::set_up),
-        get("/link/{token}", Open, people::link_page),
-        post("/link/{token}", Open, people::use_link),
+        post("/demo/sign-in", Open, door::demo_sign_in),
+        get("/set-up", Open, door::set_up_page),
+        post("/set-up", Open, door::set_up),
+        get("/link/{token}", Open, door::link_page),
+        post("/link/{token}", Open, door::use_link),
         post("/theme", Open, home::theme),
         get("/", Own, home::home),
         get("/go", Own, home::go),

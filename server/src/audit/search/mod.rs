@@ -6,10 +6,12 @@
 //!
 //! Words and ids without a column of their own are found over a projection: `search_terms` numbers them, `search_postings`
 //! says in which events each stands. Only what is disclosed is in it: reasons, names, paths and comments.
+mod reading;
 mod resolve;
 pub mod store;
 
-pub use resolve::{Asked, Reading, on_the_wall, resolve, resolve_at};
+pub use reading::Reading;
+pub use resolve::{Asked, on_the_wall, resolve, resolve_at};
 
 use super::{
     ledger::Housekeeping,
