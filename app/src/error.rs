@@ -80,7 +80,7 @@ sentences! {
     Refusal {
         NoRule = "no_rule", "No rule allows you to do this. Ask an administrator which role it needs.";
         WrongCredentials = "wrong_credentials", "That name and password do not belong together.";
-        TooManyGuesses = "too_many_guesses", "A hundred wrong codes within a day: six digits are refused until a day after the first of them. A passkey or a recovery code still works.";
+        TooManyGuesses = "too_many_guesses", "A hundred wrong codes in a row within a day: six digits are refused until a day after the first of them. A passkey or a recovery code still works.";
         TooManyAttempts = "too_many_attempts", "Too many attempts. Wait a minute, then try again.";
         Disabled = "disabled", "This account is disabled.";
         BadToken = "bad_token", "This token is unknown, has expired or was revoked.";
@@ -102,8 +102,8 @@ sentences! {
         NotAnApprover = "not_an_approver", "This step is decided by other roles than yours.";
         MutualApproval = "mutual_approval", "You and the requester decided on each other's requests within 24 hours: somebody else decides.";
         LinkedAccounts = "linked_accounts", "You and somebody whom this concerns count as one person for seven days, because one of you set up the other's account or role.";
-        NewcomerDecides = "newcomer_decides", "Your account, your role or a way to sign in is younger than 24 hours: you decide nothing in production yet.";
-        NewFactor = "new_factor", "This second factor was added within 24 hours and no older one vouched for it: it opens nothing critical yet.";
+        NewcomerDecides = "newcomer_decides", "Your account, your role, a second factor or a way to sign in is younger than 24 hours: you decide nothing in production yet.";
+        NewFactor = "new_factor", "This second factor was added within 24 hours and no older one vouched for it: it opens nothing critical and no production yet.";
         ChangedTrust = "changed_trust", "You made this workload, or issued a client secret for it, within seven days: somebody else decides.";
         NotOpen = "not_open", "This request is no longer open.";
         WorldChanged = "world_changed", "The request changed since you opened it. Look at it again, then decide.";

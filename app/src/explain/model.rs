@@ -98,7 +98,7 @@ pub fn help(refusal: Refusal) -> Help {
         GrantSuspended => Help::Confirmers,
         GrantEarly => Help::Oneself("Wait until it begins."),
         CopyOnly => Help::Oneself("Copy it: the value goes into the clipboard without being shown."),
-        NewFactor => Help::Oneself("Wait until 24 hours have passed, or show an older second factor."),
+        NewFactor => Help::Oneself("Wait until 24 hours have passed since it was added."),
         TooManyGuesses => Help::Oneself("Use a passkey or a recovery code, or wait a day."),
         NewcomerDecides => Help::Oneself("Wait until 24 hours have passed, or leave it to somebody else."),
         LinkedAccounts | OwnRequest | OwnChange | OwnBenefit | ChangedTrust | SecondPerson | MutualApproval => {

@@ -9,6 +9,8 @@ pub struct Home {
     pub waiting: usize,
     /// Access that I hold: `(path, href, until)`.
     pub held: Vec<(String, String, Moment)>,
+    /// They audit a period of everything: what auditors may not hold they do not.
+    pub holds_none: bool,
     /// Periods whose events they audit: `(of what, until when the role lasts)`.
     pub audits: Vec<(String, Option<Moment>)>,
     /// What security and leads should look at: `(what, count, href, kind)`.
@@ -25,10 +27,10 @@ pub fn home(shell: &Shell, view: Home) -> String {
             "What you can decide now, and what is wrong."
         } else if viewer.is(Role::Auditor) {
             "Evidence: what happened, and the proof that it is all there."
-        } else if !view.audits.is_empty() {
-            "The events that you audit, each with its proof."
         } else if viewer.leads {
             "How your projects stand, and what waits for you."
+        } else if !view.audits.is_empty() {
+            "The events that you audit, each with its proof."
         } else {
             "What waits for you, and what you hold."
         };
@@ -74,7 +76,7 @@ pub fn home(shell: &Shell, view: Home) -> String {
                 }
             })
             .collect_view();
-        let holds_none = viewer.is(Role::Auditor) || !view.audits.is_empty();
+        let holds_none = viewer.is(Role::Auditor) || view.holds_none;
         let held = match (view.held.is_empty(), holds_none) {
             (false, _) => view! { <ul class="plain">{held}</ul> }.into_any(),
             (true, true) => ui::text("Nothing: auditors never hold a value."),

@@ -97,7 +97,9 @@ pub struct WorkloadView {
     pub tokens: usize,
     pub credentials: Vec<CredentialLine>,
     pub grants: Vec<GrantLine>,
-    pub care: Option<Refusal>,
+    pub issue: Option<Refusal>,
+    pub revoke: Option<Refusal>,
+    pub disable: Option<Refusal>,
 }
 
 pub fn workload(shell: &Shell, view: WorkloadView, form: &Form) -> String {
@@ -106,7 +108,7 @@ pub fn workload(shell: &Shell, view: WorkloadView, form: &Form) -> String {
     ui::page(shell, &title, Some(band), || {
         let now = shell.now;
         let base = format!("/workloads/{}", view.id);
-        let cares = view.care.is_none() && !view.disabled;
+        let revokes = view.revoke.is_none() && !view.disabled;
         let credentials = view
             .credentials
             .iter()
@@ -119,7 +121,7 @@ pub fn workload(shell: &Shell, view: WorkloadView, form: &Form) -> String {
                 } else {
                     ui::badge("ended", "expired")
                 };
-                let act = (works && cares)
+                let act = (works && revokes)
                     .then(|| ui::act(format!("/credentials/{}/revoke", line.id), "Revoke", vec![]))
                     .into_any();
                 vec![ui::id(&line.id), ui::when(line.created_at), ui::when_about(line.expires_at, now), state, act]
@@ -138,17 +140,23 @@ pub fn workload(shell: &Shell, view: WorkloadView, form: &Form) -> String {
             .collect::<Vec<_>>();
         let (no_credentials, no_grants) = (credentials.is_empty(), grants.is_empty());
         let lives = ["1", "30", "90", "180"].map(|days| (days.to_owned(), format!("{days} days"))).to_vec();
-        let care = match (&view.care, view.disabled) {
-            (_, true) => ui::text("This workload is disabled; it does not come back. Make a new one instead."),
-            (Some(refusal), _) => view! { <p class="muted">{refusal.to_string()}</p> }.into_any(),
-            (None, _) => view! {
+        let issue = match &view.issue {
+            Some(refusal) => view! { <p class="muted">{refusal.to_string()}</p> }.into_any(),
+            None => view! {
                 <form class="row" method="post" action=format!("{base}/credentials")>
                     {ui::pick(form, "days", "Works for", "", lives)}
                     <button class="button" type="submit">"Issue a client secret"</button>
                 </form>
-                <p class="hint">{format!("{} tokens work now. Disabling ends them, every client secret and every grant at once.", view.tokens)}</p>
-                {ui::act(format!("{base}/disable"), "Disable this workload", vec![])}
-            }.into_any(),
+            }
+            .into_any(),
+        };
+        let disable = view.disable.is_none().then(|| view! {
+            <p class="hint">{format!("{} tokens work now. Disabling ends them, every client secret and every grant at once.", view.tokens)}</p>
+            {ui::act(format!("{base}/disable"), "Disable this workload", vec![])}
+        });
+        let care = match view.disabled {
+            true => ui::text("This workload is disabled; it does not come back. Make a new one instead."),
+            false => view! { {issue}{disable} }.into_any(),
         };
         let example = format!(
             "curl -s -X POST $COUNTERSIGN/api/v1/token -H 'content-type: application/json' -d '{{\"client_secret\":\"csc_…\"}}'\ncurl -s $COUNTERSIGN/api/v1/secrets/{}/{}/PATH -H 'authorization: Bearer cst_…'",

@@ -46,6 +46,7 @@ pub async fn access(console: &Console, located: &Located, past: Option<Moment>) 
     let then = Then {
         organisation,
         at,
+        past: past.is_some(),
         level: console.level_at(located.environment.tier(), at),
         deciders: people::deciders(&mut db, at, key).await?,
         there: past.is_some() || vault::current(&mut db, located.clone()).await?.is_some(),
@@ -89,6 +90,7 @@ async fn was_suspended(db: &mut impl Sql, grant: &Grant, at: Moment) -> Result<b
 struct Then {
     organisation: Arc<Organisation>,
     at: Moment,
+    past: bool,
     level: Level,
     deciders: u32,
     /// There is a value to take.
@@ -101,6 +103,11 @@ struct Then {
 impl Then {
     fn roles_of(&self, person: &str) -> Vec<RoleRow> {
         self.roles.iter().filter(|row| row.person_id == person).cloned().collect()
+    }
+
+    /// Of a day that is over people are judged by the factors that they have now, new or not.
+    fn judge(&self, principal: Principal) -> Principal {
+        Principal { new_factor: principal.new_factor && !self.past, ..principal }
     }
 }
 
@@ -131,7 +138,7 @@ async fn reader(
     let (principal, action, issuers) = match &holder {
         Whom::Person(person) => {
             let roles = then.roles_of(&person.id);
-            let principal = principal_of(console, db, person, &roles, &located.project.id).await?;
+            let principal = then.judge(principal_of(console, db, person, &roles, &located.project.id).await?);
             (principal, if writes { Action::WriteVersion } else { Action::CopySecret }, Vec::new())
         }
         Whom::Workload(workload) => {
@@ -186,6 +193,7 @@ async fn issuers(
     for id in able {
         let Some(person) = people::store::find(db, &id, key).await? else { continue };
         let principal = principal_of(console, db, &person, &then.roles_of(&id), &located.project.id).await?;
+        let principal = then.judge(principal);
         let asking = Asking::then(console, then.organisation.clone(), principal, located, then.at);
         let situation = workloads::situation(located.environment.tier(), team.contains(&id));
         if asking.answer(Action::IssueCredential, situation).0.is_open() {

@@ -265,12 +265,13 @@ async fn principal_of(
     project: &str,
 ) -> Result<Principal, Error> {
     let key = console.seal_key();
-    let factor = people::factors::has_factor(db, &person.id, key).await?;
+    let (factor, new_factor) = people::factors::standing(db, &person.id, console.now(), key).await?;
     let identities = people::providers::store::identities_of(db, &person.id, key).await?;
     Ok(Principal {
         factor,
         // As for whoever is clicked in a demonstration.
         proved: console.demo && !factor,
+        new_factor,
         groups: identities.iter().flat_map(|row| row.groups()).collect(),
         ..people::principal(&person.id, roles, Some(project))
     })

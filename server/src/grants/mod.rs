@@ -250,7 +250,9 @@ pub async fn may_resume(
 ) -> Result<Result<(), Refusal>, Error> {
     let (now, key) = (console.now(), console.seal_key());
     if let Some(workload) = &grant.workload_id {
-        let workload = workloads::store::find(db, workload, key).await?.ok_or(Error::NotFound)?;
+        let Some(workload) = workloads::store::find(db, workload, key).await? else {
+            return Ok(Err(Refusal::GrantEnded));
+        };
         let teams = people::store::memberships(db, Some(person), now, key).await?;
         if teams.iter().any(|row| row.team_id == workload.team_id) {
             return Ok(Err(Refusal::OwnBenefit));
@@ -260,7 +262,9 @@ pub async fn may_resume(
             return Ok(Err(Refusal::ChangedTrust));
         }
     }
-    let request = requests::store::find(db, &grant.request_id, key).await?.ok_or(Error::NotFound)?;
+    let Some(request) = requests::store::find(db, &grant.request_id, key).await? else {
+        return Ok(Err(Refusal::GrantEnded));
+    };
     let by: Vec<&str> = std::iter::once(request.requester_id.as_str()).chain(grant.person_id.as_deref()).collect();
     let begun = Begun::at(tier, &grant.project_id, &by, &[Role::Lead, Role::Security]);
     people::second(console, db, person, begun).await

@@ -95,6 +95,7 @@ pub async fn home(signed: Signed) -> Answer {
         to_decide: viewer.map_or(0, |viewer| viewer.inbox as usize),
         waiting: viewer.map_or(0, |viewer| viewer.requests as usize),
         held,
+        holds_none: caller.roles.iter().any(|row| row.period().is_some() && row.project_id.is_none()),
         audits,
         posture,
         recent,

@@ -120,9 +120,12 @@ async fn workload_page(signed: &Signed, id: &str, form: &Form) -> Result<String,
         held.push(GrantLine { request: grant.request_id, paths, until: grant.expires_at });
     }
     let situation = workloads::situation(environment.tier(), signed.caller.teams.contains(&row.team_id));
+    let would = |action| console.would(&signed.caller, action, Some(&project.id), situation);
     let view = WorkloadView {
         team: Names::default().team(&mut db, &row.team_id).await?,
-        care: console.would(&signed.caller, Action::IssueCredential, Some(&project.id), situation),
+        issue: would(Action::IssueCredential),
+        revoke: would(Action::RevokeCredential),
+        disable: would(Action::DisableWorkload),
         id: row.id,
         name: row.name,
         slug: row.slug,

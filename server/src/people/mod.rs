@@ -58,7 +58,7 @@ pub struct Caller {
     pub groups: BTreeSet<String>,
     /// Has a second factor enrolled here.
     pub factor: bool,
-    /// All that they have is new: see [`factors::only_new`].
+    /// All that they have is new: see [`factors::standing`].
     pub new_factor: bool,
     /// What was proved with it, for this request alone.
     pub proved: Option<factors::Proof>,
@@ -79,8 +79,7 @@ impl Caller {
         let roles = store::roles_of(&mut db, &person.id, now, key).await?;
         let teams = store::memberships(&mut db, Some(&person.id), now, key).await?;
         let teams = teams.into_iter().map(|row| row.team_id).collect();
-        let factor = factors::has_factor(&mut db, &person.id, key).await?;
-        let new_factor = factors::only_new(&mut db, &person, now, key).await?;
+        let (factor, new_factor) = factors::standing(&mut db, &person.id, now, key).await?;
         let identity = match &entry {
             Entry::Browser(session) => session.identity_id.clone(),
             Entry::Direct | Entry::Token(_) => None,
@@ -172,7 +171,7 @@ impl Caller {
             proved: self.has_proved(),
             // What was proved counts; before that, what they could prove it with.
             new_factor: match self.proved {
-                Some(proof) => factors::is_new(&self.person, proof.since, self.at),
+                Some(proof) => self.at < proof.counts_from,
                 None => self.new_factor,
             },
             ..principal(&self.person.id, &self.roles, project)

@@ -19,7 +19,7 @@ pub struct Person {
     pub disabled_at: Option<Moment>,
     pub set_up_by: Option<String>,
     pub set_up_at: Option<Moment>,
-    /// When a way to sign in was added last.
+    /// When a second factor that no older one vouched for, or a way to sign in, was added last.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub factor_at: Option<Moment>,
     #[serde(skip)]

@@ -184,6 +184,7 @@ async fn begin(console: &Console, caller: &Caller, reading: &Reading, job: &str)
         let principal = caller.principal(Some(project));
         (tx, _) = console.allow(tx, &principal, Action::StartExport, about(Some(project)), situation).await?;
     }
+    let event = if projects.len() > 1 { event.detail("projects", projects.len() as u64) } else { event };
     Ok((tx, event))
 }
 

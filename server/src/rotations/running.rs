@@ -190,6 +190,12 @@ pub async fn resolve_rotation(
     if locked.event_seq != rotation.event_seq {
         return Err(Error::Conflict(Conflict::EditedMeanwhile));
     }
+    if choice == Choice::Attest
+        && let Err(why) =
+            cases::may_attest(console, &mut tx, caller.id(), &rotation.secret_id, rotation.from_version).await?
+    {
+        return Err(tx.refuse(event, why).await);
+    }
     let now = console.now();
     let grade = (choice == Choice::Attest).then(|| app::rotations::model::Grade::Attested.code().to_owned());
     let row = Rotation {
@@ -257,7 +263,7 @@ pub async fn may_approve(
     located: &Located,
     rotation: &Rotation,
 ) -> Result<Result<(), Refusal>, Error> {
-    // What the service began was begun by whoever set when it does.
+    // What the service began was begun by whoever set the plan.
     let plan = store::find_plan(db, &rotation.secret_id, console.seal_key()).await?;
     let set_by = plan.as_ref().map(|plan| plan.set_by.as_str()).filter(|_| rotation.started_by.is_none());
     let by: Vec<&str> = rotation.started_by.as_deref().into_iter().chain(set_by).collect();

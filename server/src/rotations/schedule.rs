@@ -307,8 +307,13 @@ async fn begin(console: &Console, plan: &Plan, located: &Located, because: Becau
     events.extend(made_way);
     events.extend(cases::open(console, &mut tx, located, &row, None, now).await?);
     if row.step() == Step::Waiting {
-        let told = catalog::leads(console, &mut tx, &located.project.id).await?;
-        let told = told.iter().map(String::as_str);
+        // Whoever may agree: never whoever set the plan.
+        let mut told = catalog::leads(console, &mut tx, &located.project.id).await?;
+        told.extend(crate::people::holders(console, &mut tx, app::policies::model::Role::Security).await?);
+        told.sort_unstable();
+        told.dedup();
+        told.retain(|id| *id != plan.set_by);
+        let told: Vec<&str> = told.iter().map(String::as_str).collect();
         crate::notifications::tell(console, &mut tx, told, "rotation.waits", &id).await?;
     }
     tx.commit(events).await?;

@@ -163,7 +163,7 @@ story!(tokens_end_on_the_next_call, |world| {
     let asked = people::create_access_token(&cast.console, &browser, "thief", scopes, TimeDelta::days(90)).await;
     assert_eq!(asked.err(), Some(Error::Refused(Refusal::FactorNeeded)), "a session alone makes no token");
     let kind = app::people::factors::Kind::Authenticator;
-    let proof = people::factors::Proof { kind, since: browser.person.created_at };
+    let proof = people::factors::Proof { kind, counts_from: browser.person.created_at };
     let browser = people::Caller { proved: Some(proof), ..browser };
     let made = people::create_access_token(&cast.console, &browser, "thief", scopes, TimeDelta::days(90)).await;
     let stolen = made.unwrap().0;

@@ -1,7 +1,7 @@
 //! Explaining: what is said is what happens; every route; the past as it was; who may ask; decisions as they were made.
 use crate::{
     api::{call, get, token},
-    cast::Cast,
+    cast::{Cast, enrol},
     http::{Browser, site},
     policies::{grown, in_force},
     story,
@@ -72,15 +72,24 @@ story!(what_is_explained_is_what_happens, |world| {
         cast.granted("lucia", &secret, 60).await;
         secrets.push(secret);
     }
+    // Somebody whose only factor is of today.
+    let critical = cast.filled("dev/key", Tier::Development, Class::Critical).await;
+    enrol(&cast.console, &cast.caller("jonas").await).await;
+    for login in ["jonas", "lucia"] {
+        cast.granted(login, &critical, 60).await;
+    }
+    secrets.push(critical);
     let empty = cast.secret("dev/empty", Tier::Development, Class::Normal).await;
     cast.granted("lucia", &empty, 60).await;
     secrets.push(empty);
+    let said = explained(&cast, "mara", "jonas", &secrets[4]).await;
+    assert_eq!(verdict(&said, Action::RevealSecret), Verdict::No(Refusal::NewFactor));
     let (mut yes, mut no) = (0, 0);
     // At three times: while the grants hold, when they are over, and when their holder is suspended by nobody but the clock.
     for hours in [0, 2] {
         cast.world.clock.advance(TimeDelta::hours(hours));
         for secret in &secrets {
-            for login in ["lucia", "iris", "teodor", "samir", "anna", "mara"] {
+            for login in ["lucia", "jonas", "iris", "teodor", "samir", "anna", "mara"] {
                 let said = explained(&cast, "mara", login, secret).await;
                 for (take, action) in [(Take::Reveal, Action::RevealSecret), (Take::Copy, Action::CopySecret)] {
                     let happened = cast.take(login, secret, take).await;

@@ -38,7 +38,7 @@ async fn bare(cast: &Cast, router: &axum::Router, login: &str) -> Browser {
 /// Somebody who showed a factor that they have since their account was made.
 async fn proved(cast: &Cast, login: &str, kind: Kind) -> Caller {
     let caller = cast.caller(login).await;
-    Caller { proved: Some(Proof { kind, since: caller.person.created_at }), ..caller }
+    Caller { proved: Some(Proof { kind, counts_from: caller.person.created_at }), ..caller }
 }
 
 async fn count(cast: &Cast, action: Action, outcome: &str) -> usize {
@@ -173,20 +173,46 @@ story!(a_new_factor_opens_nothing_critical_for_a_day, |world| {
     assert!(cast.take("jonas", &normal, Take::Reveal).await.is_ok());
     cast.world.clock.advance(TimeDelta::hours(25));
     assert!(cast.take("jonas", &critical, Take::Reveal).await.is_ok());
-    // One that an older one vouches for is as good as that.
-    let old = proved(&cast, "jonas", Kind::Authenticator).await;
+    // One that an older one vouches for is as good as that, also once that is gone; one after a code on paper is not.
+    let (cast, critical) = (&cast, &critical);
+    let old = proved(cast, "jonas", Kind::Authenticator).await;
     let before = old.person.factor_at;
+    let newest = || async {
+        let mut db = cast.console.read().await.unwrap();
+        let mut rows = store::open_of(&mut db, cast.id("jonas"), cast.console.seal_key()).await.unwrap();
+        rows.retain(store::Factor::stands_alone);
+        rows.pop().unwrap()
+    };
+    let by = |row: store::Factor| async move {
+        let proof = Proof { kind: Kind::Authenticator, counts_from: row.counts_from() };
+        Caller { proved: Some(proof), ..cast.caller("jonas").await }
+    };
+    let take = |caller: Caller| async move {
+        vault::take_value(&cast.console, &caller, critical, Take::Copy, "testing").await.map(|_| ())
+    };
     enrol(&cast.console, &old).await;
     assert_eq!(cast.person("jonas").await.factor_at, before);
-    assert!(cast.take("jonas", &critical, Take::Reveal).await.is_ok());
-    // One after a code on paper is new, whatever was there before; the older one goes on to count.
-    enrol(&cast.console, &proved(&cast, "jonas", Kind::Recovery).await).await;
-    let old = Caller { proved: old.proved, ..cast.caller("jonas").await };
-    let proof = Proof { kind: Kind::Authenticator, since: cast.console.now() };
-    let new = Caller { proved: Some(proof), ..cast.caller("jonas").await };
-    let take = |caller| vault::take_value(&cast.console, caller, &critical, Take::Copy, "testing");
-    assert!(take(&old).await.is_ok());
-    assert_eq!(take(&new).await.err(), Some(refused(Refusal::NewFactor)));
+    let vouched = newest().await;
+    assert_eq!(take(by(vouched.clone()).await).await, Ok(()));
+    enrol(&cast.console, &proved(cast, "jonas", Kind::Recovery).await).await;
+    let unvouched = newest().await;
+    assert_eq!(take(by(unvouched.clone()).await).await, Err(refused(Refusal::NewFactor)));
+    assert_eq!(take(by(vouched).await).await, Ok(()), "an older one goes on to count");
+    // Nothing that is added after it makes it older: not more factors, not codes made anew, not another way in.
+    enrol(&cast.console, &by(unvouched.clone()).await).await;
+    let (third, first) = (newest().await, unvouched.clone());
+    assert!(
+        third.id != first.id && third.counts_from() == first.counts_from(),
+        "what is new vouches for no more than itself"
+    );
+    factors::renew_codes(&cast.console, &proved(cast, "jonas", Kind::Recovery).await).await.unwrap();
+    for row in [unvouched, third] {
+        assert_eq!(take(by(row).await).await, Err(refused(Refusal::NewFactor)));
+    }
+    let mut db = cast.console.read().await.unwrap();
+    let codes = store::open_of(&mut db, cast.id("jonas"), cast.console.seal_key()).await.unwrap();
+    let codes = codes.into_iter().find(|row| !row.stands_alone()).unwrap();
+    assert!(codes.counts_from() > cast.console.now(), "codes that a code asked for are as new");
 });
 
 story!(a_new_factor_lets_nobody_into_production, |world| {
@@ -201,7 +227,7 @@ story!(a_new_factor_lets_nobody_into_production, |world| {
         made.push(workload.unwrap().0);
     }
     enrol(&cast.console, &proved(&cast, "iris", Kind::Recovery).await).await;
-    let proof = Proof { kind: Kind::Authenticator, since: cast.console.now() };
+    let proof = Proof { kind: Kind::Authenticator, counts_from: cast.console.now() + TimeDelta::hours(24) };
     let new = Caller { proved: Some(proof), ..cast.caller("iris").await };
     let issue = |workload: String| {
         let (cast, new) = (&cast, &new);

@@ -116,7 +116,7 @@ story!(an_auditor_of_a_period_reads_its_events_alone, |world| {
     let (there, not) = (lucia.get(&asked("later/key")).await, lucia.get(&asked("never/key")).await);
     assert_eq!((there.status, not.status), (StatusCode::OK, StatusCode::OK));
     assert_eq!(there.text.matches("No secret has the path").count(), 0);
-    for never in ["project%3Anever", "env%3Anever", "workload%3Anever"] {
+    for never in ["project%3Anever", "env%3Anever", "workload%3Anever", "actor%3Anever"] {
         let said = lucia.get(&format!("/audit?q={never}")).await;
         assert!(said.status == StatusCode::OK && !said.text.contains("Did you mean"), "{never}: {}", said.text);
     }

@@ -262,6 +262,10 @@ story!(what_is_probably_not_meant_is_said, |world| {
             vec![],
         ),
         (
+            "forbid (principal is Person, action == Action::\"StartExport\", resource) when { principal.here.contains(\"auditor\") };",
+            vec![PastAuditors],
+        ),
+        (
             "forbid (principal is Person, action == Action::\"StartExport\", resource) when { context.new_factor };",
             vec![],
         ),

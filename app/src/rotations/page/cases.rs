@@ -212,7 +212,7 @@ pub fn case(shell: &Shell, view: CaseView, form: &Form) -> String {
             {ui::clause("h-facts", "Facts", "", ui::facts(facts))}
             {ui::clause("h-rotations", "Rotations", "What was done about it.", if no_rotation { ui::text("None yet.") } else { view! { <ul class="plain">{rotations}</ul> }.into_any() })}
             {ui::clause("h-know", "Who knows it", "Until it is dead, whoever saw it can use it.", if nobody { ui::text("No person saw or typed this version.") } else { view! { <ul class="plain">{knowing}</ul> }.into_any() })}
-            {(open && (view.attest.is_none() || view.cancel.is_none())).then(|| otherwise(&view, form))}
+            {(open && [view.attest, view.cancel].iter().any(|why| *why != Some(Refusal::NoRule))).then(|| otherwise(&view, form))}
             {ui::clause("h-events", "What happened", "Newest first, UTC. Each is an event of the trail.", timeline(&view.events))}
         }
         .into_any()
@@ -291,7 +291,10 @@ fn otherwise(view: &CaseView, form: &Form) -> AnyView {
                 </form></details>
         }
     });
-    ui::clause("h-else", "Otherwise", "", view! { {earlier}{attest}{cancel} }.into_any())
+    // Theirs by role, and not by them.
+    let own = view.attest.or(view.cancel).filter(|why| *why != Refusal::NoRule);
+    let own = own.map(|why| view! { <p class="muted">{why.to_string()}</p> });
+    ui::clause("h-else", "Otherwise", "", view! { {earlier}{attest}{cancel}{own} }.into_any())
 }
 
 pub struct LeakForm {

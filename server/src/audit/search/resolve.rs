@@ -293,6 +293,7 @@ impl<D: Sql> Resolving<'_, D> {
                 Some(id) => id,
                 // A job of the service itself is known by its name alone.
                 None if value.contains('-') || value == "rotate" || value == "heartbeat" => value.to_owned(),
+                None if self.looks_back() => value.to_owned(),
                 None => return Err(term.wrong(format!("Nobody is called {value} here.")).into()),
             },
         };
@@ -387,6 +388,9 @@ impl<D: Sql> Resolving<'_, D> {
             return Err(term.wrong("A * stands at the end of a path only.").into());
         }
         let found = catalog::store::at_path(self.db, beginning, exact, MOST as u32 + 1).await?;
+        if found.len() > MOST && self.looks_back() {
+            return Err(term.wrong("Write more of the path.").into());
+        }
         if found.len() > MOST {
             return Err(term.wrong(format!("More than {MOST} secrets have such a path. Write more of it.")).into());
         }

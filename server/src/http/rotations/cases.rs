@@ -131,6 +131,10 @@ async fn case_page(signed: &Signed, id: &str, form: &Form) -> Result<String, Err
         None => rotations::may_cancel(console, &mut db, signed.caller.id(), &located, &case).await?.err(),
         refused => refused,
     };
+    let attest = match would(Action::AttestDeath) {
+        None => rotations::may_attest(console, &mut db, signed.caller.id(), &case.secret_id, case.version).await?.err(),
+        refused => refused,
+    };
     let plan = store::find_plan(&mut db, &case.secret_id, key).await?;
     let open = store::open_of(&mut db, &case.secret_id, key).await?;
     let waits_for = open.filter(|row| row.from_version != case.version && row.step() != Step::VerifiedDead);
@@ -156,7 +160,7 @@ async fn case_page(signed: &Signed, id: &str, form: &Form) -> Result<String, Err
         has_plan: plan.is_some_and(|plan| rotations::is_confirmed(console, &plan, &located)),
         events,
         contain: would(Action::ContainCase),
-        attest: would(Action::AttestDeath),
+        attest,
         cancel,
     };
     Ok(page::case(&shell, view, form))

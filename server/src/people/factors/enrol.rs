@@ -1,7 +1,7 @@
 //! Enrolling and removing factors, and the codes on paper.
 use super::{
-    Authenticator, Codes, code_hash, codes_left, passkeys, prove::about, question, store, store::Factor, totp, wrap,
-    write,
+    Authenticator, Codes, Proof, code_hash, codes_left, counts_from, passkeys, prove::about, question, store,
+    store::Factor, totp, wrap, write,
 };
 use crate::{
     audit::{
@@ -205,12 +205,14 @@ impl Enrolment {
         credential: Option<String>,
     ) -> Result<(Receipt, NewCodes), Error> {
         let Self { mut tx, event, person, rows, name } = self;
-        let row = new_row(console, id, &person, kind, name.clone(), data, credential);
+        // The first one, and one after a code on paper, counts after a day.
+        let counts_from = Some(counts_from(caller.proved, console.now()));
+        let row = Factor { counts_from, ..new_row(console, id, &person, kind, name.clone(), data, credential) };
         if store::insert(&mut tx, &row).await? == 0 {
             return Err(Error::invalid("passkey", "This passkey belongs to an account already."));
         }
         tx.seal(&row)?;
-        // One that an older factor vouches for counts at once; the first one, and one after a code on paper, after a day.
+        // And it makes the account a new one, unless an older factor vouches for it.
         let vouched = caller.proved.is_some_and(|proof| proof.kind.stands_alone());
         let is_first = !rows.iter().any(Factor::stands_alone);
         let factor_at = if is_first || !vouched { Some(row.valid_from) } else { person.factor_at };
@@ -221,7 +223,7 @@ impl Enrolment {
         let mut events = vec![event.on(about(&row)).detail("factor", kind.code()).private("name", name)];
         let mut codes = NewCodes::new();
         if !rows.iter().any(|row| row.kind() == Some(Kind::Recovery) && codes_left(row) > 0) {
-            let (made, of_codes) = make_codes(console, &mut tx, &person, rows).await?;
+            let (made, of_codes) = make_codes(console, &mut tx, &person, rows, caller.proved).await?;
             codes = made;
             events.extend(of_codes);
         }
@@ -246,6 +248,7 @@ fn new_row(
         data,
         credential,
         valid_from: console.now(),
+        counts_from: None,
         used_at: None,
         valid_to: None,
         event_seq: 0,
@@ -259,6 +262,7 @@ async fn make_codes(
     tx: &mut Tx,
     person: &Person,
     rows: Vec<Factor>,
+    vouched: Option<Proof>,
 ) -> Result<(NewCodes, Vec<Event>), Error> {
     let mut ended = Vec::new();
     for row in rows.into_iter().filter(|row| row.kind() == Some(Kind::Recovery)) {
@@ -270,9 +274,11 @@ async fn make_codes(
         let letters = bytes.iter().map(|byte| char::from(b"abcdefghijklmnopqrstuvwxyz234567"[usize::from(byte % 32)]));
         codes.push(Zeroizing::new(letters.collect()));
     }
+    let counts_from = Some(counts_from(vouched, console.now()));
     let left = codes.iter().map(|code| code_hash(code)).collect();
     let id = console.id::<FactorId>()?.to_string();
-    let row = new_row(console, id, person, Kind::Recovery, String::new(), write(&Codes { left })?, None);
+    let data = write(&Codes { left })?;
+    let row = Factor { counts_from, ..new_row(console, id, person, Kind::Recovery, String::new(), data, None) };
     store::insert(tx, &row).await?;
     tx.seal(&row)?;
     let codes = codes.iter().map(|code| Zeroizing::new(grouped(code))).collect();
@@ -294,7 +300,7 @@ pub async fn renew_codes(console: &Console, caller: &Caller) -> Result<(Receipt,
         people::store::save(&mut tx, &person).await?;
         tx.seal(&person)?;
     }
-    let (codes, mut events) = make_codes(console, &mut tx, &caller.person, rows).await?;
+    let (codes, mut events) = make_codes(console, &mut tx, &caller.person, rows, caller.proved).await?;
     if let Some(made) = events.first_mut() {
         made.policy = event.policy;
     }

@@ -17,7 +17,6 @@ pub use passkeys::relying_party;
 pub use prove::*;
 pub use question::{For, Question};
 
-use super::store::Person;
 use crate::{console::Console, db::Sql, keys::Secret as Key, vault::envelope};
 use app::{error::Error, people::second::NEW, time::Moment};
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -32,17 +31,19 @@ pub async fn has_factor(db: &mut impl Sql, person: &str, key: &Key) -> Result<bo
     Ok(store::open_of(db, person, key).await?.iter().any(Factor::stands_alone))
 }
 
-/// Are all of somebody's factors so new that what they prove opens nothing critical: younger than a day, and added when none was
-/// older?
-pub async fn only_new(db: &mut impl Sql, person: &Person, now: Moment, key: &Key) -> Result<bool, Error> {
-    let rows = store::open_of(db, &person.id, key).await?;
-    let mut alone = rows.iter().filter(|row| row.stands_alone()).peekable();
-    Ok(alone.peek().is_some() && alone.all(|row| is_new(person, row.valid_from, now)))
+/// What somebody could prove: have they a factor that stands alone; and are all of these so new that it opens nothing critical?
+pub async fn standing(db: &mut impl Sql, person: &str, now: Moment, key: &Key) -> Result<(bool, bool), Error> {
+    let rows = store::open_of(db, person, key).await?;
+    let alone: Vec<&Factor> = rows.iter().filter(|row| row.stands_alone()).collect();
+    Ok((!alone.is_empty(), !alone.is_empty() && alone.iter().all(|row| now < row.counts_from())))
 }
 
-/// Was a factor added within a day, since something was added last that no older factor vouched for?
-pub fn is_new(person: &Person, added_at: Moment, now: Moment) -> bool {
-    person.factor_at.is_some_and(|unvouched| added_at >= unvouched && now - added_at < NEW)
+/// From when a factor counts that is added now: at once where one vouches for it that counts already, else after a day.
+fn counts_from(vouched: Option<Proof>, now: Moment) -> Moment {
+    match vouched.filter(|proof| proof.kind.stands_alone()) {
+        Some(proof) => now.max(proof.counts_from),
+        None => now + NEW,
+    }
 }
 
 /// May this person decide in production as far as factors go? In a demonstration, where personas are clicked, everybody may.

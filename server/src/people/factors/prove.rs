@@ -28,8 +28,8 @@ use webauthn_rs::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Proof {
     pub kind: Kind,
-    /// Since when that factor is enrolled.
-    pub since: Moment,
+    /// From when what it proves opens what is critical.
+    pub counts_from: Moment,
 }
 
 /// What came back: a typed code, or a passkey's answer as the browser gives it.
@@ -98,7 +98,7 @@ pub async fn prove(
     if store::use_proof(&mut tx, &question.id, question.until).await? == 0 {
         return Err(tx.refuse(event, Refusal::WrongFactor).await);
     }
-    let since = row.valid_from;
+    let counts_from = row.counts_from();
     let row = Factor { used_at: Some(now), ..row };
     store::save(&mut tx, &row).await?;
     tx.seal(&row)?;
@@ -111,7 +111,7 @@ pub async fn prove(
     if digits {
         console.attempts.guessed_right(&account);
     }
-    Ok(Proof { kind, since })
+    Ok(Proof { kind, counts_from })
 }
 
 pub(super) fn about(row: &Factor) -> Subject {

@@ -17,6 +17,9 @@ pub struct Factor {
     pub data: String,
     pub credential: Option<String>,
     pub valid_from: Moment,
+    /// From when what it proves opens what is critical; absent: from the beginning.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub counts_from: Option<Moment>,
     pub used_at: Option<Moment>,
     pub valid_to: Option<Moment>,
     #[serde(skip)]
@@ -31,14 +34,19 @@ impl Factor {
         Kind::from_code(&self.kind)
     }
 
+    /// From when what it proves opens what is critical.
+    pub fn counts_from(&self) -> Moment {
+        self.counts_from.unwrap_or(self.valid_from)
+    }
+
     /// A factor that stands alone, unlike codes on paper.
     pub fn stands_alone(&self) -> bool {
         self.kind().is_some_and(Kind::stands_alone)
     }
 }
 
-const FACTOR: &str = "SELECT id, person_id, kind, name, data, credential, valid_from, used_at, valid_to, event_seq, row_mac FROM factors";
-const OPEN_OF: &str = "SELECT id, person_id, kind, name, data, credential, valid_from, used_at, valid_to, event_seq, row_mac FROM factors \
+const FACTOR: &str = "SELECT id, person_id, kind, name, data, credential, valid_from, counts_from, used_at, valid_to, event_seq, row_mac FROM factors";
+const OPEN_OF: &str = "SELECT id, person_id, kind, name, data, credential, valid_from, counts_from, used_at, valid_to, event_seq, row_mac FROM factors \
                        WHERE person_id = $1 AND valid_to IS NULL ORDER BY id";
 
 /// The factors of a person that work, the oldest first.
@@ -56,8 +64,8 @@ pub async fn lock_of(tx: &mut Tx, person: &str, key: &Secret) -> Result<Vec<Fact
 /// Zero rows: this passkey is somebody's already.
 pub async fn insert(tx: &mut Tx, row: &Factor) -> Result<u64> {
     tx.sql(
-        "INSERT INTO factors (id, person_id, kind, name, data, credential, valid_from, used_at, valid_to, event_seq, row_mac) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) \
+        "INSERT INTO factors (id, person_id, kind, name, data, credential, valid_from, counts_from, used_at, valid_to, event_seq, \
+         row_mac) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) \
          ON CONFLICT DO NOTHING",
     )
     .bind(row.id.clone())
@@ -67,6 +75,7 @@ pub async fn insert(tx: &mut Tx, row: &Factor) -> Result<u64> {
     .bind(row.data.clone())
     .bind(row.credential.clone())
     .bind(row.valid_from)
+    .bind(row.counts_from)
     .bind(row.used_at)
     .bind(row.valid_to)
     .bind(row.event_seq)

@@ -506,6 +506,19 @@ pub async fn cancel_case(console: &Console, caller: &Caller, id: &str, reason: &
     tx.commit(vec![event]).await
 }
 
+/// May this person say that a version is dead? Nobody clears themself.
+pub async fn may_attest(
+    console: &Console,
+    db: &mut impl Sql,
+    person: &str,
+    secret: &str,
+    version: i32,
+) -> Result<Result<(), Refusal>, Error> {
+    let cases = store::of_version(db, secret, version, console.seal_key()).await?;
+    let own = cases.iter().any(|case| case.ended_at.is_none() && case.suspect.as_deref() == Some(person));
+    Ok(if own { Err(Refusal::OwnChange) } else { Ok(()) })
+}
+
 /// Says by name that the value of a version is dead: for what no rotation proves. Never of the present one.
 pub async fn attest_death(
     console: &Console,
@@ -526,10 +539,8 @@ pub async fn attest_death(
     let situation = catalog::secret_situation(&located);
     let (mut tx, event) = console.begin(caller, Action::AttestDeath, on, situation).await?;
     let locked = catalog::store::lock(&mut tx, secret, console.seal_key()).await?.ok_or(Error::NotFound)?;
-    // Nobody clears themself.
-    let cases = store::of_version(&mut tx, secret, version, console.seal_key()).await?;
-    if cases.iter().any(|case| case.ended_at.is_none() && case.suspect.as_deref() == Some(caller.id())) {
-        return Err(tx.refuse(event, Refusal::OwnChange).await);
+    if let Err(why) = may_attest(console, &mut tx, caller.id(), secret, version).await? {
+        return Err(tx.refuse(event, why).await);
     }
     let row = vault::store::find(&mut tx, secret, version).await?.ok_or(Error::NotFound)?;
     if locked.current_version == Some(version) {
