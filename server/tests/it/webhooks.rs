@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use server::{
     console::Console,
     demo::receiver::{Fault, Receiver},
-    rotations::{self, NewPlan, rotator::Target, webhook::Settings},
+    rotations::{self, Leak, NewPlan, Suspend, rotator::Target, webhook::Settings},
     vault,
 };
 
@@ -152,6 +152,25 @@ story!(a_receiver_that_refuses_or_stays_away_asks_a_person, |world| {
     rotations::resolve_rotation(&ring.cast.console, &iris, &id, Choice::Retry, "").await.unwrap();
     ring.settle(&id).await;
     assert_eq!(rotation(&ring.cast, &id).await.grade(), Some(Grade::Proved));
+    is_whole(&ring.cast).await;
+});
+
+story!(nobody_clears_themself_where_a_rotation_stopped, |world| {
+    let ring = Ring::new(Cast::new(world).await).await;
+    let (mara, teodor, iris) =
+        (ring.cast.caller("mara").await, ring.cast.caller("teodor").await, ring.cast.caller("iris").await);
+    let console = &ring.cast.console;
+    let leak =
+        Leak { version: 1, detected_at: console.now(), what: "In a log.", suspect: Some(ring.cast.id("teodor")) };
+    let (case, _) = rotations::report_leak(console, &mara, &ring.secret, leak).await.unwrap();
+    ring.receiver.fail("disable", [Fault::Refused]);
+    let (begun, _) = rotations::contain_case(console, &mara, &case, Suspend::Nobody, true).await.unwrap();
+    let id = begun.unwrap();
+    ring.settle(&id).await;
+    assert_eq!(rotation(&ring.cast, &id).await.step(), Step::NeedsPerson);
+    let attest = |caller| rotations::resolve_rotation(console, caller, &id, Choice::Attest, "It is out.");
+    assert_eq!(attest(&teodor).await.err(), Some(Error::Refused(Refusal::OwnChange)));
+    attest(&iris).await.unwrap();
     is_whole(&ring.cast).await;
 });
 
