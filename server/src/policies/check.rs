@@ -1,7 +1,7 @@
 //! What is wrong with a document, and what is probably not meant.
 use super::{
     Engine, Principal, Question, Situation, codes,
-    organisation::{Document, GOVERNED, Organisation, actions, rules_of},
+    organisation::{Document, GOVERNED, Organisation, Rule, actions, rules_of},
     written::{placed, position},
 };
 use crate::people::PAST_AUDITOR;
@@ -134,18 +134,9 @@ pub fn lints(engine: &Engine, organisation: &Organisation, document: &Document, 
         let open_ended = ["address", "groups", "method", "acr", "environment", "principal =="].iter().any(speaks);
         if !permits && text.contains(&format!("\"{}\"", Role::Auditor.code())) && !text.contains(PAST_AUDITOR) {
             // Where it binds auditors and, all else alike, not those of a period.
-            let binds = |principal: &Principal, (situation, at): &(Situation, Moment)| {
-                let question = Question {
-                    principal,
-                    action: actions(&rule.policy).and_then(|known| first_of(&known)).unwrap_or(Action::StartExport),
-                    resource: "tried",
-                    situation: *situation,
-                    project: rule.project(),
-                    environment: None,
-                    address: None,
-                    at: *at,
-                };
-                engine.matches(&rule, &question) == Some(true)
+            let action = actions(&rule.policy).and_then(|known| first_of(&known)).unwrap_or(Action::StartExport);
+            let binds = |principal: &Principal, (situation, at): (Situation, Moment)| {
+                engine.matches(&rule, &trial(&rule, principal, action, situation, at)) == Some(true)
             };
             let holding = |role: &'static str| Principal {
                 factor: true,
@@ -159,7 +150,7 @@ pub fn lints(engine: &Engine, organisation: &Organisation, document: &Document, 
                 tried
                     .iter()
                     .map(|(_, situation, at)| (*situation, *at))
-                    .any(|it| binds(auditor, &it) && !binds(past, &it))
+                    .any(|it| binds(auditor, it) && !binds(past, it))
             };
             // What cannot be tried out is taken at its word.
             if open_ended || apart(&holding(Role::Auditor.code()), &holding(PAST_AUDITOR)) {
@@ -172,16 +163,7 @@ pub fn lints(engine: &Engine, organisation: &Organisation, document: &Document, 
             GOVERNED.iter().filter(|action| actions(&rule.policy).is_none_or(|known| known.contains(action.name())));
         for action in asked {
             for (principal, situation, at) in &tried {
-                let question = Question {
-                    principal,
-                    action: *action,
-                    resource: "tried",
-                    situation: *situation,
-                    project: rule.project(),
-                    environment: None,
-                    address: None,
-                    at: *at,
-                };
+                let question = trial(&rule, principal, *action, *situation, *at);
                 match engine.matches(&rule, &question) {
                     Some(true) => {}
                     Some(false) => continue,
@@ -212,6 +194,18 @@ pub fn lints(engine: &Engine, organisation: &Organisation, document: &Document, 
         }
     }
     found
+}
+
+/// What a rule is tried with.
+fn trial<'a>(
+    rule: &'a Rule,
+    principal: &'a Principal,
+    action: Action,
+    situation: Situation,
+    at: Moment,
+) -> Question<'a> {
+    let (project, resource) = (rule.project(), "tried");
+    Question { principal, action, resource, situation, project, environment: None, address: None, at }
 }
 
 /// The first action of a rule that can be governed.
