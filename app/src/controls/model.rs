@@ -1,10 +1,10 @@
-//! Which way a change goes, what a confirmation binds to, and who may confirm.
+//! Which way a change goes, and what a confirmation binds to. Who may confirm is in `people/second.rs`.
 use crate::{
     levels::model::Level,
-    people::second::LINKED,
     people::{
         period::{Period, narrows},
         provider::{Gives, Settings},
+        second::LINKED,
     },
     policies::model::{Class, Role, words},
     time::Moment,

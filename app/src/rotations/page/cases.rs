@@ -292,7 +292,7 @@ fn otherwise(view: &CaseView, form: &Form) -> AnyView {
         }
     });
     // Theirs by role, and not by them.
-    let own = view.attest.or(view.cancel).filter(|why| *why != Refusal::NoRule);
+    let own = [view.attest, view.cancel].into_iter().flatten().find(|why| *why != Refusal::NoRule);
     let own = own.map(|why| view! { <p class="muted">{why.to_string()}</p> });
     ui::clause("h-else", "Otherwise", "", view! { {earlier}{attest}{cancel}{own} }.into_any())
 }
