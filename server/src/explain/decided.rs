@@ -4,7 +4,7 @@ use crate::{
     audit::{search::Reading, store::Stored},
     catalog::Located,
     console::Console,
-    policies::{Question, documents, organisation::Organisation, replay::Kept, store, written},
+    policies::{documents, organisation::Organisation, replay::Kept, store, written},
 };
 use app::{
     audit::{
@@ -51,19 +51,9 @@ pub async fn decided(console: &Console, row: &Stored, reading: &Reading) -> Resu
         let address = disclosed.into_iter().find(|(_, field, ..)| field == "address").map(|(.., value)| value);
         // A proposal bears the name of its own act, and was decided as what it proposes.
         let asked = Action::ALL.iter().copied().find(|known| known.name() == kept.action).unwrap_or(action);
-        let decision = console.engine.decide_with(
-            &present,
-            &Question {
-                principal: &principal,
-                action: asked,
-                resource: &kept.resource,
-                situation: kept.situation,
-                project: project.as_deref(),
-                environment: environment.as_deref(),
-                address: address.as_deref(),
-                at: leaf.at,
-            },
-        );
+        let place = (project.as_deref(), environment.as_deref());
+        let question = kept.question(&principal, asked, place, address.as_deref(), leaf.at);
+        let decision = console.engine.decide_with(&present, &question);
         now = Some(match decision.refusal {
             None => Verdict::Yes,
             Some(Refusal::FactorNeeded) => Verdict::WithFactor,

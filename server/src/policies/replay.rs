@@ -13,6 +13,7 @@ use app::{
     error::Error,
     people::tokens::Scope,
     policies::model::Role,
+    time::Moment,
 };
 use chrono::TimeDelta;
 use serde::Deserialize;
@@ -69,6 +70,19 @@ pub struct Kept {
 impl Kept {
     pub fn read(input: &str) -> Option<Self> {
         serde_json::from_str(input).ok()
+    }
+
+    /// The same question once more.
+    pub fn question<'a>(
+        &'a self,
+        principal: &'a Principal,
+        action: Action,
+        (project, environment): (Option<&'a str>, Option<&'a str>),
+        address: Option<&'a str>,
+        at: Moment,
+    ) -> Question<'a> {
+        let (resource, situation) = (self.resource.as_str(), self.situation);
+        Question { principal, action, resource, situation, project, environment, address, at }
     }
 
     /// Who asked, as the engine knew them then.
@@ -219,16 +233,8 @@ impl Pair {
         let principal = kept.principal(&leaf);
         let name = |id: &Option<String>| id.as_ref().and_then(|id| self.engine.short_name(id));
         let (project, environment) = (name(&leaf.subject.project), name(&leaf.subject.environment));
-        let question = Question {
-            principal: &principal,
-            action,
-            resource: &kept.resource,
-            situation: kept.situation,
-            project: project.as_deref(),
-            environment: environment.as_deref(),
-            address: address.as_deref(),
-            at: leaf.at,
-        };
+        let place = (project.as_deref(), environment.as_deref());
+        let question = kept.question(&principal, action, place, address.as_deref(), leaf.at);
         let before = self.engine.decide_with(&self.present, &question);
         let after = self.engine.decide_with(&self.draft, &question);
         // Only what the draft changes, and what the world then let through or refused by policy too.
