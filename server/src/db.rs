@@ -45,6 +45,7 @@ pub const OPERATIONAL: &[&str] = &[
     "rotation_leases",
     "rotation_due",
     "expiry_looks",
+    "leavers",
     "projection_cursors",
     "search_terms",
     "search_postings",

@@ -27,6 +27,7 @@ pub async fn run_due(console: &Console) -> Result<(), Error> {
     // What only closes goes on whatever the rest would need to know.
     follow(console).await?;
     grants::remind(console).await?;
+    while rotations::open_leavers(console).await? > 0 {}
     while rotations::start_due(console).await? > 0 {}
     while rotations::run_due(console).await? > 0 {}
     while rotations::expire_due(console).await? > 0 {}

@@ -14,6 +14,7 @@
 //! discarded; one rotation per secret at a time; *dead* takes an authentication refusal of the old credential and an
 //! acceptance of the new one at every endpoint, within a minute of each other.
 pub mod cases;
+pub mod machine;
 pub mod model;
 #[cfg(feature = "ssr")]
 pub mod page;

@@ -186,17 +186,44 @@ pub fn wait(attempt: i32, jitter: u32) -> TimeDelta {
     TimeDelta::milliseconds(base - spread + i64::from(jitter) % (2 * spread + 1))
 }
 
-/// What a generated value looks like.
+words! {
+    /// The characters of a generated value, without look-alikes where a person might read it out.
+    Alphabet {
+        Signs = "signs", "letters, digits and - _ . ~";
+        Letters = "letters", "letters and digits";
+        Small = "small", "small letters and digits";
+        Hex = "hex", "hexadecimal digits";
+    }
+}
+
+impl Alphabet {
+    fn all(self) -> &'static [u8] {
+        match self {
+            Self::Signs => b"ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz23456789-_.~",
+            Self::Letters => b"ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz23456789",
+            Self::Small => b"abcdefghijkmnopqrstuvwxyz23456789",
+            Self::Hex => b"0123456789abcdef",
+        }
+    }
+}
+
+/// What a generated value looks like, and which typed ones are not taken again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ValueRules {
     pub length: usize,
     /// Characters that the target cannot take.
     pub forbidden: String,
+    pub letters: Alphabet,
+    /// How many values back none is typed again.
+    pub not_again: u32,
 }
 
 impl ValueRules {
     pub const SHORTEST: usize = 20;
     pub const LONGEST: usize = 128;
+    /// What a value has to be worth, so that trying them all is hopeless whatever the target's hash is.
+    pub const BITS: f64 = 100.0;
+    pub const MOST_BACK: u32 = 24;
 
     /// Do the rules leave a value worth having?
     pub fn check(&self) -> Result<(), (&'static str, &'static str)> {
@@ -206,22 +233,32 @@ impl ValueRules {
         if !self.forbidden.is_ascii() || self.forbidden.len() > 32 {
             return Err(("forbidden", "At most 32 ASCII characters."));
         }
-        if self.alphabet().len() < 32 {
-            return Err(("forbidden", "Leave at least 32 characters to choose from."));
+        if self.alphabet().len() < 10 {
+            return Err(("forbidden", "Leave at least ten characters to choose from."));
+        }
+        if self.bits() < Self::BITS {
+            return Err(("length", "Too short for so few characters: a value has to be worth 100 bits."));
+        }
+        if !(1..=Self::MOST_BACK).contains(&self.not_again) {
+            return Err(("again", "Between 1 and 24."));
         }
         Ok(())
     }
 
-    /// Letters, digits and three signs without look-alikes, less what is forbidden.
+    /// The characters to choose from, less what is forbidden.
     pub fn alphabet(&self) -> Vec<u8> {
-        const ALL: &[u8] = b"ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz23456789-_.~";
-        ALL.iter().copied().filter(|letter| !self.forbidden.as_bytes().contains(letter)).collect()
+        let allowed = |letter: &u8| !self.forbidden.as_bytes().contains(letter);
+        self.letters.all().iter().copied().filter(allowed).collect()
+    }
+
+    fn bits(&self) -> f64 {
+        self.length as f64 * (self.alphabet().len() as f64).log2()
     }
 }
 
 impl Default for ValueRules {
     fn default() -> Self {
-        Self { length: 40, forbidden: String::new() }
+        Self { length: 40, forbidden: String::new(), letters: Alphabet::Signs, not_again: 5 }
     }
 }
 
@@ -234,6 +271,8 @@ words! {
         KeepNew = "keep_new", "The new value is set: go on";
         /// The target has the old value: end without a change.
         KeepOld = "keep_old", "Keep the old value";
+        /// Sessions of the old value that cannot be ended are known, and may stay.
+        Accept = "accept", "The sessions that are left may stay";
         /// Whoever still uses the old value has to follow.
         Disable = "disable", "Disable the old value now";
         /// The old value is dead, says this person.
@@ -248,7 +287,8 @@ pub fn choices(stopped: Step) -> &'static [Choice] {
         Step::SetUnknown | Step::SetOnTarget | Step::VerifiedNew => &[Choice::Retry, Choice::KeepNew, Choice::KeepOld],
         Step::Overlap => &[Choice::Retry, Choice::Disable],
         Step::RollingBack => &[Choice::Retry, Choice::KeepOld],
-        Step::Disabling | Step::OldDisabled | Step::VerifiedDead => &[Choice::Retry, Choice::Attest],
+        Step::Disabling => &[Choice::Retry, Choice::Accept, Choice::Attest],
+        Step::OldDisabled | Step::VerifiedDead => &[Choice::Retry, Choice::Attest],
         _ => &[],
     }
 }
@@ -259,7 +299,7 @@ pub fn chosen(stopped: Step, choice: Choice) -> Option<Step> {
         return None;
     }
     Some(match choice {
-        Choice::Retry => stopped,
+        Choice::Retry | Choice::Accept => stopped,
         Choice::KeepNew => Step::SetOnTarget,
         Choice::KeepOld => Step::RolledBack,
         Choice::Disable => Step::Disabling,
@@ -356,10 +396,25 @@ mod tests {
     #[test]
     fn rules_leave_a_value_worth_having() {
         assert_eq!(ValueRules::default().check(), Ok(()));
-        let rules = |length, forbidden: &str| ValueRules { length, forbidden: forbidden.into() };
+        let usual = ValueRules::default;
+        let rules = |length, forbidden: &str| ValueRules { length, forbidden: forbidden.into(), ..usual() };
         assert_eq!(rules(19, "").check().map_err(|(field, _)| field), Err("length"));
         assert_eq!(rules(129, "").check().map_err(|(field, _)| field), Err("length"));
-        assert_eq!(rules(40, "ABCDEFGHJKLMNPQRSTUVWXYZabcdefgh").check().map_err(|(field, _)| field), Err("forbidden"));
+        let most = "CDEFGHJKLMNPQRSTUVWXYZ";
+        assert_eq!(rules(40, most).check(), Ok(()));
+        let hex = |length, forbidden: &str| ValueRules { letters: Alphabet::Hex, ..rules(length, forbidden) };
+        assert_eq!(hex(24, "").check().map_err(|(field, _)| field), Err("length"), "96 bits");
+        assert_eq!(hex(25, "").check(), Ok(()), "100 bits");
+        assert_eq!(hex(128, "0123456").check().map_err(|(field, _)| field), Err("forbidden"));
+        for not_again in [0, 25] {
+            let rules = ValueRules { not_again, ..usual() };
+            assert_eq!(rules.check().map_err(|(field, _)| field), Err("again"));
+        }
+        for letters in Alphabet::ALL {
+            let alphabet = ValueRules { letters: *letters, ..usual() }.alphabet();
+            let alike = alphabet.iter().any(|letter| b"IlO".contains(letter));
+            assert!(!alike && (*letters == Alphabet::Hex || !alphabet.contains(&b'0')), "{letters:?}");
+        }
         assert!(!rules(40, "-~").alphabet().contains(&b'~'));
     }
 }

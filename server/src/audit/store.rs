@@ -212,6 +212,25 @@ pub struct Narrow {
     pub to: Option<Moment>,
 }
 
+/// The last fetch of a secret by each workload: its id and the event's number. Whatever the number of fetches, it takes a step in
+/// an index for each workload.
+pub async fn last_fetches(db: &mut impl Sql, secret: &str) -> Result<Vec<(String, i64)>> {
+    db.sql(
+        "WITH RECURSIVE fetching (actor_id) AS (\
+         SELECT MIN(actor_id) FROM audit_events \
+         WHERE secret_id = $1 AND action = 'secret.fetched' AND outcome = 'allowed' \
+         UNION ALL SELECT (SELECT MIN(e.actor_id) FROM audit_events e \
+         WHERE e.secret_id = $1 AND e.action = 'secret.fetched' AND e.outcome = 'allowed' \
+         AND e.actor_id > f.actor_id) FROM fetching f WHERE f.actor_id IS NOT NULL) \
+         SELECT f.actor_id, (SELECT MAX(e.seq) FROM audit_events e WHERE e.secret_id = $1 \
+         AND e.action = 'secret.fetched' AND e.outcome = 'allowed' AND e.actor_id = f.actor_id) AS seq \
+         FROM fetching f WHERE f.actor_id IS NOT NULL ORDER BY f.actor_id",
+    )
+    .bind(secret.to_owned())
+    .all()
+    .await
+}
+
 /// Newest first, below `before`.
 pub async fn list(db: &mut impl Sql, narrow: &Narrow, before: Option<u64>, limit: u64) -> Result<Vec<Stored>> {
     let mut statement = Statement::from(STORED);

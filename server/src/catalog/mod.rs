@@ -149,6 +149,19 @@ pub async fn situation(
     Ok(situation)
 }
 
+/// Who is told when a secret needs somebody: the project's leads and the team that owns it.
+pub async fn owners(console: &Console, db: &mut impl Sql, project: &str, secret: &str) -> Result<Vec<String>, Error> {
+    let mut owners = leads(console, db, project).await?;
+    if let Some(row) = store::find(db, secret, console.seal_key()).await? {
+        let members = crate::people::store::memberships(db, None, console.now(), console.seal_key()).await?;
+        owners
+            .extend(members.into_iter().filter(|member| member.team_id == row.team_id).map(|member| member.person_id));
+    }
+    owners.sort_unstable();
+    owners.dedup();
+    Ok(owners)
+}
+
 /// Who leads a project: its own leads and those of the organisation.
 pub async fn leads(console: &Console, db: &mut impl Sql, project: &str) -> Result<Vec<String>, Error> {
     let roles = crate::people::store::roles(db, console.now(), console.seal_key()).await?;

@@ -238,7 +238,7 @@ impl Life {
         let selection = Selection { person: Some(person.clone()), ..Selection::default() };
         let (fits, _) = rotations::fitting(&self.console, &security, &selection).await?;
         let chosen: Vec<String> = fits.into_iter().map(|fit| fit.located.secret.id).collect();
-        let came = rotations::begin_many(&self.console, &security, &chosen, Some(&person)).await?;
+        let came = rotations::begin_many(&self.console, &security, &chosen, Some(&person), false).await?;
         jobs::run_due(&self.console).await?;
         self.last_event = self.console.now();
         // What has no plan is changed by hand; two are forgotten, and stay open.

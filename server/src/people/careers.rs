@@ -14,7 +14,7 @@ use crate::{
     controls::{self, Submitted},
     grants, notifications,
     policies::Situation,
-    requests,
+    requests, rotations,
 };
 use app::{
     audit::{action::Action, leaf::Subject},
@@ -94,8 +94,10 @@ pub async fn disable_person(console: &Console, caller: &Caller, id: &str) -> Res
     if is_last_administrator(console, &mut tx, id).await? || !providers::keeps_a_way_in(console, &mut tx, id).await? {
         return Err(tx.refuse(event, Refusal::LastAdministrator).await);
     }
-    let person = Person { disabled_at: Some(console.now()), ..person };
+    let left_at = console.now();
+    let person = Person { disabled_at: Some(left_at), ..person };
     store::save(&mut tx, &person).await?;
+    rotations::store::note_leaver(&mut tx, id, left_at).await?;
     tx.seal(&person)?;
     let mut events = vec![event];
     events.extend(close_sessions(console, &mut tx, id, None).await?);

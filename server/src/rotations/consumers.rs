@@ -6,11 +6,11 @@ use app::{
     time::Moment,
 };
 use chrono::TimeDelta;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 /// How far back a fetch makes somebody a consumer.
 const REMEMBERED: TimeDelta = TimeDelta::days(30);
-/// How many of a secret's events are looked through.
+/// How many of a workload's fetches are looked through.
 const MOST: u64 = 2_000;
 
 /// A workload's last fetch of a secret.
@@ -23,24 +23,17 @@ pub struct Consumer {
 
 /// The last fetch of each workload, by its id.
 pub async fn consumers(db: &mut impl Sql, secret: &str, now: Moment) -> Result<Vec<Consumer>, Error> {
-    let narrow = audit::store::Narrow {
-        secret: Some(secret.to_owned()),
-        action: Some(Action::FetchSecret.code().to_owned()),
-        ..Default::default()
-    };
-    let mut last: BTreeMap<String, Consumer> = BTreeMap::new();
-    // Newest first: the first seen of a workload is its last.
-    for row in audit::store::list(db, &narrow, None, MOST).await? {
-        if now - row.at > REMEMBERED {
-            break;
-        }
-        let (Some(workload), "allowed") = (row.actor_id.clone(), row.outcome.as_str()) else { continue };
+    let mut consumers = Vec::new();
+    for (workload, seq) in audit::store::last_fetches(db, secret).await? {
+        let Some(row) = audit::store::find(db, seq as u64).await?.filter(|row| now - row.at <= REMEMBERED) else {
+            continue;
+        };
         let version = Leaf::decode(&row.leaf).ok().and_then(|leaf| leaf.subject.version);
         if let Some(version) = version.and_then(|version| i32::try_from(version).ok()) {
-            last.entry(workload.clone()).or_insert(Consumer { workload, version, at: row.at });
+            consumers.push(Consumer { workload, version, at: row.at });
         }
     }
-    Ok(last.into_values().collect())
+    Ok(consumers)
 }
 
 /// The secrets that a workload fetched of late.

@@ -23,14 +23,16 @@ use app::{
     error::Error,
     rotations::{
         cases::End,
+        machine::Happened,
         model::{ATTEMPTS, Grade, Resolved, Standing, Step, resolve, wait},
     },
-    time::rfc3339,
+    time::{Moment, rfc3339},
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::TimeDelta;
+use futures_util::future::join_all;
 
-/// How long one replica works on a rotation before another may.
+/// How long one replica works on a step before another may: longer than a target may keep it waiting.
 const LEASE: TimeDelta = TimeDelta::seconds(120);
 /// How often it is looked whether everybody has moved.
 const LOOK: TimeDelta = TimeDelta::seconds(30);
@@ -45,6 +47,8 @@ pub(super) struct Work {
     pub(super) rotator: Box<dyn Rotator>,
     pub(super) old: Payload,
     new: Option<Payload>,
+    /// The value in use, where somebody wrote another than this rotation made.
+    pub(super) in_use: Option<Payload>,
     /// What was opened for it: part of each event.
     opened: Vec<String>,
 }
@@ -55,6 +59,8 @@ pub(super) enum Outcome {
     Done,
     /// Nothing to do yet, or somebody else did it.
     Idle,
+    /// Nothing to do before then, and nothing to record: looking is not an event.
+    Until(Moment),
 }
 
 /// Takes every rotation whose time has come one or more steps further; how many there were.
@@ -71,13 +77,14 @@ pub async fn run_due(console: &Console) -> Result<usize, Error> {
             continue;
         }
         worked += 1;
-        let advanced = advance(console, &id).await;
+        let advanced = advance(console, &id, &holder).await;
         let mut tx = console.ledger.housekeeping().await?;
         match advanced {
-            Ok(()) => store::release(&mut tx, &id, &holder).await?,
+            Ok(None) => store::release(&mut tx, &id, &holder).await?,
+            Ok(Some(until)) => store::postpone(&mut tx, &id, &holder, until).await?,
             Err(error) => {
                 tracing::error!(%error, rotation = id, "a rotation could not be taken further now");
-                store::postpone(&mut tx, &id, console.now() + LOOK).await?
+                store::postpone(&mut tx, &id, &holder, console.now() + LOOK).await?
             }
         };
         tx.finish().await?;
@@ -85,16 +92,23 @@ pub async fn run_due(console: &Console) -> Result<usize, Error> {
     Ok(worked)
 }
 
-/// Steps until something has to be waited for.
-async fn advance(console: &Console, id: &str) -> Result<(), Error> {
+/// Steps until something has to be waited for; until when, where nothing else remembers it.
+async fn advance(console: &Console, id: &str, holder: &str) -> Result<Option<Moment>, Error> {
     // Every step moves on or waits; the bound is for a mistake in that.
     for _ in 0..Step::ALL.len() {
         match step(console, id).await? {
             Outcome::Done => {}
             Outcome::Idle => break,
+            Outcome::Until(moment) => return Ok(Some(moment)),
+        }
+        let mut tx = console.ledger.housekeeping().await?;
+        let held = store::renew(&mut tx, id, holder, console.now() + LEASE).await?;
+        tx.finish().await?;
+        if held == 0 {
+            break;
         }
     }
-    Ok(())
+    Ok(None)
 }
 
 async fn step(console: &Console, id: &str) -> Result<Outcome, Error> {
@@ -155,6 +169,13 @@ pub(super) async fn load(console: &Console, rotation: Rotation) -> Result<Result
         },
         None => None,
     };
+    // What somebody wrote after it was promoted is what the target should take by now.
+    let in_use = match located.secret.current_version.filter(|_| rotation.promoted_at.is_some()) {
+        Some(version) if Some(version) != rotation.to_version && version != rotation.from_version => {
+            open_version(console, &mut db, &located, version, &mut opened).await?
+        }
+        _ => None,
+    };
     let helper = match target.helper() {
         Some((_, helper)) => {
             let found = Located::find(&mut db, helper, key).await?;
@@ -180,7 +201,7 @@ pub(super) async fn load(console: &Console, rotation: Rotation) -> Result<Result
         reach: console.reach.clone(),
     };
     let rotator = target.build(around);
-    Ok(Ok(Work { rotation, located, plan, rotator, old, new, opened }))
+    Ok(Ok(Work { rotation, located, plan, rotator, old, new, in_use, opened }))
 }
 
 pub(super) async fn open_version(
@@ -221,8 +242,8 @@ impl Work {
     }
 
     /// The same rotation one step further.
-    pub(super) fn at(&self, step: Step, next_at: app::time::Moment) -> Rotation {
-        Rotation { step: step.code().into(), attempts: 0, reason: None, next_at, ..self.rotation.clone() }
+    pub(super) fn after(&self, happened: Happened, now: Moment) -> Result<Rotation, Error> {
+        self.rotation.after(happened, now)
     }
 }
 
@@ -252,7 +273,9 @@ pub(super) async fn save_in(
     }
     store::save(&mut tx, &after).await?;
     tx.seal(&after)?;
+    crash::beside("rotation", &after.step, "before");
     tx.commit([vec![event], more].concat()).await?;
+    crash::beside("rotation", &after.step, "after");
     Ok(Outcome::Done)
 }
 
@@ -277,13 +300,12 @@ async fn begin(console: &Console, work: &Work) -> Stepped {
     }
     let digest = vault::put_pending(console, &mut tx, secret, version, &payload, sealed).await?;
     // Without a target there is nothing to set and nobody to ask: the value is ready to be handed out.
-    let step = if work.rotator.endpoints().is_empty() { Step::VerifiedNew } else { Step::PendingCreated };
-    let after = Rotation { to_version: Some(version), ..work.at(step, console.now()) };
+    let (now, target) = (console.now(), !work.rotator.endpoints().is_empty());
+    let after =
+        Rotation { to_version: Some(version), made_at: Some(now), ..work.after(Happened::Made { target }, now)? };
     let event =
         work.event(Action::CreatePending).detail("version", version).detail("sealed", digest).detail("preflight", seen);
-    let done = save_in(console, tx, &work.rotation, after, event, Vec::new()).await?;
-    crash::at("rotation.pending_created");
-    Ok(Ok(done))
+    save_in(console, tx, &work.rotation, after, event, Vec::new()).await.map(Ok)
 }
 
 /// The secret under its lock, if what is current is still what is to be replaced.
@@ -292,20 +314,32 @@ async fn same_secret(console: &Console, tx: &mut Tx, work: &Work) -> Result<Resu
     let secret = secret.ok_or(Error::NotFound)?;
     Ok(match secret.current_version {
         Some(version) if version == work.rotation.from_version => Ok(secret),
+        // A person saw it and said that it gives way.
+        Some(version) if Some(version) == work.rotation.over_version => Ok(secret),
         Some(version) => Err(format!("version {version} was written meanwhile")),
         None => Err("the present value was deleted meanwhile".into()),
     })
 }
 
-/// Ends a rotation that did not touch its target: somebody wrote a newer value.
+/// Ends a rotation whose value the target does not have: somebody wrote a newer one. What was sent may still arrive there, and is
+/// kept.
 async fn supersede(console: &Console, mut tx: Tx, work: &Work, why: String) -> Result<Outcome, Error> {
     let now = console.now();
-    if let Some(version) = work.rotation.to_version {
-        vault::store::withdraw(&mut tx, &work.rotation.secret_id, version, now).await?;
-    }
-    let after = Rotation { reason: Some(why.clone()), ended_at: Some(now), ..work.at(Step::Superseded, now) };
+    set_aside(&mut tx, &work.rotation, now).await?;
+    let after = Rotation { reason: Some(why.clone()), ..work.after(Happened::Overwritten, now)? };
     save_in(console, tx, &work.rotation, after, work.event(Action::SupersedeRotation).detail("why", why), Vec::new())
         .await
+}
+
+/// The new value is not what is handed out: what the target never saw is withdrawn, what it may have is kept for whoever has to
+/// restore it.
+pub(super) async fn set_aside(tx: &mut Tx, rotation: &Rotation, now: Moment) -> Result<(), Error> {
+    let Some(version) = rotation.to_version else { return Ok(()) };
+    match rotation.sent_at {
+        None => vault::store::withdraw(tx, &rotation.secret_id, version, now).await?,
+        Some(_) => vault::store::set_deleted(tx, &rotation.secret_id, version, Some(now)).await?,
+    };
+    Ok(())
 }
 
 /// Records the intent, then sets the new credential.
@@ -314,27 +348,30 @@ async fn set(console: &Console, work: &Work) -> Stepped {
     if let Err(why) = same_secret(console, &mut tx, work).await? {
         return supersede(console, tx, work, why).await.map(Ok);
     }
-    let intent = Rotation { attempts: work.rotation.attempts, ..work.at(Step::SetUnknown, console.now()) };
+    let now = console.now();
+    let intent = Rotation {
+        attempts: work.rotation.attempts,
+        sent_at: work.rotation.sent_at.or(Some(now)),
+        ..work.after(Happened::SetIntended, now)?
+    };
     if let Outcome::Idle =
         save_in(console, tx, &work.rotation, intent, work.event(Action::IntendSet), Vec::new()).await?
     {
         return Ok(Ok(Outcome::Idle));
     }
-    crash::at("rotation.set_intended");
     let answer = work.rotator.set(&work.old, work.made()?).await;
-    crash::at("rotation.set_done");
-    // From here on the row is the one that the intent left.
+    // From here on the row is the one that the intent left, unless the answer took so long that somebody else went on.
     let held = store::find(&mut console.read().await?, &work.rotation.id, console.seal_key()).await?;
-    let held = held.ok_or(Error::NotFound)?;
-    let set_at = |step: Step| Rotation { step: step.code().into(), ..held.clone() };
+    let Some(held) = held.filter(|held| held.step() == Step::SetUnknown) else { return Ok(Ok(Outcome::Idle)) };
     match answer {
         Ok(()) => {
-            let after = Rotation { attempts: 0, reason: None, ..set_at(Step::SetOnTarget) };
+            let after = held.after(Happened::Set, console.now())?;
             was_set(console, work, &held, after, work.event(Action::SetOnTarget)).await.map(Ok)
         }
         // The answer came and was no, or the request never left: nothing was set.
         Err(trouble @ (Trouble::No(_) | Trouble::Later(_))) => {
-            fail(console, &set_at(Step::PendingCreated), trouble).await.map(Ok)
+            let back = Rotation { attempts: held.attempts, ..held.after(Happened::NotSet, console.now())? };
+            fail(console, &back, trouble).await.map(Ok)
         }
         Err(trouble) => fail(console, &held, trouble).await.map(Ok),
     }
@@ -370,12 +407,16 @@ async fn find_out(console: &Console, work: &Work) -> Stepped {
     match found {
         Resolved::Set => {
             let event = work.event(Action::SetOnTarget).detail("found", "the target takes the new value");
-            let after = work.at(Step::SetOnTarget, console.now());
+            let after = work.after(Happened::Set, console.now())?;
             was_set(console, work, &work.rotation, after, event).await.map(Ok)
         }
         Resolved::NotSet => {
             let event = work.event(Action::FailStep).detail("found", "the target takes the old value only");
-            let after = Rotation { attempts: work.rotation.attempts, ..work.at(Step::PendingCreated, console.now()) };
+            let after = Rotation {
+                attempts: work.rotation.attempts,
+                failures: work.rotation.failures + 1,
+                ..work.after(Happened::NotSet, console.now())?
+            };
             save(console, &work.rotation, after, event).await.map(Ok)
         }
         Resolved::Neither => {
@@ -387,9 +428,10 @@ async fn find_out(console: &Console, work: &Work) -> Stepped {
 
 /// Every endpoint has to take the new value before it is handed out.
 async fn verify_new(console: &Console, work: &Work) -> Stepped {
-    let endpoints = work.rotator.endpoints();
-    for endpoint in &endpoints {
-        match work.rotator.probe(endpoint, work.made()?).await {
+    let (endpoints, new) = (work.rotator.endpoints(), work.made()?);
+    let answers = join_all(endpoints.iter().map(|endpoint| work.rotator.probe(endpoint, new))).await;
+    for (endpoint, answer) in endpoints.iter().zip(answers) {
+        match answer {
             Standing::Accepted => {}
             // A replica may lag behind: later, and a person after too many.
             Standing::Refused(code) => {
@@ -399,9 +441,7 @@ async fn verify_new(console: &Console, work: &Work) -> Stepped {
         }
     }
     let event = work.event(Action::VerifyNew).detail("endpoints", endpoints.join(", "));
-    let done = save(console, &work.rotation, work.at(Step::VerifiedNew, console.now()), event).await?;
-    crash::at("rotation.new_verified");
-    Ok(Ok(done))
+    save(console, &work.rotation, work.after(Happened::Verified, console.now())?, event).await.map(Ok)
 }
 
 /// The new value becomes the current one.
@@ -412,7 +452,7 @@ async fn promote(console: &Console, work: &Work) -> Stepped {
         Ok(secret) => secret,
         Err(why) => {
             drop(tx);
-            return Ok(Err(Trouble::No(format!("{why}, but the target has the value of this rotation"))));
+            return Ok(Err(Trouble::No(format!("{why}, and the target has the value of this rotation"))));
         }
     };
     let now = console.now();
@@ -426,12 +466,10 @@ async fn promote(console: &Console, work: &Work) -> Stepped {
         } else {
             now + TimeDelta::minutes(work.plan.overlap_minutes)
         }),
-        ..work.at(Step::Overlap, now)
+        ..work.after(Happened::Promoted, now)?
     };
     let event = work.event(Action::PromoteVersion).detail("version", version);
-    let done = save_in(console, tx, &work.rotation, after, event, Vec::new()).await?;
-    crash::at("rotation.promoted");
-    Ok(Ok(done))
+    save_in(console, tx, &work.rotation, after, event, Vec::new()).await.map(Ok)
 }
 
 /// Waits until everybody who fetched the old value has fetched the new one, or the overlap is over.
@@ -441,14 +479,13 @@ async fn drain(console: &Console, work: &Work) -> Stepped {
     let known = consumers(&mut console.read().await?, &work.rotation.secret_id, now).await?;
     let still: Vec<String> = known
         .iter()
-        .filter(|consumer| Some(consumer.version) != work.rotation.to_version)
+        .filter(|consumer| work.rotation.is_behind(consumer.version))
         .map(|consumer| consumer.workload.clone())
         .collect();
     let moved = !known.is_empty() && still.is_empty();
     if !over && !moved {
-        // Looking is not an event: only the time of the next look changes, which the seal covers.
         let until = work.rotation.overlap_until.unwrap_or(now);
-        return Ok(Ok(postpone(console, work, (now + LOOK).min(until)).await?));
+        return Ok(Ok(Outcome::Until((now + LOOK).min(until))));
     }
     let named = names(console, &still).await?;
     if !moved && !still.is_empty() && work.plan.hold && !work.rotation.cut_off {
@@ -463,10 +500,8 @@ async fn drain(console: &Console, work: &Work) -> Stepped {
     if work.rotator.endpoints().is_empty() {
         return close_unproved(console, work, said(Action::CloseRotation)).await.map(Ok);
     }
-    let event = said(Action::IntendDisable);
-    let done = save(console, &work.rotation, work.at(Step::Disabling, now), event).await?;
-    crash::at("rotation.disable_intended");
-    Ok(Ok(done))
+    let after = work.after(Happened::DisableIntended, now)?;
+    save(console, &work.rotation, after, said(Action::IntendDisable)).await.map(Ok)
 }
 
 /// Workloads as people call them.
@@ -490,39 +525,28 @@ async fn close_unproved(console: &Console, work: &Work, event: Event) -> Result<
         Some(until) => (Grade::Expired, End::Expired, until),
         None => (Grade::Unverified, End::Unverified, now),
     };
-    let after = Rotation { grade: Some(grade.code().into()), ended_at: Some(now), ..work.at(Step::Closed, now) };
+    let after = Rotation { grade: Some(grade.code().into()), ..work.after(Happened::NothingToAsk, now)? };
     let closed = cases::end(console, &mut tx, &work.located, version, end, at).await?;
     save_in(console, tx, &work.rotation, after, event.detail("grade", grade.code()), closed).await
 }
 
 /// The overlap of a rotation ends now, and so does that of one that is not there yet; one that waits for approval begins.
 /// Within a change, whose event the caller writes; the secret and the rotation are locked.
-pub(super) async fn hasten(
-    tx: &mut Tx,
-    rotation: Rotation,
-    cut_off: bool,
-    now: app::time::Moment,
-) -> Result<(), Error> {
-    let waiting = rotation.step() == Step::Waiting;
-    let ends = |until: app::time::Moment| if cut_off { until.min(now) } else { until };
+pub(super) async fn hasten(tx: &mut Tx, rotation: Rotation, cut_off: bool, now: Moment) -> Result<(), Error> {
+    let ends = |until: Moment| if cut_off { until.min(now) } else { until };
+    let rotation = match rotation.step() {
+        Step::Waiting => rotation.after(Happened::Agreed, now)?,
+        _ => rotation,
+    };
     let row = Rotation {
         cut_off: rotation.cut_off || cut_off,
         overlap_until: rotation.overlap_until.map(ends),
-        step: if waiting { Step::Queued.code().into() } else { rotation.step.clone() },
         next_at: rotation.next_at.min(now),
         ..rotation
     };
     store::save(tx, &row).await?;
     store::release_any(tx, &row.id).await?;
     tx.seal(&row)
-}
-
-/// Looks again later. The lease alone remembers it, so that an idle look leaves no event and no seal is broken.
-async fn postpone(console: &Console, work: &Work, until: app::time::Moment) -> Result<Outcome, Error> {
-    let mut tx = console.ledger.housekeeping().await?;
-    store::postpone(&mut tx, &work.rotation.id, until).await?;
-    tx.finish().await?;
-    Ok(Outcome::Idle)
 }
 
 /// The old value is handed out again: the target stops taking the new one, and the rotation is over.
@@ -545,7 +569,7 @@ async fn withdraw(console: &Console, work: &Work) -> Stepped {
     if let Some(version) = work.rotation.to_version {
         vault::store::withdraw(&mut tx, &work.rotation.secret_id, version, now).await?;
     }
-    let after = Rotation { ended_at: Some(now), ..work.at(Step::RolledBack, now) };
+    let after = work.after(Happened::Withdrawn, now)?;
     let given_up = cases::given_up(console, &mut tx, &work.located, &after, now).await?;
     let event = work.event(Action::WithdrawNew).detail("sessions_ended", sessions.ended);
     save_in(console, tx, &work.rotation, after, event, given_up).await.map(Ok)
@@ -562,13 +586,16 @@ async fn disable(console: &Console, work: &Work) -> Stepped {
         Ok(sessions) => sessions,
         Err(trouble) => return Ok(Err(trouble)),
     };
-    crash::at("rotation.disable_done");
-    if left > 0 {
-        return Ok(Err(Trouble::Later(format!("{left} sessions that began with the old value are still open"))));
+    let sessions_left = i32::try_from(left).unwrap_or(i32::MAX);
+    if sessions_left > work.rotation.sessions_accepted.unwrap_or(0) {
+        let why = format!("{left} sessions that began with the old value are still open");
+        let counted = Rotation { sessions_left, ..work.rotation.clone() };
+        return fail(console, &counted, Trouble::Later(why)).await.map(Ok);
     }
     let event = work.event(Action::DisableOld).detail("sessions_ended", ended).detail("sessions_left", left);
     // What was disabled and works again is counted on: only the proof begins anew.
-    let after = Rotation { attempts: work.rotation.attempts, ..work.at(Step::OldDisabled, console.now()) };
+    let after =
+        Rotation { attempts: work.rotation.attempts, sessions_left, ..work.after(Happened::Disabled, console.now())? };
     save(console, &work.rotation, after, event).await.map(Ok)
 }
 
@@ -591,7 +618,8 @@ pub(super) async fn fail(console: &Console, rotation: &Rotation, trouble: Troubl
                 .detail("step", rotation.step.clone())
                 .detail("attempt", attempts)
                 .detail("why", why.clone());
-            let after = Rotation { attempts, next_at, reason: Some(why), ..rotation.clone() };
+            let failures = rotation.failures + 1;
+            let after = Rotation { attempts, failures, next_at, reason: Some(why), ..rotation.clone() };
             save(console, rotation, after, event).await?;
             Ok(Outcome::Idle)
         }
@@ -605,13 +633,12 @@ async fn stop(console: &Console, rotation: &Rotation, why: String) -> Result<Out
         .detail("step", rotation.step.clone())
         .detail("why", why.clone());
     let after = Rotation {
-        step: Step::NeedsPerson.code().into(),
-        stopped: Some(rotation.step.clone()),
         reason: Some(why),
-        ..rotation.clone()
+        failures: rotation.failures + 1,
+        ..rotation.after(Happened::Stopped, console.now())?
     };
     let mut tx = console.ledger.begin(&Who::system("rotate")).await?;
-    let mut told = catalog::leads(console, &mut tx, &rotation.project_id).await?;
+    let mut told = catalog::owners(console, &mut tx, &rotation.project_id, &rotation.secret_id).await?;
     told.extend(rotation.started_by.clone());
     told.sort_unstable();
     told.dedup();

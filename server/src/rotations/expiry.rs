@@ -81,7 +81,7 @@ async fn of_rotation(db: &mut impl Sql, console: &Console, secret: &str, version
 
 async fn tell_ahead(console: &Console, located: &Located) -> Result<(), Error> {
     let mut tx = console.ledger.housekeeping().await?;
-    let told = catalog::leads(console, &mut tx, &located.project.id).await?;
+    let told = catalog::owners(console, &mut tx, &located.project.id, &located.secret.id).await?;
     let told = told.iter().map(String::as_str);
     notifications::tell(console, &mut tx, told, "secret.expires", &located.secret.id).await?;
     tx.finish().await
@@ -99,7 +99,7 @@ fn ended(located: &Located, version: i32, until: Moment, in_use: bool) -> Event 
 
 async fn tell_ended(console: &Console, located: &Located, row: &Version, until: Moment) -> Result<(), Error> {
     let mut tx = console.ledger.begin(&Who::system("expire-versions")).await?;
-    let told = catalog::leads(console, &mut tx, &located.project.id).await?;
+    let told = catalog::owners(console, &mut tx, &located.project.id, &located.secret.id).await?;
     let told = told.iter().map(String::as_str);
     notifications::tell(console, &mut tx, told, "secret.expired", &located.secret.id).await?;
     tx.commit(vec![ended(located, row.version, until, true)]).await?;

@@ -6,8 +6,9 @@ use app::{
     time::Moment,
 };
 
-/// How many events of a secret are looked through.
-const EVENTS: u64 = 400;
+/// How many events of a secret are read at once, and how often at the most.
+const PAGE: u64 = 400;
+const PAGES: usize = 50;
 
 /// The events about one row of a secret, newest first. What was refused did not happen: it is the trail's to tell.
 pub async fn history(
@@ -20,13 +21,23 @@ pub async fn history(
     let narrow = audit::store::Narrow {
         secret: Some(secret.to_owned()),
         not_action: Some(Action::FetchSecret.code().to_owned()),
+        outcome: Some("allowed".to_owned()),
         from: Some(since),
         ..Default::default()
     };
-    let events = audit::store::list(db, &narrow, None, EVENTS).await?;
-    let decoded = events.into_iter().filter_map(|event| {
-        let leaf = Leaf::decode(&event.leaf).ok()?;
-        (leaf.subject.row.as_deref() == Some(row) && event.outcome == "allowed").then_some((event, leaf))
-    });
-    Ok(decoded.collect())
+    let (mut found, mut before) = (Vec::new(), None);
+    for _ in 0..PAGES {
+        let events = audit::store::list(db, &narrow, before, PAGE).await?;
+        before = events.last().map(|event| event.seq as u64);
+        let is_last = (events.len() as u64) < PAGE;
+        let decoded = events.into_iter().filter_map(|event| {
+            let leaf = Leaf::decode(&event.leaf).ok()?;
+            (leaf.subject.row.as_deref() == Some(row)).then_some((event, leaf))
+        });
+        found.extend(decoded);
+        if is_last {
+            break;
+        }
+    }
+    Ok(found)
 }

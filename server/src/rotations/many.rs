@@ -1,5 +1,5 @@
 //! Many at once: what fits a selection, who will notice, and beginning what was chosen.
-use super::{consumers, is_confirmed, open_leaver_case, start_for, store};
+use super::{consumers, is_confirmed, start_for, store, take_up_leaver};
 use crate::{
     catalog::{self, Located, sees},
     console::Console,
@@ -9,7 +9,7 @@ use crate::{
 };
 use app::{
     error::{Conflict, Error},
-    rotations::model::{Step, Trigger},
+    rotations::model::Trigger,
 };
 use chrono::TimeDelta;
 use std::collections::BTreeSet;
@@ -139,7 +139,7 @@ async fn outlook(
         return Ok(Err("Its plan waits for security.".into()));
     }
     let open = store::open_of(db, &located.secret.id, key).await?;
-    if open.is_some_and(|row| row.step() != Step::VerifiedDead) {
+    if open.is_some_and(|row| !row.only_looks()) {
         return Ok(Err("A rotation is under way.".into()));
     }
     let words = plan.target().map_or("", |target| target.kind().words());
@@ -157,12 +157,14 @@ pub enum Came {
     Not(Error),
 }
 
-/// Begins a rotation of each. After a leaver each also gets a case that counts from when they left.
+/// Begins a rotation of each. After a leaver each also has a case that counts from when they left; with `cut_off` the old values
+/// are disabled as soon as the new ones work.
 pub async fn begin_many(
     console: &Console,
     caller: &Caller,
     secrets: &[String],
     leaver: Option<&str>,
+    cut_off: bool,
 ) -> Result<Vec<(Located, Came)>, Error> {
     let left = match leaver {
         Some(person) => {
@@ -180,7 +182,7 @@ pub async fn begin_many(
             Err(Error::NotFound) => continue,
             Err(error) => return Err(error),
         };
-        let came = begin_one(console, caller, &located, left.as_ref()).await;
+        let came = begin_one(console, caller, &located, left.as_ref(), cut_off).await;
         lines.push((located, came.unwrap_or_else(Came::Not)));
     }
     Ok(lines)
@@ -191,6 +193,7 @@ async fn begin_one(
     caller: &Caller,
     located: &Located,
     left: Option<&(String, app::time::Moment)>,
+    cut_off: bool,
 ) -> Result<Came, Error> {
     let secret = &located.secret.id;
     let Some((person, at)) = left else {
@@ -201,13 +204,13 @@ async fn begin_one(
     if !known.contains(secret) {
         return Err(Error::invalid("leaver", "This person does not know the value in use."));
     }
-    let case = match open_leaver_case(console, caller, secret, version, person, *at).await {
+    let case = match take_up_leaver(console, caller, secret, version, (person, *at), cut_off).await {
         Ok((case, _)) => Some(case),
         // Chosen twice: the case is there, the rotation may not be.
         Err(Error::Conflict(Conflict::AlreadyDone)) => None,
         Err(error) => return Err(error),
     };
-    match (start_for(console, caller, secret, Trigger::Leaver, false).await, case) {
+    match (start_for(console, caller, secret, Trigger::Leaver, cut_off).await, case) {
         (Ok((rotation, _)), _) => Ok(Came::Rotation(rotation)),
         (Err(Error::Invalid(_) | Error::Refused(_) | Error::Conflict(_)), Some(case)) => Ok(Came::Case(case)),
         (Err(error), _) => Err(error),

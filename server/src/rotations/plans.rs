@@ -97,6 +97,8 @@ pub async fn configure_rotation(
         settings: new.target.settings()?,
         length: new.rules.length as i32,
         forbidden: new.rules.forbidden,
+        alphabet: new.rules.letters.code().into(),
+        not_again: i32::try_from(new.rules.not_again).unwrap_or_default(),
         overlap_minutes: new.overlap_minutes,
         every_days: columns.every_days,
         set_by: caller.id().into(),
@@ -131,6 +133,9 @@ pub async fn configure_rotation(
         .detail("overlap_minutes", plan.overlap_minutes)
         .detail("approval_first", plan.approval_first)
         .detail("hold", plan.hold)
+        .detail("length", plan.length)
+        .detail("letters", plan.alphabet.clone())
+        .detail("not_again", plan.not_again)
         .private("path", located.secret.path.clone())
         .private("settings", plan.settings.clone());
     tx.commit(vec![event]).await

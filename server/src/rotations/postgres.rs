@@ -11,6 +11,7 @@ use app::{
 };
 use async_trait::async_trait;
 use chrono::TimeDelta;
+use futures_util::future::join_all;
 use serde::{Deserialize, Serialize};
 use sqlx::{
     AssertSqlSafe, ConnectOptions, Connection, PgConnection,
@@ -20,6 +21,10 @@ use std::time::Duration;
 
 /// The longest that a connection and its answers may take.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Classes of codes that say nothing about the statement: the connection, resources, a server that stops or starts, its insides.
+/// Whether the statement was carried out only a probe tells.
+const OF_THE_SERVER: [&str; 6] = ["08", "40", "53", "57", "58", "XX"];
 
 /// `invalid_password`: the only refusal that is about the credential. 28000 is also said about a place that may not connect.
 const WRONG_PASSWORD: &str = "28P01";
@@ -154,6 +159,9 @@ impl Postgres {
         let answer = match done {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(error)) => Err(match error.as_database_error().and_then(|error| error.code()) {
+                Some(code) if OF_THE_SERVER.iter().any(|class| code.starts_with(class)) => {
+                    Trouble::Unknown(format!("the server answered {code}"))
+                }
                 Some(code) => Trouble::No(format!("the server refused it with {code}")),
                 None => Trouble::Unknown("the connection broke before the answer".into()),
             }),
@@ -163,48 +171,91 @@ impl Postgres {
         answer
     }
 
-    /// Ends sessions of a role that began before a moment: how many were ended, how many are left.
-    async fn end(&self, on: &mut PgConnection, role: &str, before: Moment) -> sqlx::Result<(u32, u32)> {
+    /// Ends, or counts, sessions of a role at one server that began before a moment of our clock; all of them without one. The
+    /// server says when they began by a clock of its own. One whose beginning this account may not see counts as old.
+    async fn end(&self, on: &mut PgConnection, role: &str, before: Option<Moment>) -> sqlx::Result<Sessions> {
+        const OLD: &str = "FROM pg_stat_activity WHERE usename = $1 AND pid <> pg_backend_pid() \
+                           AND COALESCE(extract(epoch FROM backend_start)::float8 < $2, true)";
+        let (server_now,): (f64,) =
+            sqlx::query_as("SELECT extract(epoch FROM clock_timestamp())::float8").fetch_one(&mut *on).await?;
+        let since = before.map_or(TimeDelta::zero(), |before| self.clock.now() - before);
+        let before = match before {
+            Some(_) => server_now - since.as_seconds_f64(),
+            None => f64::MAX,
+        };
         let mut ended = 0;
         if self.settings.end_sessions {
-            let rows: Vec<(bool,)> = sqlx::query_as(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = $1 AND pid <> pg_backend_pid() \
-                 AND extract(epoch FROM backend_start) < $2",
-            )
-            .bind(role)
-            .bind(seconds(before))
-            .fetch_all(&mut *on)
-            .await?;
-            ended = rows.len();
+            let statement = format!("SELECT pg_terminate_backend(pid) {OLD}");
+            let rows: Vec<(bool,)> =
+                sqlx::query_as(AssertSqlSafe(statement)).bind(role).bind(before).fetch_all(&mut *on).await?;
+            ended = rows.into_iter().filter(|(told,)| *told).count();
         }
         // A session that was told to end is gone a little later.
         let mut left = 0;
         for _ in 0..20 {
-            let (count,): (i64,) = sqlx::query_as(
-                "SELECT COUNT(*) FROM pg_stat_activity WHERE usename = $1 AND pid <> pg_backend_pid() \
-                 AND extract(epoch FROM backend_start) < $2",
-            )
-            .bind(role)
-            .bind(seconds(before))
-            .fetch_one(&mut *on)
-            .await?;
+            let statement = format!("SELECT COUNT(*) {OLD}");
+            let (count,): (i64,) =
+                sqlx::query_as(AssertSqlSafe(statement)).bind(role).bind(before).fetch_one(&mut *on).await?;
             left = count;
             if left == 0 || ended == 0 {
                 break;
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        Ok((u32::try_from(ended).unwrap_or(u32::MAX), u32::try_from(left).unwrap_or(u32::MAX)))
+        Ok(Sessions { ended: u32::try_from(ended).unwrap_or(u32::MAX), left: u32::try_from(left).unwrap_or(u32::MAX) })
+    }
+
+    /// The same, with a server that may not answer.
+    async fn end_at(
+        &self,
+        endpoint: &str,
+        account: &Payload,
+        role: &str,
+        before: Option<Moment>,
+    ) -> Result<Sessions, Trouble> {
+        let mut connection = self.connect(endpoint, account).await.map_err(Refused::trouble)?;
+        let ended = tokio::time::timeout(PATIENCE, self.end(&mut connection, role, before)).await;
+        let _ = tokio::time::timeout(Duration::from_secs(1), connection.close()).await;
+        let why = |said: &str| Trouble::Later(format!("{endpoint}: sessions could not be ended: {said}"));
+        match ended {
+            Ok(Ok(sessions)) => Ok(sessions),
+            Ok(Err(error)) => Err(match error.as_database_error().and_then(|error| error.code()) {
+                Some(code) => why(&code),
+                None => why("the connection broke"),
+            }),
+            Err(_) => Err(why("no answer in time")),
+        }
+    }
+
+    /// Is a role there, and may the administrator do with it what a rotation takes?
+    async fn check_role(&self, on: &mut PgConnection, role: &str) -> Result<(), Trouble> {
+        // Since version 16 the right to make roles is one over roles that one made or was given (CREATEROLE).
+        let statement = "SELECT r.rolcanlogin, \
+             m.rolsuper OR m.rolname = r.rolname OR (m.rolcreaterole AND NOT r.rolsuper AND \
+             (current_setting('server_version_num')::int < 160000 OR pg_has_role(r.oid, 'MEMBER WITH ADMIN OPTION'))), \
+             pg_has_role(r.oid, 'USAGE') OR pg_has_role('pg_read_all_stats', 'USAGE'), \
+             pg_has_role(r.oid, 'USAGE') OR pg_has_role('pg_signal_backend', 'USAGE') \
+             FROM pg_roles r, pg_roles m WHERE r.rolname = $1 AND m.rolname = current_user";
+        let found = sqlx::query_as::<_, (bool, bool, bool, bool)>(statement).bind(role).fetch_optional(&mut *on);
+        let lacks = |what: &str| Err(Trouble::No(format!("the administrative account {what}")));
+        match tokio::time::timeout(PATIENCE, found).await {
+            Ok(Ok(Some((true, true, true, true)))) => Ok(()),
+            Ok(Ok(Some((true, true, true, false)))) if !self.settings.end_sessions => Ok(()),
+            Ok(Ok(Some((true, false, ..)))) => lacks("may not change the role"),
+            Ok(Ok(Some((true, true, false, _)))) => {
+                lacks("does not see the role's sessions: grant it the role, or pg_read_all_stats")
+            }
+            Ok(Ok(Some((true, true, true, false)))) => {
+                lacks("may not end the role's sessions: grant it the role, or pg_signal_backend")
+            }
+            Ok(Ok(_)) => Err(Trouble::No("a role of the plan is not there, or may not sign in".into())),
+            Ok(Err(_)) | Err(_) => Err(Trouble::Later("the server did not answer".into())),
+        }
     }
 
     fn primary(&self) -> Result<&str, Trouble> {
         self.settings.endpoints.first().map(String::as_str).ok_or_else(|| Trouble::No("no server is named".into()))
     }
-}
-
-/// Seconds since the epoch, as PostgreSQL's `extract` gives them; the end of time for the largest moment.
-fn seconds(moment: Moment) -> f64 {
-    if moment == Moment::MAX_UTC { f64::MAX } else { moment.timestamp_micros() as f64 / 1e6 }
 }
 
 enum Refused {
@@ -258,12 +309,7 @@ impl Rotator for Postgres {
             roles.push(&user);
         }
         for role in &roles {
-            let known = sqlx::query_as::<_, (i64,)>("SELECT COUNT(*) FROM pg_roles WHERE rolname = $1 AND rolcanlogin");
-            match known.bind(*role).fetch_one(&mut connection).await {
-                Ok((1,)) => {}
-                Ok(_) => return Err(Trouble::No("a role of the plan is not there, or may not sign in".into())),
-                Err(_) => return Err(Trouble::Later("the server did not answer".into())),
-            }
+            self.check_role(&mut connection, role).await?;
         }
         Ok(format!(
             "{} servers take the present credential; {} role(s) are there.",
@@ -318,17 +364,13 @@ impl Rotator for Postgres {
         }
         let account = self.admin.as_ref().unwrap_or(new);
         // With one role only the time tells a session of the old password from one of the new.
-        let before = if old_user == new_user { since } else { Moment::MAX_UTC };
+        let before = (old_user == new_user).then_some(since);
+        let places = self.settings.endpoints.iter().map(|endpoint| self.end_at(endpoint, account, old_user, before));
         let mut sessions = Sessions::default();
-        for endpoint in &self.settings.endpoints {
-            let mut connection = self.connect(endpoint, account).await.map_err(Refused::trouble)?;
-            let (ended, left) = self
-                .end(&mut connection, old_user, before)
-                .await
-                .map_err(|_| Trouble::Later("sessions could not be ended".into()))?;
+        for answer in join_all(places).await {
+            let Sessions { ended, left } = answer?;
             sessions.ended += ended;
             sessions.left += left;
-            let _ = tokio::time::timeout(Duration::from_secs(1), connection.close()).await;
         }
         Ok(sessions)
     }

@@ -5,38 +5,52 @@ use super::{
     rotator::Trouble,
     store::Rotation,
 };
-use crate::{audit::event::Who, catalog, console::Console, crash, notifications, vault};
+use crate::{audit::event::Who, catalog, console::Console, notifications, vault, vault::envelope::Payload};
 use app::{
     audit::action::Action,
     error::Error,
     rotations::{
         cases::End,
-        model::{ATTEMPTS, Grade, Probe, REPEATS, Standing, Step, Verdict, judge, wait},
+        machine::Happened,
+        model::{ATTEMPTS, Grade, Probe, REPEATS, Standing, Verdict, judge, wait},
     },
 };
+use futures_util::future::join_all;
 
-/// Asks every endpoint about both credentials, the old one first.
-async fn probe_both(console: &Console, work: &Work) -> Result<Vec<Probe>, Error> {
-    let mut probes = Vec::new();
-    for endpoint in work.rotator.endpoints() {
-        let old = work.rotator.probe(&endpoint, &work.old).await;
+/// How many older versions are asked about beside one: each is a refused sign-in, and targets lock accounts after a few.
+const BESIDE: usize = 2;
+
+/// Asks every endpoint about an old credential, and then about the new one.
+async fn probe_both(console: &Console, work: &Work, old: &Payload) -> Result<Vec<Probe>, Error> {
+    let new = work.made()?;
+    let pair = async |endpoint: String| {
+        let before = work.rotator.probe(&endpoint, old).await;
         let old_at = console.now();
-        let new = work.rotator.probe(&endpoint, work.made()?).await;
-        probes.push(Probe { endpoint, old, old_at, new, new_at: console.now() });
-    }
-    Ok(probes)
+        let after = match (work.rotator.probe(&endpoint, new).await, &work.in_use) {
+            (Standing::Accepted, _) => Standing::Accepted,
+            // Somebody changed it by hand since: what is in use is what shows that the target answers.
+            (_, Some(in_use)) => work.rotator.probe(&endpoint, in_use).await,
+            (other, None) => other,
+        };
+        Probe { endpoint, old: before, old_at, new: after, new_at: console.now() }
+    };
+    Ok(join_all(work.rotator.endpoints().into_iter().map(pair)).await)
 }
 
-/// Older versions with an open case that every endpoint refuses as well: their proof is the same pair of answers.
-async fn others(console: &Console, work: &Work) -> Result<(Vec<i32>, Vec<String>), Error> {
+/// Older versions with an open case that every endpoint refuses as well, by pairs of their own: which, what was opened, and what
+/// was answered.
+async fn others(console: &Console, work: &Work) -> Result<(Vec<i32>, Vec<String>, Vec<String>), Error> {
     let mut db = console.read().await?;
     let open = case_store::of_secret(&mut db, &work.rotation.secret_id, console.seal_key()).await?;
     let mut versions: Vec<i32> = open.iter().filter(|case| case.ended_at.is_none()).map(|case| case.version).collect();
     versions.sort_unstable();
     versions.dedup();
     versions.retain(|version| *version < work.rotation.from_version);
-    let (mut dead, mut opened) = (Vec::new(), Vec::new());
-    for version in versions {
+    let (mut dead, mut opened, mut said) = (Vec::new(), Vec::new(), Vec::new());
+    for version in versions.into_iter().rev() {
+        if said.len() == BESIDE {
+            break;
+        }
         // What was made before the plan named these places may have been for others: they cannot say that it is dead.
         let row = vault::store::find(&mut db, &work.rotation.secret_id, version).await?;
         if row.is_none_or(|row| row.created_at < work.plan.set_at) {
@@ -45,15 +59,13 @@ async fn others(console: &Console, work: &Work) -> Result<(Vec<i32>, Vec<String>
         let Some(payload) = open_version(console, &mut db, &work.located, version, &mut opened).await? else {
             continue;
         };
-        let mut refused = true;
-        for endpoint in work.rotator.endpoints() {
-            refused &= matches!(work.rotator.probe(&endpoint, &payload).await, Standing::Refused(_));
-        }
-        if refused {
+        let probes = probe_both(console, work, &payload).await?;
+        said.push(format!("v{version}: {}", answers(&probes).join("; ")));
+        if judge(&probes, 0) == Verdict::Dead {
             dead.push(version);
         }
     }
-    Ok((dead, opened))
+    Ok((dead, opened, said))
 }
 
 /// What the endpoints answered, for the event.
@@ -71,37 +83,43 @@ fn answers(probes: &[Probe]) -> Vec<String> {
 
 /// Is the old credential dead, at every endpoint?
 pub(super) async fn prove(console: &Console, work: &Work) -> Stepped {
-    let probes = probe_both(console, work).await?;
+    let probes = probe_both(console, work, &work.old).await?;
     let now = console.now();
-    match judge(&probes, 0) {
+    match judge(&probes, still_there(work)) {
         Verdict::Dead => {
             let after = Rotation {
                 dead_at: Some(now),
                 grade: Some(Grade::Proved.code().into()),
-                ..work.at(Step::VerifiedDead, now + REPEATS[0])
+                next_at: now + REPEATS[0],
+                ..work.after(Happened::ShownDead, now)?
             };
             let event = work
                 .event(Action::ProveDead)
                 .detail("grade", Grade::Proved.code())
                 .detail("answers", answers(&probes).join("; "))
-                .detail("time", 1);
-            let (others, opened) = others(console, work).await?;
-            let event = event.detail("opened_beside", opened.join(", "));
+                .detail("time", 1)
+                .detail("sessions_accepted", work.rotation.sessions_left);
+            let (others, opened, said) = others(console, work).await?;
+            let event = event.detail("opened_beside", opened.join(", ")).detail("answers_beside", said.join("; "));
             let mut tx = console.ledger.begin(&Who::system("rotate")).await?;
             catalog::store::lock(&mut tx, &work.rotation.secret_id, console.seal_key()).await?;
             let mut closed = Vec::new();
             for version in others.into_iter().chain([work.rotation.from_version]) {
                 closed.extend(cases::end(console, &mut tx, &work.located, version, End::Proved, now).await?);
             }
-            let done = save_in(console, tx, &work.rotation, after, event, closed).await?;
-            crash::at("rotation.old_dead");
-            Ok(Ok(done))
+            save_in(console, tx, &work.rotation, after, event, closed).await.map(Ok)
         }
         Verdict::Ungraded => Ok(Err(Trouble::No("the plan names no server any more".into()))),
         Verdict::Alive(endpoint) => reopen(console, work, &endpoint, answers(&probes)).await.map(Ok),
         Verdict::Unclear(endpoint) => Ok(Err(Trouble::Later(format!("{endpoint}: {}", answers(&probes).join("; "))))),
         Verdict::Sessions(_) => Ok(Err(Trouble::Later("sessions are still open".into()))),
     }
+}
+
+/// Sessions of the old credential that nobody lets stay.
+fn still_there(work: &Work) -> u32 {
+    let more = work.rotation.sessions_left - work.rotation.sessions_accepted.unwrap_or(0);
+    u32::try_from(more).unwrap_or(0)
 }
 
 /// The old credential opens an endpoint: it is disabled again, and people are told if it had been dead.
@@ -112,8 +130,15 @@ async fn reopen(console: &Console, work: &Work, endpoint: &str, answers: Vec<Str
     if attempts >= ATTEMPTS {
         return fail(console, &work.rotation, Trouble::No(format!("{endpoint} goes on taking the old value"))).await;
     }
-    let next = console.now() + wait(attempts, jitter());
-    let after = Rotation { dead_at: None, grade: None, repeats: 0, attempts, ..work.at(Step::Disabling, next) };
+    let after = Rotation {
+        dead_at: None,
+        grade: None,
+        repeats: 0,
+        attempts,
+        failures: work.rotation.failures + 1,
+        next_at: console.now() + wait(attempts, jitter()),
+        ..work.after(Happened::ShownAlive, console.now())?
+    };
     let event = work
         .event(Action::ReopenRotation)
         .detail("endpoint", endpoint)
@@ -124,7 +149,7 @@ async fn reopen(console: &Console, work: &Work, endpoint: &str, answers: Vec<Str
     let mut opened = Vec::new();
     if was_dead {
         opened = cases::reopen(console, &mut tx, &work.located, &work.rotation).await?;
-        let told = catalog::leads(console, &mut tx, &work.rotation.project_id).await?;
+        let told = catalog::owners(console, &mut tx, &work.rotation.project_id, &work.rotation.secret_id).await?;
         let told = told.iter().map(String::as_str);
         notifications::tell(console, &mut tx, told, "rotation.old_alive", &work.rotation.id).await?;
     }
@@ -133,8 +158,8 @@ async fn reopen(console: &Console, work: &Work, endpoint: &str, answers: Vec<Str
 
 /// Dead once is looked at again after an hour and after a day; then the rotation is closed.
 pub(super) async fn look_again(console: &Console, work: &Work) -> Stepped {
-    let probes = probe_both(console, work).await?;
-    match judge(&probes, 0) {
+    let probes = probe_both(console, work, &work.old).await?;
+    match judge(&probes, still_there(work)) {
         Verdict::Dead => {}
         Verdict::Alive(endpoint) => return reopen(console, work, &endpoint, answers(&probes)).await.map(Ok),
         _ => return Ok(Err(Trouble::Later(answers(&probes).join("; ")))),
@@ -150,22 +175,23 @@ pub(super) async fn look_again(console: &Console, work: &Work) -> Stepped {
     let next = REPEATS.get(repeats.max(0) as usize);
     match (next, work.rotation.dead_at) {
         (Some(next), Some(dead_at)) => {
-            let after = Rotation { repeats, ..work.at(Step::VerifiedDead, dead_at + *next) };
+            let after = Rotation { repeats, next_at: dead_at + *next, ..work.after(Happened::ShownDead, now)? };
             save(console, &work.rotation, after, event(Action::ProveDead)).await.map(Ok)
         }
         _ => {
-            let after = Rotation { repeats, ended_at: Some(now), ..work.at(Step::Closed, now) };
+            let after = Rotation { repeats, ..work.after(Happened::LookedEnough, now)? };
             save(console, &work.rotation, after, event(Action::CloseRotation)).await.map(Ok)
         }
     }
 }
 
-/// What each endpoint says of the old credential now: before a person's word that it is the one to keep counts.
-pub(super) async fn ask_about_old(console: &Console, rotation: &Rotation) -> Result<Vec<Standing>, Error> {
+/// Does every endpoint take a version now? Asked before a person's word that it is the one to keep counts.
+pub(super) async fn takes(console: &Console, rotation: &Rotation, version: i32) -> Result<bool, Error> {
     let work = load(console, rotation.clone()).await?.map_err(|_| Error::Unavailable)?;
-    let mut answers = Vec::new();
-    for endpoint in work.rotator.endpoints() {
-        answers.push(work.rotator.probe(&endpoint, &work.old).await);
-    }
-    Ok(answers)
+    let mut opened = Vec::new();
+    let payload = open_version(console, &mut console.read().await?, &work.located, version, &mut opened).await?;
+    let Some(payload) = payload else { return Ok(false) };
+    let endpoints = work.rotator.endpoints();
+    let answers = join_all(endpoints.iter().map(|endpoint| work.rotator.probe(endpoint, &payload))).await;
+    Ok(answers.iter().all(|answer| *answer == Standing::Accepted))
 }

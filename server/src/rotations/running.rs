@@ -13,7 +13,6 @@ use crate::{
     console::Console,
     db::Sql,
     people::{self, Begun, Caller},
-    vault,
 };
 use app::{
     audit::action::Action,
@@ -22,7 +21,8 @@ use app::{
     policies::model::Role,
     rotations::{
         cases::End,
-        model::{Choice, Standing, Step, Trigger, chosen},
+        machine::Happened,
+        model::{Choice, Grade, Step, Trigger, choices},
     },
 };
 
@@ -85,11 +85,15 @@ pub(super) async fn make_way(
     now: app::time::Moment,
 ) -> Result<Option<Event>, Error> {
     let key = console.seal_key();
-    let open = store::open_of(tx, &located.secret.id, key).await?.filter(|row| row.step() == Step::VerifiedDead);
+    let open = store::open_of(tx, &located.secret.id, key).await?.filter(Rotation::only_looks);
     let Some(open) = open else { return Ok(None) };
     let locked = store::lock(tx, &open.id, key).await?.filter(|locked| locked.event_seq == open.event_seq);
     let row = locked.ok_or(Error::Conflict(Conflict::EditedMeanwhile))?;
-    let row = Rotation { step: Step::Closed.code().into(), ended_at: Some(now), ..row };
+    let row = match row.step() {
+        Step::NeedsPerson => row.after(Happened::Decided(Choice::Retry), now)?,
+        _ => row,
+    };
+    let row = row.after(Happened::LookedEnough, now)?;
     store::save(tx, &row).await?;
     tx.seal(&row)?;
     let event = Event::new(Action::CloseRotation)
@@ -134,6 +138,12 @@ pub(super) fn begun(
         ended_at: None,
         due_at: None,
         cut_off: false,
+        made_at: None,
+        sent_at: None,
+        failures: 0,
+        over_version: None,
+        sessions_left: 0,
+        sessions_accepted: None,
         event_seq: 0,
         row_mac: Vec::new(),
     }
@@ -174,15 +184,21 @@ pub async fn resolve_rotation(
     let (rotation, located) = visible_rotation(console, caller, id).await?;
     let stopped = rotation.stopped().filter(|_| rotation.step() == Step::NeedsPerson);
     let stopped = stopped.ok_or(Error::Conflict(Conflict::AlreadyDone))?;
-    let next = chosen(stopped, choice).ok_or_else(|| Error::invalid("choice", "This cannot be chosen here."))?;
+    let fits = choice != Choice::Accept || rotation.sessions_left > 0;
+    if !choices(stopped).contains(&choice) || !fits {
+        return Err(Error::invalid("choice", "This cannot be chosen here."));
+    }
     let situation = catalog::secret_situation(&located);
     let (who, principal) = (&caller.who, caller.principal(Some(&located.project.id)));
     console.permit(who, &principal, Action::ResolveRotation, subject(&located, id), situation).await?;
-    if choice == Choice::KeepOld && matches!(stopped, Step::SetUnknown | Step::SetOnTarget | Step::VerifiedNew) {
-        let answers = proof::ask_about_old(console, &rotation).await?;
-        if answers.iter().any(|answer| *answer != Standing::Accepted) {
-            return Err(Error::invalid("choice", "The target does not take the old value now: it would be lost."));
-        }
+    // Once it was sent the target may have the new value: what is handed out has to work there before that is set aside.
+    let kept = located.secret.current_version.unwrap_or(rotation.from_version);
+    let sent = rotation.sent_at.is_some() && stopped != Step::RollingBack;
+    if choice == Choice::KeepOld && sent && !proof::takes(console, &rotation, kept).await? {
+        return Err(Error::invalid(
+            "choice",
+            format!("The target does not take version {kept} now: keep the new value."),
+        ));
     }
     let (mut tx, event) = console.begin(caller, Action::ResolveRotation, subject(&located, id), situation).await?;
     let secret = catalog::store::lock(&mut tx, &rotation.secret_id, console.seal_key()).await?;
@@ -190,43 +206,41 @@ pub async fn resolve_rotation(
     if locked.event_seq != rotation.event_seq {
         return Err(Error::Conflict(Conflict::EditedMeanwhile));
     }
-    if choice == Choice::Attest
+    if matches!(choice, Choice::Attest | Choice::Accept | Choice::KeepOld)
         && let Err(why) =
             cases::may_attest(console, &mut tx, caller.id(), &rotation.secret_id, rotation.from_version).await?
     {
         return Err(tx.refuse(event, why).await);
     }
     let now = console.now();
-    let grade = (choice == Choice::Attest).then(|| app::rotations::model::Grade::Attested.code().to_owned());
+    let was_proved = locked.dead_at.is_some();
+    let attested = (choice == Choice::Attest && !was_proved).then(|| Grade::Attested.code().to_owned());
+    let in_the_middle = secret.as_ref().and_then(|secret| secret.current_version);
+    let in_the_middle = in_the_middle.filter(|version| *version != locked.from_version && locked.promoted_at.is_none());
     let row = Rotation {
-        step: next.code().into(),
-        stopped: None,
-        reason: None,
-        attempts: 0,
-        next_at: now,
-        ended_at: next.has_ended().then_some(now),
-        grade: grade.or(locked.grade.clone()),
-        ..locked
+        grade: attested.or(locked.grade.clone()),
+        over_version: if choice == Choice::KeepNew { in_the_middle } else { locked.over_version },
+        sessions_accepted: if choice == Choice::Accept { Some(locked.sessions_left) } else { locked.sessions_accepted },
+        ..locked.after(Happened::Decided(choice), now)?
     };
-    if let (Step::RolledBack, Some(secret), Some(version)) = (next, secret, row.to_version)
-        && secret.current_version != Some(version)
-    {
-        match stopped {
-            // It was never set: no target takes it.
-            Step::PendingCreated => vault::store::withdraw(&mut tx, &secret.id, version, now).await?,
-            _ => vault::store::set_deleted(&mut tx, &secret.id, version, Some(now)).await?,
-        };
+    let is_current = secret.is_some_and(|secret| secret.current_version == row.to_version);
+    if row.step() == Step::RolledBack && !is_current {
+        engine::set_aside(&mut tx, &row, now).await?;
     }
     store::save(&mut tx, &row).await?;
     tx.seal(&row)?;
-    let mut events =
-        vec![event.detail("choice", choice.code()).detail("stopped", stopped.code()).private("comment", comment)];
+    let event = event.detail("choice", choice.code()).detail("stopped", stopped.code()).private("comment", comment);
+    let mut events = vec![match choice {
+        Choice::KeepNew => event.detail("over_version", row.over_version.unwrap_or_default()),
+        Choice::Accept => event.detail("sessions", row.sessions_left),
+        _ => event,
+    }];
     match choice {
         Choice::KeepOld => events.extend(cases::given_up(console, &mut tx, &located, &row, now).await?),
-        Choice::Attest => {
+        Choice::Attest if !was_proved => {
             events.extend(cases::end(console, &mut tx, &located, row.from_version, End::Attested, now).await?);
         }
-        Choice::Retry | Choice::KeepNew | Choice::Disable => {}
+        Choice::Retry | Choice::KeepNew | Choice::Disable | Choice::Accept | Choice::Attest => {}
     }
     tx.commit(events).await
 }
@@ -249,7 +263,7 @@ pub async fn approve_rotation(console: &Console, caller: &Caller, id: &str) -> R
     {
         return Err(Error::Conflict(Conflict::WindowOver));
     }
-    let row = Rotation { step: Step::Queued.code().into(), next_at: console.now(), ..locked };
+    let row = locked.after(Happened::Agreed, console.now())?;
     store::save(&mut tx, &row).await?;
     tx.seal(&row)?;
     tx.commit(vec![event.private("path", located.secret.path)]).await
@@ -285,8 +299,12 @@ pub async fn cancel_rotation(console: &Console, caller: &Caller, id: &str, reaso
     if locked.event_seq != rotation.event_seq || !matches!(locked.step(), Step::Waiting | Step::Queued) {
         return Err(Error::Conflict(Conflict::AlreadyDone));
     }
+    // What leaked, or is known to a leaver, is given up with its case alone, which takes somebody else.
+    if cases::is_urgent(console, &mut tx, &rotation.secret_id, rotation.from_version).await? {
+        return Err(Error::invalid("comment", "A leak or a leaver is the reason: its case has to be given up first."));
+    }
     let now = console.now();
-    let row = Rotation { step: Step::Cancelled.code().into(), ended_at: Some(now), ..locked };
+    let row = locked.after(Happened::GivenUp, now)?;
     store::save(&mut tx, &row).await?;
     tx.seal(&row)?;
     let mut events = vec![event.private("comment", reason)];
@@ -362,8 +380,7 @@ pub async fn roll_back(console: &Console, caller: &Caller, id: &str, reason: &st
     let situation = catalog::secret_situation(&located);
     let (who, principal) = (&caller.who, caller.principal(Some(&located.project.id)));
     console.permit(who, &principal, Action::RollBack, subject(&located, id), situation).await?;
-    let answers = proof::ask_about_old(console, &rotation).await?;
-    if answers.iter().any(|answer| *answer != Standing::Accepted) {
+    if !proof::takes(console, &rotation, rotation.from_version).await? {
         return Err(Error::invalid("reason", "The target does not take the old value any more: there is no way back."));
     }
     let (mut tx, event) = console.begin(caller, Action::RollBack, subject(&located, id), situation).await?;
@@ -373,17 +390,14 @@ pub async fn roll_back(console: &Console, caller: &Caller, id: &str, reason: &st
     if locked.event_seq != rotation.event_seq || secret.current_version != locked.to_version {
         return Err(Error::Conflict(Conflict::EditedMeanwhile));
     }
+    // Whoever is suspected of having leaked a value does not bring it back.
+    if let Err(why) = cases::may_attest(console, &mut tx, caller.id(), &secret.id, locked.from_version).await? {
+        return Err(tx.refuse(event, why).await);
+    }
     let secret = Secret { current_version: Some(locked.from_version), ..secret };
     catalog::store::save(&mut tx, &secret).await?;
     tx.seal(&secret)?;
-    let row = Rotation {
-        step: Step::RollingBack.code().into(),
-        stopped: None,
-        reason: None,
-        attempts: 0,
-        next_at: console.now(),
-        ..locked
-    };
+    let row = locked.after(Happened::WentBack, console.now())?;
     store::save(&mut tx, &row).await?;
     store::release_any(&mut tx, id).await?;
     // What is handed out again may have leaked meanwhile.

@@ -20,6 +20,7 @@ use app::{
     error::Error,
     id::RotationId,
     rotations::{
+        machine::Happened,
         model::{Step, Trigger},
         schedule::{Origin, Run, Schedule, effective},
     },
@@ -166,7 +167,7 @@ pub async fn start_due(console: &Console) -> Result<usize, Error> {
 /// Begins what is due of one secret, and notes when to look again.
 async fn look_at(console: &Console, secret: &str, seen: Moment) -> Result<(), Error> {
     // One that cannot be looked at now does not keep the others waiting.
-    let look = start_if_due(console, secret).await.unwrap_or_else(|error| {
+    let look = start_if_due(console, secret, seen).await.unwrap_or_else(|error| {
         tracing::error!(%error, secret, "whether a secret is due could not be found out");
         Some(console.now() + SOON)
     });
@@ -179,7 +180,7 @@ async fn look_at(console: &Console, secret: &str, seen: Moment) -> Result<(), Er
 }
 
 /// When to look again; `None`: never, by itself.
-async fn start_if_due(console: &Console, secret: &str) -> Result<Option<Moment>, Error> {
+async fn start_if_due(console: &Console, secret: &str, seen: Moment) -> Result<Option<Moment>, Error> {
     let (now, key) = (console.now(), console.seal_key());
     let mut db = console.read().await?;
     let plan = store::find_plan(&mut db, secret, key).await?;
@@ -207,8 +208,8 @@ async fn start_if_due(console: &Console, secret: &str) -> Result<Option<Moment>,
         drop(db);
         let again = match open {
             _ if !is_confirmed(console, &plan, &located) => SOON,
-            Some(open) if matches!(open.step(), Step::NeedsPerson | Step::Waiting) => SOON,
-            Some(open) if open.step() != Step::VerifiedDead => SHORTLY,
+            Some(open) if matches!(open.step(), Step::NeedsPerson | Step::Waiting) && !open.only_looks() => SOON,
+            Some(open) if !open.only_looks() => SHORTLY,
             _ if begin(console, &plan, &located, Because::Contained(&case)).await? => AGAIN,
             _ => SHORTLY,
         };
@@ -218,7 +219,7 @@ async fn start_if_due(console: &Console, secret: &str) -> Result<Option<Moment>,
         return Ok(plan.paused_until);
     }
     let blocked = match open {
-        Some(open) if open.step() != Step::VerifiedDead => Some("another rotation was under way"),
+        Some(open) if !open.only_looks() => Some("another rotation was under way"),
         _ if !is_confirmed(console, &plan, &located) => Some("the plan was not confirmed"),
         _ if !has_value(&located) => Some("there was no value"),
         _ => None,
@@ -234,7 +235,12 @@ async fn start_if_due(console: &Console, secret: &str) -> Result<Option<Moment>,
                     begin(console, &plan, &located, Because::Due(Trigger::Age, due)).await?;
                     Ok(Some(now + AGAIN))
                 }
-                _ => Ok(Some(now + AGAIN)),
+                // It counts from its limit on, whatever keeps it from beginning.
+                Some(due) => {
+                    count(console, &located, Trigger::Age, due).await?;
+                    Ok(Some(now + AGAIN))
+                }
+                None => Ok(Some(now + AGAIN)),
             }
         }
         Schedule::Cron { expression, zone, window_minutes } => {
@@ -261,7 +267,8 @@ async fn start_if_due(console: &Console, secret: &str) -> Result<Option<Moment>,
                     })
                 }
                 why => {
-                    miss(console, &plan, &located, due, why.unwrap_or("the service did not run")).await?;
+                    let why = why.unwrap_or("the service did not run");
+                    miss(console, &plan, &located, due, why, (seen, next)).await?;
                     Ok(next)
                 }
             }
@@ -333,7 +340,7 @@ async fn lapse(
     catalog::store::lock(&mut tx, &located.secret.id, key).await?.ok_or(Error::NotFound)?;
     let locked = store::lock(&mut tx, &waiting.id, key).await?;
     let Some(locked) = locked.filter(|locked| locked.event_seq == waiting.event_seq) else { return Ok(()) };
-    let row = store::Rotation { step: Step::Cancelled.code().into(), ended_at: Some(now), ..locked };
+    let row = locked.after(Happened::GivenUp, now)?;
     store::save(&mut tx, &row).await?;
     tx.seal(&row)?;
     let why = "nobody agreed while its window was open";
@@ -347,11 +354,43 @@ async fn lapse(
     Ok(())
 }
 
-/// A time of the calendar went by: said once, to those who own the secret.
-async fn miss(console: &Console, plan: &Plan, located: &Located, due: Moment, why: &str) -> Result<(), Error> {
+/// A time of the calendar went by: said once, by whichever replica moves the reminder on, to those who own the secret. Its value
+/// counts as due from then on.
+async fn miss(
+    console: &Console,
+    plan: &Plan,
+    located: &Located,
+    due: Moment,
+    why: &str,
+    (seen, next): (Moment, Option<Moment>),
+) -> Result<(), Error> {
+    let secret = &located.secret.id;
     let mut tx = console.ledger.begin(&Who::system("schedule-rotations")).await?;
-    let event = missed(console, &mut tx, plan, located, due, why).await?;
-    tx.commit(vec![event]).await?;
+    let locked = catalog::store::lock(&mut tx, secret, console.seal_key()).await?.ok_or(Error::NotFound)?;
+    let moved = match next {
+        Some(next) => store::move_due(&mut tx, secret, seen, next).await?,
+        None => store::forget_due(&mut tx, secret, seen).await?,
+    };
+    if moved == 0 {
+        return Ok(());
+    }
+    let mut events = vec![missed(console, &mut tx, plan, located, due, why).await?];
+    if let Some(version) = locked.current_version {
+        events.extend(cases::open_due(console, &mut tx, located, Trigger::Scheduled, version, due).await?);
+    }
+    tx.commit(events).await?;
+    Ok(())
+}
+
+/// What is due and cannot begin has a case from then on.
+async fn count(console: &Console, located: &Located, trigger: Trigger, due: Moment) -> Result<(), Error> {
+    let mut tx = console.ledger.begin(&Who::system("schedule-rotations")).await?;
+    let locked = catalog::store::lock(&mut tx, &located.secret.id, console.seal_key()).await?.ok_or(Error::NotFound)?;
+    let version = locked.current_version.filter(|_| locked.event_seq == located.secret.event_seq);
+    let Some(version) = version else { return Ok(()) };
+    if let Some(event) = cases::open_due(console, &mut tx, located, trigger, version, due).await? {
+        tx.commit(vec![event]).await?;
+    }
     Ok(())
 }
 
@@ -363,7 +402,7 @@ async fn missed(
     due: Moment,
     why: &str,
 ) -> Result<Event, Error> {
-    let told = catalog::leads(console, tx, &located.project.id).await?;
+    let told = catalog::owners(console, tx, &located.project.id, &located.secret.id).await?;
     let told = told.iter().map(String::as_str);
     crate::notifications::tell(console, tx, told, "rotation.missed", &located.secret.id).await?;
     Ok(Event::new(Action::MissRotation)

@@ -7,8 +7,10 @@ use crate::{
     sealed_row,
 };
 use app::{
+    error::{Conflict, Error},
     rotations::{
-        model::{Grade, RotatorKind, Step, Trigger, ValueRules},
+        machine::{At, Happened, next},
+        model::{Alphabet, Grade, RotatorKind, Step, Trigger, ValueRules},
         schedule::{Schedule, Timing},
     },
     time::Moment,
@@ -43,6 +45,11 @@ pub struct Plan {
     pub approval_first: bool,
     #[serde(skip_serializing_if = "is_false")]
     pub hold: bool,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub alphabet: String,
+    /// How many values back none is typed again; 0: the usual number.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub not_again: i32,
     #[serde(skip)]
     pub event_seq: i64,
     #[serde(skip)]
@@ -136,7 +143,13 @@ impl Plan {
     }
 
     pub fn rules(&self) -> ValueRules {
-        ValueRules { length: self.length.max(0) as usize, forbidden: self.forbidden.clone() }
+        let usual = ValueRules::default();
+        ValueRules {
+            length: self.length.max(0) as usize,
+            forbidden: self.forbidden.clone(),
+            letters: Alphabet::from_code(&self.alphabet).unwrap_or(usual.letters),
+            not_again: u32::try_from(self.not_again).ok().filter(|count| *count > 0).unwrap_or(usual.not_again),
+        }
     }
 }
 
@@ -168,6 +181,23 @@ pub struct Rotation {
     /// The old value is disabled as soon as the new one works, whoever still uses it.
     #[serde(skip_serializing_if = "is_false")]
     pub cut_off: bool,
+    /// When the new value was made: until then it waited.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub made_at: Option<Moment>,
+    /// When the new value was first sent to its target, which may have it from then on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sent_at: Option<Moment>,
+    /// How often a step did not work.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub failures: i32,
+    /// A version that somebody wrote in the middle, and that gives way.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub over_version: Option<i32>,
+    /// Sessions of the old value that were there when it was last looked, and how many of them somebody lets stay.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub sessions_left: i32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sessions_accepted: Option<i32>,
     #[serde(skip)]
     pub event_seq: i64,
     #[serde(skip)]
@@ -185,6 +215,31 @@ impl Rotation {
         self.stopped.as_deref().and_then(Step::from_code)
     }
 
+    /// The same rotation after something happened to it; refused where that cannot happen.
+    pub fn after(&self, happened: Happened, now: Moment) -> std::result::Result<Self, Error> {
+        let step = next(At { step: self.step(), stopped: self.stopped() }, happened);
+        let step = step.ok_or(Error::Conflict(Conflict::AlreadyDone))?;
+        Ok(Self {
+            step: step.code().into(),
+            stopped: (step == Step::NeedsPerson).then(|| self.step.clone()),
+            attempts: 0,
+            reason: None,
+            next_at: now,
+            ended_at: step.has_ended().then_some(now),
+            ..self.clone()
+        })
+    }
+
+    /// Was its old value shown to be dead, so that it is only looked at again?
+    pub fn only_looks(&self) -> bool {
+        self.step() == Step::VerifiedDead || self.stopped() == Some(Step::VerifiedDead)
+    }
+
+    /// Does a workload that fetched this version still have to follow?
+    pub fn is_behind(&self, version: i32) -> bool {
+        self.to_version.is_none_or(|new| version < new) || self.over_version == Some(version)
+    }
+
     pub fn trigger(&self) -> Trigger {
         Trigger::from_code(&self.trigger_kind).unwrap_or(Trigger::Manual)
     }
@@ -196,12 +251,13 @@ impl Rotation {
 
 const PLAN: &str = "SELECT id, secret_id, rotator, settings, length, forbidden, overlap_minutes, every_days, set_by, \
                     set_at, confirmed_by, schedule, cron, zone, window_minutes, paused_until, approval_first, hold, \
-                    event_seq, row_mac FROM rotation_plans";
+                    alphabet, not_again, event_seq, row_mac FROM rotation_plans";
 const DEFAULT: &str = "SELECT id, environment_id, schedule, every_days, cron, zone, window_minutes, set_by, set_at, \
                        event_seq, row_mac FROM rotation_defaults";
 const ROTATION: &str = "SELECT id, secret_id, project_id, environment_id, trigger_kind, started_by, started_at, step, \
                         stopped, reason, attempts, next_at, from_version, to_version, promoted_at, overlap_until, \
-                        dead_at, repeats, grade, ended_at, due_at, cut_off, event_seq, row_mac FROM rotations";
+                        dead_at, repeats, grade, ended_at, due_at, cut_off, made_at, sent_at, failures, \
+                        over_version, sessions_left, sessions_accepted, event_seq, row_mac FROM rotations";
 
 fn checked(rows: Vec<Rotation>, key: &Key) -> Vec<Rotation> {
     rows.into_iter().filter_map(|row| check(row, key)).collect()
@@ -217,14 +273,15 @@ pub async fn save_plan(tx: &mut impl Sql, plan: &Plan) -> Result<u64> {
     tx.sql(
         "INSERT INTO rotation_plans (id, secret_id, rotator, settings, length, forbidden, overlap_minutes, \
          every_days, set_by, set_at, confirmed_by, schedule, cron, zone, window_minutes, paused_until, approval_first, \
-         hold, event_seq, row_mac) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20) \
+         hold, alphabet, not_again, event_seq, row_mac) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, \
+         $13, $14, $15, $16, $17, $18, $19, $20, $21, $22) \
          ON CONFLICT (id) DO UPDATE SET rotator = excluded.rotator, settings = excluded.settings, \
          length = excluded.length, forbidden = excluded.forbidden, overlap_minutes = excluded.overlap_minutes, \
          every_days = excluded.every_days, set_by = excluded.set_by, set_at = excluded.set_at, \
          confirmed_by = excluded.confirmed_by, schedule = excluded.schedule, cron = excluded.cron, \
          zone = excluded.zone, window_minutes = excluded.window_minutes, paused_until = excluded.paused_until, \
-         approval_first = excluded.approval_first, hold = excluded.hold",
+         approval_first = excluded.approval_first, hold = excluded.hold, alphabet = excluded.alphabet, \
+         not_again = excluded.not_again",
     )
     .bind(plan.id.clone())
     .bind(plan.secret_id.clone())
@@ -244,6 +301,8 @@ pub async fn save_plan(tx: &mut impl Sql, plan: &Plan) -> Result<u64> {
     .bind(plan.paused_until)
     .bind(plan.approval_first)
     .bind(plan.hold)
+    .bind(plan.alphabet.clone())
+    .bind(plan.not_again)
     .bind(plan.event_seq)
     .bind(plan.row_mac.clone())
     .execute()
@@ -451,8 +510,9 @@ pub async fn insert(tx: &mut impl Sql, row: &Rotation) -> Result<u64> {
 pub async fn save(tx: &mut impl Sql, row: &Rotation) -> Result<u64> {
     tx.sql(
         "UPDATE rotations SET step = $1, stopped = $2, reason = $3, attempts = $4, next_at = $5, to_version = $6, \
-         promoted_at = $7, overlap_until = $8, dead_at = $9, repeats = $10, grade = $11, ended_at = $12, cut_off = $13 \
-         WHERE id = $14",
+         promoted_at = $7, overlap_until = $8, dead_at = $9, repeats = $10, grade = $11, ended_at = $12, cut_off = $13, \
+         made_at = $14, sent_at = $15, failures = $16, over_version = $17, sessions_left = $18, \
+         sessions_accepted = $19 WHERE id = $20",
     )
     .bind(row.step.clone())
     .bind(row.stopped.clone())
@@ -467,6 +527,12 @@ pub async fn save(tx: &mut impl Sql, row: &Rotation) -> Result<u64> {
     .bind(row.grade.clone())
     .bind(row.ended_at)
     .bind(row.cut_off)
+    .bind(row.made_at)
+    .bind(row.sent_at)
+    .bind(row.failures)
+    .bind(row.over_version)
+    .bind(row.sessions_left)
+    .bind(row.sessions_accepted)
     .bind(row.id.clone())
     .execute()
     .await
@@ -511,6 +577,31 @@ pub async fn perhaps_due(db: &mut impl Sql, now: Moment, limit: u32) -> Result<V
         .await
 }
 
+/// Notes that somebody left, for [`leavers`] to be looked at.
+pub async fn note_leaver(tx: &mut impl Sql, person: &str, at: Moment) -> Result<u64> {
+    tx.sql(
+        "INSERT INTO leavers (person_id, left_at) VALUES ($1, $2) \
+         ON CONFLICT (person_id) DO UPDATE SET left_at = excluded.left_at",
+    )
+    .bind(person.to_owned())
+    .bind(at)
+    .execute()
+    .await
+}
+
+/// Who left, the longest ago first.
+pub async fn leavers(db: &mut impl Sql, limit: u32) -> Result<Vec<(String, Moment)>> {
+    db.sql("SELECT person_id, left_at FROM leavers ORDER BY left_at LIMIT $1").bind(i64::from(limit)).all().await
+}
+
+pub async fn forget_leaver(tx: &mut impl Sql, person: &str, left_at: Moment) -> Result<u64> {
+    tx.sql("DELETE FROM leavers WHERE person_id = $1 AND left_at = $2")
+        .bind(person.to_owned())
+        .bind(left_at)
+        .execute()
+        .await
+}
+
 /// Takes a rotation to work on, unless somebody else does. Housekeeping: it says who works, not what is true.
 pub async fn lease(tx: &mut impl Sql, rotation: &str, holder: &str, now: Moment, until: Moment) -> Result<bool> {
     let taken = tx
@@ -528,11 +619,22 @@ pub async fn lease(tx: &mut impl Sql, rotation: &str, holder: &str, now: Moment,
     Ok(taken > 0)
 }
 
-/// Leaves a rotation alone until a moment, whoever works: the lease stays behind without a holder.
-pub async fn postpone(tx: &mut impl Sql, rotation: &str, until: Moment) -> Result<u64> {
-    tx.sql("UPDATE rotation_leases SET holder = 'waiting', leased_until = $1 WHERE rotation_id = $2")
+/// Holds on to a rotation for another while; 0: somebody else took it.
+pub async fn renew(tx: &mut impl Sql, rotation: &str, holder: &str, until: Moment) -> Result<u64> {
+    tx.sql("UPDATE rotation_leases SET leased_until = $1 WHERE rotation_id = $2 AND holder = $3")
         .bind(until)
         .bind(rotation.to_owned())
+        .bind(holder.to_owned())
+        .execute()
+        .await
+}
+
+/// Leaves a rotation alone until a moment: the lease stays behind without a holder.
+pub async fn postpone(tx: &mut impl Sql, rotation: &str, holder: &str, until: Moment) -> Result<u64> {
+    tx.sql("UPDATE rotation_leases SET holder = 'waiting', leased_until = $1 WHERE rotation_id = $2 AND holder = $3")
+        .bind(until)
+        .bind(rotation.to_owned())
+        .bind(holder.to_owned())
         .execute()
         .await
 }

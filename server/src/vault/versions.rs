@@ -97,9 +97,6 @@ pub async fn write_version(
     Ok((version, tx.commit(vec![event]).await?))
 }
 
-/// How many values back none is used again, where a secret rotates.
-const NOT_AGAIN: u32 = 5;
-
 /// What a new value was compared with.
 #[derive(Default)]
 struct Compared {
@@ -116,11 +113,10 @@ async fn compare(
     payload: &Payload,
 ) -> Result<Compared, Error> {
     let mut compared = Compared::default();
-    if rotations::store::find_plan(db, &located.secret.id, console.seal_key()).await?.is_none() {
-        return Ok(compared);
-    }
+    let plan = rotations::store::find_plan(db, &located.secret.id, console.seal_key()).await?;
+    let Some(rules) = plan.map(|plan| plan.rules()) else { return Ok(compared) };
     // Deleted ones too: what leaked is often deleted first.
-    for (version, stored) in store::newest_sealed(db, &located.secret.id, NOT_AGAIN).await? {
+    for (version, stored) in store::newest_sealed(db, &located.secret.id, rules.not_again).await? {
         let sealed = super::Sealed { located: located.clone(), version, stored };
         let Some(known) = super::open_sealed(console, &sealed).await? else { continue };
         compared.opened.push(format!("v{version}"));

@@ -268,22 +268,22 @@ story!(a_leaver_opens_what_they_know_from_when_they_left, |world| {
     let ready = fits.iter().find(|fit| fit.located.secret.id == ring.secret).unwrap();
     assert!(ready.how.is_ok() && fits.iter().any(|fit| fit.how.is_err()), "it says which can begin");
     let chosen: Vec<String> = fits.iter().map(|fit| fit.located.secret.id.clone()).collect();
-    let active = rotations::begin_many(&cast.console, &iris, &chosen, Some(&jonas)).await;
+    let active = rotations::begin_many(&cast.console, &iris, &chosen, Some(&jonas), false).await;
     assert!(matches!(active.err(), Some(Error::Invalid(_))), "somebody who can still sign in did not leave");
     people::disable_person(&cast.console, &anna, &jonas).await.unwrap();
     let left = cast.person("jonas").await.disabled_at.unwrap();
     cast.world.clock.advance(TimeDelta::hours(5));
     let other = cast.filled("not/known", Tier::Staging, Class::Normal).await;
-    let unknown = rotations::begin_many(&cast.console, &iris, &[other], Some(&jonas)).await.unwrap();
+    let unknown = rotations::begin_many(&cast.console, &iris, &[other], Some(&jonas), false).await.unwrap();
     assert!(matches!(unknown[0].1, Came::Not(Error::Invalid(_))), "only what they know counts from when they left");
-    let came = rotations::begin_many(&cast.console, &iris, &chosen, Some(&jonas)).await.unwrap();
+    let came = rotations::begin_many(&cast.console, &iris, &chosen, Some(&jonas), false).await.unwrap();
     assert_eq!(came.iter().filter(|(_, came)| matches!(came, Came::Rotation(_))).count(), 1);
     assert_eq!(
         came.iter().filter(|(_, came)| matches!(came, Came::Case(_))).count(),
         1,
         "no plan: a case to do by hand"
     );
-    let again = rotations::begin_many(&cast.console, &iris, &chosen, Some(&jonas)).await.unwrap();
+    let again = rotations::begin_many(&cast.console, &iris, &chosen, Some(&jonas), false).await.unwrap();
     assert!(again.iter().all(|(_, came)| matches!(came, Came::Not(_))), "twice changes nothing");
     run(cast).await;
     let proved = of(cast, &ring.secret).await;

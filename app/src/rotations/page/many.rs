@@ -134,10 +134,15 @@ pub fn select(shell: &Shell, view: SelectView, form: &Form) -> String {
         };
         let asked = !form.values.is_empty();
         let leaver = view.leaver.clone();
+        let left = leaver.is_some();
+        let modes = vec![
+            ("smooth".to_owned(), "work until those who use them have moved".to_owned()),
+            ("cut".to_owned(), "are cut off as soon as the new ones work".to_owned()),
+        ];
         view! {
             {ui::head("Rotate many", "Choose by age, by who knows them, by place. You see who will notice before anything begins.", None)}
             {tabs("/rotations/select")}
-            {leaver.as_ref().map(|(_, name)| ui::callout("attention", format!("{name} left"), "These values still work and are known to them. Each gets a case that counts from when they left; what has no plan has to be changed by hand."))}
+            {leaver.as_ref().map(|(_, name)| ui::callout("attention", format!("{name} left"), "These values still work and are known to them. Each has a case that counts from when they left; what has no plan has to be changed by hand."))}
             <form class="facets" method="get" action="/rotations/select">
                 {ui::input(form, "older", "Older than days", "number", "")}
                 {ui::pick(form, "person", "Known to", "", any("anybody", view.people))}
@@ -157,6 +162,7 @@ pub fn select(shell: &Shell, view: SelectView, form: &Form) -> String {
                         {ui::group("What fits", count, format!("{ready} of them can begin now"))}
                         {(view.more > 0).then(|| ui::callout("info", format!("{} more fit", view.more), "The first hundred are shown: rotate these, or narrow it down."))}
                         {ui::table("Secrets to rotate", &["Secret", "Where", "Age", "Known to", "Who will notice", "What happens"], rows)}
+                        {(possible && left).then(|| view! { <div class="pad">{ui::pick(form, "mode", "The old values", "Whoever has not moved by then fails.", modes)}</div> })}
                         {possible.then(|| view! { <div class="actions pad"><button class="button primary" type="submit">"Rotate what is ticked"</button></div> })}
                     </form>
                 }.into_any()

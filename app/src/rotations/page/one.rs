@@ -32,13 +32,16 @@ pub struct RotationView {
     pub overlap_until: Option<Moment>,
     pub dead_at: Option<Moment>,
     pub ended_at: Option<Moment>,
-    /// Who fetched it of late: name, version, when.
-    pub consumers: Vec<(String, i32, Moment)>,
+    /// Who fetched it of late: name, version, whether they still have to follow, when.
+    pub consumers: Vec<(String, i32, bool, Moment)>,
     pub events: Vec<Moved>,
     pub resolve: Option<Refusal>,
     pub approve: Option<Refusal>,
     pub cancel: Option<Refusal>,
     pub cut_off: Option<Refusal>,
+    pub roll_back: Option<Refusal>,
+    /// Sessions of the old value that could not be ended.
+    pub sessions_left: i32,
     /// The old value is disabled as soon as the new one works.
     pub hurried: bool,
     /// When a schedule wanted it.
@@ -85,11 +88,11 @@ pub fn rotation(shell: &Shell, view: RotationView, form: &Form) -> String {
         let consumers = view
             .consumers
             .iter()
-            .map(|(name, used, at)| {
-                let moved = match view.to_version {
-                    Some(new) if *used >= new => ui::badge("good", "has the new value"),
-                    Some(_) => ui::badge("attention", "still on the old value"),
-                    None => ui::badge("note", "on the present value"),
+            .map(|(name, used, behind, at)| {
+                let moved = match (view.to_version, behind) {
+                    (None, _) => ui::badge("note", "on the present value"),
+                    (_, true) => ui::badge("attention", "still using the old value"),
+                    (_, false) => ui::badge("good", "has the new value"),
                 };
                 vec![
                     ui::text(name.clone()),
@@ -106,6 +109,7 @@ pub fn rotation(shell: &Shell, view: RotationView, form: &Form) -> String {
                 <h1 class="sentence">"Rotation of "<code>{view.path.clone()}</code>" in "<b>{view.project.1.clone()}</b>" "{ui::env(view.tier)}</h1></div></section>
             {decide(&view, form)}
             {wait(&view, form)}
+            {overlap(&view, form)}
             {ui::clause("h-facts", "Facts", "", ui::facts(facts))}
             {ui::clause("h-consumers", "Who uses it", "From observed machine fetches of the last 30 days.", if no_consumers {
                 ui::text("No workload fetched it. People who read it have to be told: the secret’s page names them.")
@@ -137,20 +141,35 @@ fn wait(view: &RotationView, form: &Form) -> AnyView {
                 </section>
             </form>
         }.into_any(),
-        Step::Overlap if view.cut_off.is_none() && !view.hurried => view! {
-            <section class="clause" aria-labelledby="h-cut">
-                <header><h2 id="h-cut">"End the overlap"</h2>"Whoever still uses the old value fails from then on."</header>
-                <div>{ui::act(format!("{base}/cut-off"), "Disable the old value now", vec![])}
-                    <details class="more" open=form.error("reason").is_some()><summary>"Go back to the old value"</summary>
-                        <form class="stacked pad" method="post" action=format!("{base}/roll-back")>
-                            {ui::input(form, "reason", "Why", "text", "The target is asked first. The old value is handed out again at once; the new one is withdrawn.")}
-                            <div class="actions"><button class="button" type="submit">"Roll back"</button></div>
-                        </form>
-                    </details></div>
-            </section>
-        }.into_any(),
         _ => ().into_any(),
     }
+}
+
+/// While both values work, also where whoever is behind holds it up: end that, or go back.
+fn overlap(view: &RotationView, form: &Form) -> AnyView {
+    let base = format!("/rotations/{}", view.id);
+    let running = view.step == Step::Overlap;
+    if !running && view.stopped != Some(Step::Overlap) {
+        return ().into_any();
+    }
+    let cut = (running && view.cut_off.is_none() && !view.hurried).then(|| {
+        view! {
+            <p class="muted">"Whoever still uses the old value fails from then on."</p>
+            {ui::act(format!("{base}/cut-off"), "Disable the old value now", vec![])}
+        }
+    });
+    let back = view.roll_back.is_none().then(|| view! {
+        <details class="more" open=form.error("reason").is_some()><summary>"Go back to the old value"</summary>
+            <form class="stacked pad" method="post" action=format!("{base}/roll-back")>
+                {ui::input(form, "reason", "Why", "text", "The target is asked first. The old value is handed out again at once; the new one is withdrawn.")}
+                <div class="actions"><button class="button" type="submit">"Roll back"</button></div>
+            </form>
+        </details>
+    });
+    if cut.is_none() && back.is_none() {
+        return ().into_any();
+    }
+    ui::clause("h-cut", "End the overlap", "Both values work now.", view! { {cut}{back} }.into_any())
 }
 
 /// Where the machine stopped: why, and what can be done.
@@ -167,16 +186,24 @@ fn decide(view: &RotationView, form: &Form) -> AnyView {
     }
     let explained = |choice: Choice| match choice {
         Choice::Retry => "The same step once more, from asking the target.",
-        Choice::KeepNew => "It is verified at every server before it is handed out.",
+        Choice::KeepNew => {
+            "It is verified at every server before it is handed out, also over a version that somebody wrote in the middle."
+        }
         Choice::KeepOld if stopped == Step::RollingBack => {
             "It is in use already; the new one may go on working at the target."
         }
         Choice::KeepOld if view.to_version.is_none() => "It ends here; nothing was changed.",
-        Choice::KeepOld => "The target is asked first; the new value is set aside and can be restored.",
+        Choice::KeepOld => {
+            "The target is asked about the value in use first; the new one is set aside and can be restored."
+        }
+        Choice::Accept => {
+            "They go on with what they opened. Their number and your name stand beside the proof; more than these stop it again."
+        }
         Choice::Disable => "Those who still use it have to follow; they are named in the record.",
         Choice::Attest => "Closed on your word, which is not a proof and is shown so.",
     };
-    let buttons = choices(stopped).iter().map(|choice| view! {
+    let offered = choices(stopped).iter().filter(|choice| **choice != Choice::Accept || view.sessions_left > 0);
+    let buttons = offered.map(|choice| view! {
         <button class="answer" type="submit" name="choice" value=choice.code()><span class="ic go" aria-hidden="true"></span><b>{choice.words()}</b><span>{explained(*choice)}</span></button>
     }).collect_view();
     view! {

@@ -5,7 +5,7 @@ use crate::{
     levels::model::Level,
     policies::model::Tier,
     rotations::{
-        model::{RotatorKind, Step},
+        model::{Alphabet, RotatorKind, Step},
         schedule::{Run, Timing},
     },
     session::Shell,
@@ -231,6 +231,8 @@ pub fn plan(shell: &Shell, view: PlanForm, form: &Form) -> String {
             })
             .collect();
         let yes_no = |no: &str, yes: &str| vec![("no".to_owned(), no.to_owned()), ("yes".to_owned(), yes.to_owned())];
+        let letters =
+            Alphabet::ALL.iter().map(|letters| (letters.code().to_owned(), letters.words().to_owned())).collect();
         let postgres = view.kinds.contains(&RotatorKind::PostgresSingle);
         view! {
             {ui::crumbs(vec![("Projects".into(), Some("/projects".into())), (view.project.1.clone(), Some(format!("/projects/{}", view.project.0))), (view.path.clone(), Some(format!("/secrets/{}", view.secret))), ("Rotation".into(), None)])}
@@ -257,8 +259,10 @@ pub fn plan(shell: &Shell, view: PlanForm, form: &Form) -> String {
                 {ui::input(form, "overlap", "Minutes that the old value goes on", "number", "None disables it at once; it ends early when every known consumer has the new one. At most 43,200 (30 days).")}
                 {ui::pick(form, "hold", "Whoever still uses it then", "", yes_no("has to follow, and is named in the record", "holds it up: a person decides"))}
                 {ui::pick(form, "first", "Before each rotation", "Never asked after a leak or a leaver.", yes_no("nobody is asked", "somebody else agrees"))}
-                {ui::input(form, "length", "Length of the new value", "number", "20 to 128 characters, without look-alikes.")}
+                {ui::input(form, "length", "Length of the new value", "number", "20 to 128 characters, worth 100 bits at the least.")}
+                {ui::pick(form, "letters", "Made of", "Without look-alikes, hexadecimal digits aside.", letters)}
                 {ui::input(form, "forbidden", "Characters that the target cannot take", "text", "For example -~")}
+                {ui::input(form, "again", "Values not typed again", "number", "So many versions back, 1 to 24. What is generated never repeats.")}
                 {confirm}
                 <div class="actions"><button class="button primary" type="submit">"Set"</button><a class="button plain" href=format!("/secrets/{}", view.secret)>"Cancel"</a></div>
             </form>

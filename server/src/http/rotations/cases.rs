@@ -12,7 +12,7 @@ use app::{
     audit::action::Action,
     error::Error,
     rotations::{
-        model::{Step, Trigger},
+        model::Trigger,
         page::{self, CaseLine, CaseView, CasesView, LeakForm},
     },
     time::Moment,
@@ -137,7 +137,7 @@ async fn case_page(signed: &Signed, id: &str, form: &Form) -> Result<String, Err
     };
     let plan = store::find_plan(&mut db, &case.secret_id, key).await?;
     let open = store::open_of(&mut db, &case.secret_id, key).await?;
-    let waits_for = open.filter(|row| row.from_version != case.version && row.step() != Step::VerifiedDead);
+    let waits_for = open.filter(|row| row.from_version != case.version && !row.only_looks());
     let view = CaseView {
         line: line(console, &case, &located),
         secret: case.secret_id.clone(),

@@ -143,7 +143,8 @@ pub async fn many(signed: Signed, fields: Fields) -> Answer {
         return Err(Error::invalid("secret", "Tick at least one.").into());
     }
     let leaver = Some(fields.get("leaver")).filter(|leaver| !leaver.is_empty());
-    let came = rotations::begin_many(signed.console(), &signed.caller, &secrets, leaver).await?;
+    let cut_off = leaver.is_some() && fields.get("mode") == "cut";
+    let came = rotations::begin_many(signed.console(), &signed.caller, &secrets, leaver, cut_off).await?;
     let shell = signed.shell("/rotations").await?;
     let line = |(located, came): (Located, Came)| Begun {
         path: format!("{} in {}", located.secret.path, located.environment.slug),

@@ -141,7 +141,7 @@ async fn rotation_page(signed: &Signed, id: &str, form: &Form) -> Result<String,
     let mut consumers = Vec::new();
     for consumer in rotations::consumers(&mut db, &rotation.secret_id, console.now()).await? {
         let name = names.workload(&mut db, signed.site(), &consumer.workload).await?;
-        consumers.push((name, consumer.version, consumer.at));
+        consumers.push((name, consumer.version, rotation.is_behind(consumer.version), consumer.at));
     }
     let started_by = match &rotation.started_by {
         Some(person) => names.person(&mut db, signed.site(), person).await?,
@@ -189,6 +189,8 @@ async fn rotation_page(signed: &Signed, id: &str, form: &Form) -> Result<String,
         approve,
         cancel: would(Action::CancelRotation),
         cut_off: would(Action::CutOff),
+        roll_back: would(Action::RollBack),
+        sessions_left: rotation.sessions_left,
         hurried: rotation.cut_off,
         due_at: rotation.due_at,
         cases,

@@ -13,7 +13,7 @@ use app::{
     catalog::model::Kind,
     error::Error,
     rotations::{
-        model::{RotatorKind, ValueRules},
+        model::{Alphabet, RotatorKind, ValueRules},
         page::{self, DefaultView, PlanForm, PlanView, SecretRotation},
         schedule::{Origin, Schedule, Timing, effective},
     },
@@ -128,21 +128,27 @@ fn read_schedule(fields: &Fields) -> Result<Schedule, Error> {
     })
 }
 
+/// What new values look like, as a form holds it.
+fn with_rules(form: Form, rules: &ValueRules) -> Form {
+    form.with("length", rules.length.to_string())
+        .with("letters", rules.letters.code())
+        .with("forbidden", rules.forbidden.clone())
+        .with("again", rules.not_again.to_string())
+}
+
 /// The form as the present plan fills it.
 fn filled(plan: Option<Plan>) -> Form {
     let Some(plan) = plan else {
         let rules = ValueRules::default();
-        let form = Form::default().with("length", rules.length.to_string()).with("overlap", "60").with("dies", "0");
-        return with_schedule(form, &Schedule::Inherited);
+        let form = Form::default().with("overlap", "60").with("dies", "0");
+        return with_schedule(with_rules(form, &rules), &Schedule::Inherited);
     };
     let form = Form::default()
         .with("kind", plan.rotator.clone())
-        .with("length", plan.length.to_string())
-        .with("forbidden", plan.forbidden.clone())
         .with("overlap", plan.overlap_minutes.to_string())
         .with("hold", if plan.hold { "yes" } else { "no" })
         .with("first", if plan.approval_first { "yes" } else { "no" });
-    let form = with_schedule(form, &plan.schedule());
+    let form = with_schedule(with_rules(form, &plan.rules()), &plan.schedule());
     match plan.target() {
         Some(Target::Postgres(settings) | Target::PostgresInTurn(settings)) => form
             .with("endpoints", settings.endpoints.join("\n"))
@@ -237,6 +243,9 @@ pub async fn configure(signed: Signed, Path(id): Path<String>, fields: Fields) -
             rules: ValueRules {
                 length: usize::try_from(fields.number("length")?).unwrap_or(0),
                 forbidden: fields.get("forbidden").trim().to_owned(),
+                letters: Alphabet::from_code(fields.get("letters"))
+                    .ok_or_else(|| Error::invalid("letters", "Choose one."))?,
+                not_again: u32::try_from(fields.number("again")?).unwrap_or(0),
             },
             overlap_minutes: fields.number("overlap")?,
             schedule: read_schedule(&fields)?,

@@ -86,20 +86,41 @@ pub(super) async fn open(
     by: Option<&str>,
     now: Moment,
 ) -> Result<Option<Event>, Error> {
-    let key = console.seal_key();
-    let known = store::of_version(tx, &located.secret.id, rotation.from_version, key).await?;
-    if known.iter().any(|case| case.ended_at.is_none()) {
-        return Ok(None);
-    }
     let began = rotation.due_at.unwrap_or(now);
     let case = Case {
         opened_by: by.map(Into::into),
         cut_off: rotation.cut_off,
         ..fresh(console, located, rotation.trigger(), rotation.from_version, began)?
     };
+    open_as(console, tx, located, case).await
+}
+
+/// The same for what is due and cannot begin: it counts from then on all the same.
+pub(super) async fn open_due(
+    console: &Console,
+    tx: &mut Tx,
+    located: &Located,
+    trigger: Trigger,
+    version: i32,
+    due: Moment,
+) -> Result<Option<Event>, Error> {
+    open_as(console, tx, located, fresh(console, located, trigger, version, due)?).await
+}
+
+async fn open_as(console: &Console, tx: &mut Tx, located: &Located, case: Case) -> Result<Option<Event>, Error> {
+    let known = store::of_version(tx, &located.secret.id, case.version, console.seal_key()).await?;
+    if known.iter().any(|case| case.ended_at.is_none()) {
+        return Ok(None);
+    }
     store::insert(tx, &case).await?;
     tx.seal(&case)?;
     Ok(Some(about(console, Action::OpenCase, located, &case)))
+}
+
+/// Does a leak, or somebody who left, want this version dead?
+pub(super) async fn is_urgent(console: &Console, db: &mut impl Sql, secret: &str, version: i32) -> Result<bool, Error> {
+    let cases = store::of_version(db, secret, version, console.seal_key()).await?;
+    Ok(cases.iter().any(|case| case.ended_at.is_none() && case.is_urgent()))
 }
 
 /// Ends the open cases of a version: what became of it is known. The secret is locked.
@@ -122,7 +143,9 @@ pub(super) async fn end(
     }
     let mut events = Vec::new();
     for case in store::of_version(tx, &located.secret.id, version, console.seal_key()).await? {
-        if case.ended_at.is_none() {
+        // What leaked, or is known to a leaver, is not over because nobody can be asked about it.
+        let over = end != End::Unverified || !case.is_urgent();
+        if case.ended_at.is_none() && over {
             // What ended by its date may have done so before the case began.
             let at = now.max(case.began_at);
             events.push(finish(console, tx, located, case, end, at).await?);
@@ -171,8 +194,8 @@ pub(super) async fn reopen(
     Ok(events)
 }
 
-/// A rotation ended without a new value. Its case ends with it where only the rotation was the reason; what is too old, leaked
-/// or known to a leaver still has to be rotated.
+/// A rotation ended without a new value. Its case ends with it where somebody's wish was the only reason; what was due, is too old,
+/// leaked or known to a leaver still has to be rotated.
 pub(super) async fn given_up(
     console: &Console,
     tx: &mut Tx,
@@ -182,7 +205,7 @@ pub(super) async fn given_up(
 ) -> Result<Vec<Event>, Error> {
     let mut events = Vec::new();
     for case in store::of_version(tx, &located.secret.id, rotation.from_version, console.seal_key()).await? {
-        if case.ended_at.is_none() && matches!(case.trigger(), Trigger::Manual | Trigger::Scheduled) {
+        if case.ended_at.is_none() && case.trigger() == Trigger::Manual {
             events.push(finish(console, tx, located, case, End::Cancelled, now).await?);
         }
     }
@@ -346,13 +369,12 @@ pub async fn contain_case(
     events.append(&mut suspended);
     // A rotation that is under way is hastened, not begun twice.
     let open = rotations::open_of(&mut tx, &case.secret_id, key).await?;
-    let open = open.filter(|rotation| rotation.from_version == case.version && rotation.step() != Step::VerifiedDead);
+    let open = open.filter(|rotation| rotation.from_version == case.version && !rotation.only_looks());
     let running = open.as_ref().map(|rotation| rotation.id.clone());
     if let Some(rotation) = open {
         let rotation = rotations::lock(&mut tx, &rotation.id, key).await?.ok_or(Error::NotFound)?;
         // What leaked, or is known to a leaver, waits for nobody's approval.
-        let urgent = matches!(row.trigger(), Trigger::Incident | Trigger::Leaver);
-        let waits = urgent && rotation.step() == Step::Waiting;
+        let waits = row.is_urgent() && rotation.step() == Step::Waiting;
         if waits || (cut_off && !rotation.cut_off && rotation.step().can_be_hastened()) {
             let action = if cut_off { Action::CutOff } else { Action::ApproveRotation };
             let path = located.secret.path.clone();
@@ -383,53 +405,95 @@ pub(super) async fn contained(
 ) -> Result<Option<Case>, Error> {
     let key = console.seal_key();
     let cases = store::of_version(db, secret, version, key).await?;
-    let is_urgent = |case: &Case| {
-        let urgent = matches!(case.trigger(), Trigger::Incident | Trigger::Leaver);
-        urgent && case.ended_at.is_none() && case.contained_at.is_some()
-    };
+    let is_urgent = |case: &Case| case.is_urgent() && case.ended_at.is_none() && case.contained_at.is_some();
     let mut waiting = cases.into_iter().filter(is_urgent).peekable();
     if waiting.peek().is_none() {
         return Ok(None);
     }
     let begun = rotations::of_secret(db, secret, 50, key).await?;
     let was_tried = |case: &Case| {
-        begun.iter().any(|row| row.from_version == version && case.contained_at.is_some_and(|at| row.started_at >= at))
+        let tried = |row: &Rotation| row.from_version == version && row.step() != Step::Cancelled;
+        begun.iter().any(|row| tried(row) && case.contained_at.is_some_and(|at| row.started_at >= at))
     };
     Ok(waiting.find(|case| !was_tried(case)))
 }
 
-/// Opens the case of a value that somebody who left knows; it counts from when they left.
-pub async fn open_leaver_case(
+/// Opens the case of a value that somebody who left knows, unless one is open; it counts from when they left.
+pub(super) async fn open_left(
+    console: &Console,
+    tx: &mut Tx,
+    located: &Located,
+    version: i32,
+    person: &str,
+    left_at: Moment,
+) -> Result<Option<Event>, Error> {
+    if open_of_leaver(console, tx, &located.secret.id, version).await?.is_some() {
+        return Ok(None);
+    }
+    let case = Case { suspect: Some(person.into()), ..fresh(console, located, Trigger::Leaver, version, left_at)? };
+    store::insert(tx, &case).await?;
+    tx.seal(&case)?;
+    Ok(Some(about(console, Action::OpenCase, located, &case)))
+}
+
+async fn open_of_leaver(
+    console: &Console,
+    db: &mut impl Sql,
+    secret: &str,
+    version: i32,
+) -> Result<Option<Case>, Error> {
+    let known = store::of_version(db, secret, version, console.seal_key()).await?;
+    Ok(known.into_iter().find(|case| case.ended_at.is_none() && case.trigger() == Trigger::Leaver))
+}
+
+/// Opens the case of a value that somebody who left knows, or takes up the one that is open, with what was chosen for it.
+pub async fn take_up_leaver(
     console: &Console,
     caller: &Caller,
     secret: &str,
     version: i32,
-    person: &str,
-    left_at: Moment,
+    left: (&str, Moment),
+    cut_off: bool,
 ) -> Result<(String, Receipt), Error> {
+    let (person, left_at) = left;
     let mut db = console.read().await?;
     let located = Located::visible(console, &mut db, caller, secret).await?;
+    let known = open_of_leaver(console, &mut db, secret, version).await?;
     drop(db);
-    let case = Case {
-        opened_by: Some(caller.id().into()),
-        suspect: Some(person.into()),
-        contained_at: Some(console.now()),
-        contained_by: Some(caller.id().into()),
-        ..fresh(console, &located, Trigger::Leaver, version, left_at)?
-    };
+    let fresh = fresh(console, &located, Trigger::Leaver, version, left_at)?;
+    let id = known.map_or(fresh.id.clone(), |case| case.id);
     let situation = catalog::secret_situation(&located);
-    let (mut tx, event) = console.begin(caller, Action::ContainCase, subject(&located, &case.id), situation).await?;
+    let (mut tx, event) = console.begin(caller, Action::ContainCase, subject(&located, &id), situation).await?;
     catalog::store::lock(&mut tx, secret, console.seal_key()).await?.ok_or(Error::NotFound)?;
-    let known = store::of_version(&mut tx, secret, version, console.seal_key()).await?;
-    if known.iter().any(|case| case.ended_at.is_none() && case.trigger() == Trigger::Leaver) {
+    let locked = open_of_leaver(console, &mut tx, secret, version).await?;
+    if locked.as_ref().is_some_and(|case| case.contained_at.is_some() || case.id != id) {
         return Err(Error::Conflict(Conflict::AlreadyDone));
     }
-    store::insert(&mut tx, &case).await?;
+    let chosen = |case: Case| Case {
+        cut_off,
+        contained_at: Some(console.now()),
+        contained_by: Some(caller.id().into()),
+        ..case
+    };
+    let choice = if cut_off { "cut off now" } else { "no downtime" };
+    let mut events = vec![event.detail("choice", choice).private("path", located.secret.path.clone())];
+    let case = match locked {
+        Some(case) => {
+            let case = chosen(case);
+            store::save(&mut tx, &case).await?;
+            case
+        }
+        None => {
+            let (by, suspect) = (Some(caller.id().into()), Some(person.into()));
+            let case = chosen(Case { id, opened_by: by, suspect, ..fresh });
+            store::insert(&mut tx, &case).await?;
+            events.push(about(console, Action::OpenCase, &located, &case));
+            case
+        }
+    };
     tx.seal(&case)?;
     rotations::note_due(&mut tx, secret, console.now()).await?;
-    let opened = about(console, Action::OpenCase, &located, &case);
-    let event = event.detail("choice", "no downtime").private("path", located.secret.path.clone());
-    Ok((case.id, tx.commit(vec![event, opened]).await?))
+    Ok((case.id, tx.commit(events).await?))
 }
 
 /// Moves the beginning of a case to an earlier time: when it really was detected, or somebody really left.

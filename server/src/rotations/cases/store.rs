@@ -43,6 +43,11 @@ pub struct Case {
 sealed_row!(Case, "rotation_cases", CASE);
 
 impl Case {
+    /// Is it about a leak, or somebody who left? Such a one is not over until its value is.
+    pub fn is_urgent(&self) -> bool {
+        matches!(self.trigger(), Trigger::Incident | Trigger::Leaver)
+    }
+
     pub fn trigger(&self) -> Trigger {
         Trigger::from_code(&self.trigger_kind).unwrap_or(Trigger::Manual)
     }
