@@ -6,8 +6,11 @@
 //!                 └────────────────┘                                                                     └──◀─────────────┘
 //! queued ─▶ verified_new and overlap ─▶ closed where there is no target: nobody can show that the old value is dead
 //! waiting ─▶ queued · cancelled where somebody else has to agree first; overlap ─▶ rolling_back ─▶ rolled_back
-//! any of them ─▶ needs_person ─▶ where a person sends it · rolled_back · superseded
+//! queued · pending_created ─▶ superseded by a version that somebody wrote
+//! any of them ─▶ needs_person ─▶ where a person sends it · rolled_back
 //! ```
+//!
+//! `machine` is the whole table.
 //!
 //! Invariants: what may change the target is recorded before the target is touched (`set_unknown`, `disabling`); after a
 //! crash only a probe of the target with both candidates says where it stands; no value that may be the working one is ever
@@ -18,4 +21,5 @@ pub mod machine;
 pub mod model;
 #[cfg(feature = "ssr")]
 pub mod page;
+pub mod parts;
 pub mod schedule;

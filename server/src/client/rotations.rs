@@ -229,7 +229,10 @@ pub async fn run(rotations: Rotations) -> Result<ExitCode, Failure> {
             client.print(&figures, |figures| {
                 let rows: Vec<Vec<String>> = figures.triggers.iter().map(figures_row).collect();
                 let head = format!("From {} to {}\n", time(figures.from), time(figures.until));
+                let parts: Vec<Vec<String>> = figures.triggers.iter().map(parts_row).collect();
                 head + &table(&["trigger", "mean", "proved", "in time", "median", "p90", "longest", "open"], &rows)
+                    + "\nWhere the time goes\n"
+                    + &table(&["trigger", "late", "queue", "cycle", "overlap", "first attempt", "cases"], &parts)
             });
         }
     }
@@ -250,6 +253,20 @@ fn figures_row(figures: &Figures) -> Vec<String> {
             0 => "none".into(),
             open => format!("{open}, {} so far", long(figures.open_longest)),
         },
+    ]
+}
+
+fn parts_row(figures: &Figures) -> Vec<String> {
+    let long = |seconds: Option<i64>| seconds.and_then(TimeDelta::try_seconds).map_or_else(|| "—".into(), about);
+    let parts = &figures.parts;
+    vec![
+        figures.trigger.clone(),
+        long(parts.late),
+        long(parts.queue),
+        long(parts.cycle),
+        long(parts.overlap),
+        format!("{} of {}", parts.first_attempt, parts.ended),
+        format!("{} by {} rotations", parts.cases, parts.proved),
     ]
 }
 

@@ -452,6 +452,12 @@ pub async fn between(db: &mut impl Sql, from: Moment, until: Moment, limit: u32,
     Ok(checked(rows, key))
 }
 
+/// Rotations that figures of a window may need: ended in it, proved in it, or under way.
+pub async fn since(db: &mut impl Sql, from: Moment, key: &Key) -> Result<Vec<Rotation>> {
+    let rest = " WHERE ended_at IS NULL OR ended_at >= $1 ORDER BY id";
+    Ok(checked(db.sql(select(ROTATION, rest)).bind(from).all().await?, key))
+}
+
 /// Plans, in the order of their making.
 pub async fn plans(db: &mut impl Sql, limit: u32, key: &Key) -> Result<Vec<Plan>> {
     let rows: Vec<Plan> = db.sql(select(PLAN, " ORDER BY id LIMIT $1")).bind(i64::from(limit)).all().await?;

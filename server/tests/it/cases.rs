@@ -13,6 +13,7 @@ use app::{
     rotations::{
         cases::{self as rules, End, figures},
         model::{Step, Trigger},
+        parts::{Parts, Run, parts},
     },
     time::{Moment, parse_rfc3339},
 };
@@ -93,6 +94,66 @@ async fn from_the_rows(cast: &Cast, from: Moment, to: Moment) -> Vec<rules::Figu
         })
         .collect();
     Trigger::ALL.iter().map(|trigger| figures(&all, *trigger, from, to, to)).collect()
+}
+
+/// What the time of rotations went into, to the second: rows are written a little before their events.
+fn rounded(found: Parts) -> Parts {
+    let near = |time: Option<TimeDelta>| time.map(|time| TimeDelta::seconds(time.as_seconds_f64().round() as i64));
+    let (late, queue, cycle) = (near(found.late), near(found.queue), near(found.cycle));
+    Parts { late, queue, cycle, overlap: near(found.overlap), ..found }
+}
+
+async fn parts_from_the_trail(cast: &Cast, from: Moment, to: Moment) -> Vec<Parts> {
+    let mut db = cast.console.read().await.unwrap();
+    let size = audit::store::size(&mut db).await.unwrap();
+    let rows = audit::store::stored(&mut db, 0, size).await.unwrap();
+    let (mut runs, mut proving): (BTreeMap<String, Run>, Option<String>) = (BTreeMap::new(), None);
+    for row in rows.iter().filter(|row| row.outcome == "allowed") {
+        let leaf = Leaf::decode(&row.leaf).unwrap();
+        let text = |name: &str| leaf.detail.get(name).and_then(|value| value.as_str()).map(ToOwned::to_owned);
+        let Some(id) = leaf.subject.row.clone() else { continue };
+        if row.action == "rotation.started" {
+            let run = Run {
+                trigger: Trigger::from_code(&text("trigger").unwrap()).unwrap(),
+                due_at: text("due_at").map(|at| parse_rfc3339(&at).unwrap()),
+                started_at: row.at,
+                made_at: None,
+                promoted_at: None,
+                dead_at: None,
+                ended_at: None,
+                failures: 0,
+                cases: 0,
+            };
+            runs.insert(id, run);
+            continue;
+        }
+        if row.action == "case.closed" && text("outcome").as_deref() == Some("proved") {
+            runs.get_mut(proving.as_ref().unwrap()).unwrap().cases += 1;
+        }
+        let Some(run) = runs.get_mut(&id) else { continue };
+        match row.action.as_str() {
+            "rotation.pending_created" => run.made_at = Some(row.at),
+            "rotation.promoted" => run.promoted_at = Some(row.at),
+            "rotation.old_dead" if leaf.detail["time"] == 1 => {
+                (run.dead_at, proving) = (Some(row.at), Some(id));
+            }
+            "rotation.reopened" => (run.dead_at, run.failures, run.cases) = (None, run.failures + 1, 0),
+            "rotation.step_failed" | "rotation.needs_person" => run.failures += 1,
+            "rotation.closed" | "rotation.cancelled" | "rotation.superseded" | "rotation.rolled_back" => {
+                run.ended_at = Some(row.at);
+            }
+            _ => {}
+        }
+    }
+    let runs: Vec<Run> = runs.into_values().collect();
+    Trigger::ALL.iter().map(|trigger| rounded(parts(&runs, *trigger, from, to))).collect()
+}
+
+async fn parts_from_the_rows(cast: &Cast, from: Moment, to: Moment) -> Vec<Parts> {
+    let mut db = cast.console.read().await.unwrap();
+    let seen = rotations::Seen::by(&cast.console, &mut db, &cast.caller("mara").await, None).await.unwrap();
+    let found = seen.parts(&cast.console, &mut db, from, to).await.unwrap();
+    found.into_iter().map(|(_, parts)| rounded(parts)).collect()
 }
 
 story!(a_leak_is_contained_first_and_closed_by_the_proof, |world| {
@@ -220,8 +281,10 @@ story!(a_rotation_under_way_is_hastened_not_begun_twice, |world| {
     let row = rotation(&cast, &rotating).await;
     assert_eq!((row.step(), row.cut_off), (Step::Closed, true), "the overlap ended at once");
     let ends: Vec<_> = of(&cast, &secret).await.iter().map(|case| (case.trigger(), case.end())).collect();
-    assert!(ends.contains(&(Trigger::Incident, Some(End::Unverified))), "there is no target to ask: never called dead");
-    assert!(ends.contains(&(Trigger::Manual, Some(End::Unverified))));
+    assert!(ends.contains(&(Trigger::Manual, Some(End::Unverified))), "there is no target to ask: never called dead");
+    assert!(ends.contains(&(Trigger::Incident, None)), "what leaked is not over before somebody says that it is dead");
+    rotations::attest_death(&cast.console, &iris, &secret, 1, "The partner closed it.").await.unwrap();
+    assert_eq!(case(&cast, &id).await.end(), Some(End::Attested));
     is_whole(&cast).await;
 });
 
@@ -358,7 +421,13 @@ story!(the_figures_follow_from_the_trail_alone, |world| {
     for from in [start - TimeDelta::days(1), now - TimeDelta::hours(12)] {
         assert_eq!(from_the_trail(cast, from, now).await, from_the_rows(cast, from, now).await);
     }
-    let all = from_the_rows(cast, start - TimeDelta::days(1), now).await;
+    let from = start - TimeDelta::days(1);
+    let (told, kept) = (parts_from_the_trail(cast, from, now).await, parts_from_the_rows(cast, from, now).await);
+    assert_eq!(told, kept);
+    let manual = &kept[Trigger::ALL.iter().position(|known| *known == Trigger::Manual).unwrap()];
+    assert_eq!((manual.ended, manual.first_attempt), (2, 1), "one was set at the fourth attempt");
+    assert!(kept.iter().any(|parts| parts.proved > 0 && parts.cycle.is_some() && parts.queue.is_some()));
+    let all = from_the_rows(cast, from, now).await;
     let figure = |trigger| &all[Trigger::ALL.iter().position(|known| *known == trigger).unwrap()];
     let manual = figure(Trigger::Manual);
     assert_eq!((manual.began, manual.ended, manual.proved), (2, 2, 1));

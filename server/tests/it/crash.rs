@@ -3,7 +3,10 @@
 //!
 //! The child is this test binary itself: it opens the installation, arms one point and works until the process aborts.
 use crate::cast::Cast;
-use app::policies::model::{Class, Right, Tier};
+use app::{
+    policies::model::{Class, Right, Tier},
+    rotations::model::{Grade, Step},
+};
 use server::{
     audit::{
         event::{Event, Who},
@@ -14,8 +17,9 @@ use server::{
     console::Console,
     instance::{self, Instance},
     people, requests,
+    rotations::{self, rotator::Target},
 };
-use std::{path::Path, process::Command};
+use std::{fmt::Write as _, io::Write as _, path::Path, process::Command};
 
 const POINTS: [(&str, &str, Option<bool>); 10] = [
     // (point, work, did it happen?)
@@ -84,13 +88,19 @@ fn die(folder: &Path, point: &str, work: &str, now: i64) {
     assert_eq!(std::os::unix::process::ExitStatusExt::signal(&child.status), Some(6), "{point}: {said}");
 }
 
-/// Killed at each step, against a real server: whoever resumes asks the target first, nothing is set twice with another
-/// value, what works is what is handed out, and the old credential is proved dead in the end.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_killed_rotation_asks_its_target() {
-    use app::rotations::model::{Grade, Step};
-    use server::rotations::rotator::Target;
-    for point in crate::steps::STEPS {
+/// An installation of its own whose rotation is about to be killed.
+struct Killed {
+    folder: tempfile::TempDir,
+    clock: Clock,
+    id: String,
+    secret: String,
+    endpoint: String,
+}
+
+impl Killed {
+    /// `None` without the tests' PostgreSQL. One role, about to rotate; or, for a death on the way back, two of which the new one is
+    /// in use and was given up.
+    async fn new(point: &str) -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
         let config = config(folder.path());
         let clock = Clock::fixed(crate::support::start());
@@ -103,38 +113,98 @@ async fn a_killed_rotation_asks_its_target() {
             url: None,
             instance,
         };
-        let Some(target) = crate::rotations::Role::new(Cast::new(world).await, "killed").await else { return };
-        target.plan(Target::Postgres(target.settings()), 0).await;
-        let (id, now) = (target.start().await, clock.now().timestamp_micros());
-        let (secret, role, endpoint) = (target.secret.clone(), target.role.clone(), target.endpoint.clone());
-        target.cast.console.db().close().await;
-        drop(target);
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-        die(folder.path(), point, "rotate", now);
-        // Whoever died held the rotation for two minutes.
-        clock.advance(chrono::TimeDelta::seconds(121));
-        let instance = Instance::open(&config, clock.clone()).await.unwrap();
-        let console = Console::new(&instance, "After").unwrap();
-        while server::rotations::run_due(&console).await.unwrap() > 0 {}
-        let mut db = console.read().await.unwrap();
-        let row = server::rotations::store::find(&mut db, &id, console.seal_key()).await.unwrap().unwrap();
-        assert_eq!((row.step(), row.grade(), row.reason), (Step::VerifiedDead, Some(Grade::Proved), None), "{point}");
-        let kept = server::catalog::store::find(&mut db, &secret, console.seal_key()).await.unwrap().unwrap();
-        assert_eq!((kept.current_version, kept.latest_version), (Some(2), 2), "{point}: rotated once");
-        let narrow = server::audit::store::Narrow { secret: Some(secret.clone()), ..Default::default() };
-        let events = server::audit::store::list(&mut db, &narrow, None, 100).await.unwrap();
-        let count = |action: &str| events.iter().filter(|row| row.action == action).count();
-        for once in ["rotation.pending_created", "rotation.set_on_target", "rotation.promoted", "rotation.old_dead"] {
-            assert_eq!(count(once), 1, "{point}: {once}");
+        let mut role = crate::rotations::Role::new(Cast::new(world).await, "killed").await?;
+        let back = point.starts_with("rotation.rolled_back");
+        let target = if back { role.in_turn().await } else { Target::Postgres(role.settings()) };
+        role.plan(target, if back { 60 } else { 0 }).await;
+        let id = role.start().await;
+        if back {
+            rotate(&role.cast.console).await;
+            let iris = role.cast.caller("iris").await;
+            rotations::roll_back(&role.cast.console, &iris, &id, "It does not work in the shop.").await.unwrap();
         }
-        drop(db);
-        let (user, password) = crate::rotations::value(&console, &secret, 2).await;
-        assert_eq!(user, role);
-        assert!(crate::rotations::takes(&endpoint, &role, &password).await, "{point}: what is handed out works");
-        assert!(!crate::rotations::takes(&endpoint, &role, "first-password-of-all").await, "{point}");
-        let state = state::check(&instance.db, console.seal_key()).await.unwrap();
-        assert_eq!(state.wrong, Vec::<String>::new(), "{point}");
+        if point.starts_with("rotation.closed") {
+            // Up to the last look.
+            for hours in [0, 1, 24] {
+                clock.advance(chrono::TimeDelta::hours(hours));
+                if hours < 24 {
+                    rotate(&role.cast.console).await;
+                }
+            }
+        }
+        let (secret, endpoint) = (role.secret.clone(), role.endpoint.clone());
+        role.cast.console.db().close().await;
+        drop(role);
+        // The lock goes with the last task that holds the instance.
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        Some(Self { folder, clock, id, secret, endpoint })
     }
+
+    async fn console(&self) -> Console {
+        let instance = Instance::open(&config(self.folder.path()), self.clock.clone()).await.unwrap();
+        Console::new(&instance, "After").unwrap()
+    }
+
+    async fn row(&self, console: &Console) -> rotations::store::Rotation {
+        let mut db = console.read().await.unwrap();
+        rotations::store::find(&mut db, &self.id, console.seal_key()).await.unwrap().unwrap()
+    }
+}
+
+async fn rotate(console: &Console) {
+    while rotations::run_due(console).await.unwrap() > 0 {}
+}
+
+/// Killed before and after each of its states is recorded, against a real server: whoever resumes asks the target first, nothing is
+/// set twice with another value, what works is what is handed out, and the old credential is proved dead in the end. Prints what it
+/// found and how it ended.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_killed_rotation_asks_its_target() {
+    let mut table = format!("{:<18}{:<8}{:<18}{}\n", "killed at", "record", "found", "ended");
+    let back = ["rotation.rolled_back.before", "rotation.rolled_back.after"];
+    for point in crate::steps::STEPS.into_iter().chain(back) {
+        let Some(killed) = Killed::new(point).await else { return };
+        die(killed.folder.path(), point, "rotate", killed.clock.now().timestamp_micros());
+        let console = killed.console().await;
+        let found = killed.row(&console).await;
+        // Whoever died held the rotation for two minutes.
+        killed.clock.advance(chrono::TimeDelta::seconds(121));
+        rotate(&console).await;
+        let row = killed.row(&console).await;
+        let mut parts = point.split('.').skip(1);
+        let (step, side) = (parts.next().unwrap(), parts.next().unwrap());
+        let ended = match (row.step(), row.grade()) {
+            (Step::RolledBack, _) => "rolled back, the old value works".to_owned(),
+            (step, grade) => format!("{}, {}", step.code(), grade.map_or("no grade", Grade::code)),
+        };
+        writeln!(table, "{step:<18}{side:<8}{:<18}{ended}", found.step).unwrap();
+        // Before: as if the step had never been; after: as it left it.
+        assert_eq!(found.step == step, side == "after", "{point}");
+        let went_back = row.step() == Step::RolledBack;
+        let wanted = if step == "closed" { Step::Closed } else { Step::VerifiedDead };
+        assert!(went_back || (row.step(), row.grade()) == (wanted, Some(Grade::Proved)), "{point}: {:?}", row.reason);
+        assert_eq!(went_back, step == "rolled_back", "{point}");
+        let mut db = console.read().await.unwrap();
+        let kept = server::catalog::store::find(&mut db, &killed.secret, console.seal_key()).await.unwrap().unwrap();
+        let (current, other) = if went_back { (1, 2) } else { (2, 1) };
+        assert_eq!((kept.current_version, kept.latest_version), (Some(current), 2), "{point}: rotated once");
+        let narrow = server::audit::store::Narrow { secret: Some(killed.secret.clone()), ..Default::default() };
+        let events = server::audit::store::list(&mut db, &narrow, None, 100).await.unwrap();
+        drop(db);
+        for once in ["rotation.pending_created", "rotation.set_on_target", "rotation.promoted"] {
+            assert_eq!(events.iter().filter(|row| row.action == once).count(), 1, "{point}: {once}");
+        }
+        let (user, password) = crate::rotations::value(&console, &killed.secret, current).await;
+        assert!(crate::rotations::takes(&killed.endpoint, &user, &password).await, "{point}: what is handed out works");
+        if let Some((user, password)) = crate::rotations::value_if_there(&console, &killed.secret, other).await {
+            assert!(!crate::rotations::takes(&killed.endpoint, &user, &password).await, "{point}: the other is dead");
+        }
+        let state = state::check(console.db(), console.seal_key()).await.unwrap();
+        assert_eq!(state.wrong, Vec::<String>::new(), "{point}");
+        console.db().close().await;
+    }
+    // Not by `print`, which a test that passes keeps to itself.
+    std::io::stdout().write_all(format!("\n{table}").as_bytes()).unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -23,6 +23,7 @@ mod ledger;
 mod levels;
 mod matrix;
 mod metrics;
+mod middle;
 mod parity;
 mod people;
 mod periods;

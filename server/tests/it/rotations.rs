@@ -88,6 +88,17 @@ impl Role {
         }
     }
 
+    /// The same role and a second one in turn, changed by an administrator.
+    pub async fn in_turn(&mut self) -> Target {
+        let (other, boss) = (format!("{}_b", self.role), format!("{}_boss", self.role));
+        make_role(&mut self.admin, &other, "never-used-before").await;
+        let statement = format!("CREATE ROLE \"{boss}\" LOGIN SUPERUSER PASSWORD 'boss-password-here'");
+        self.admin.execute(sqlx::AssertSqlSafe(statement)).await.unwrap();
+        let admin = account(&self.cast, "db/boss", &boss, "boss-password-here").await;
+        let roles = vec![self.role.clone(), other];
+        Target::PostgresInTurn(Settings { roles, admin: Some(admin), ..self.settings() })
+    }
+
     pub async fn plan(&self, target: Target, overlap_minutes: i64) {
         let plan = NewPlan { overlap_minutes, ..NewPlan::at(target) };
         let iris = self.cast.caller("iris").await;
@@ -116,16 +127,21 @@ pub async fn takes(endpoint: &str, role: &str, password: &str) -> bool {
 
 /// User name and password of a version.
 pub async fn value(console: &Console, secret: &str, version: i32) -> (String, String) {
+    value_if_there(console, secret, version).await.unwrap()
+}
+
+/// The same; `None` where it cannot be read any more.
+pub async fn value_if_there(console: &Console, secret: &str, version: i32) -> Option<(String, String)> {
     let mut db = console.read().await.unwrap();
     let located = catalog::Located::find(&mut db, secret, console.seal_key()).await.unwrap().unwrap();
-    let sealed = vault::version(&mut db, located, version).await.unwrap().unwrap();
+    let sealed = vault::version(&mut db, located, version).await.unwrap()?;
     drop(db);
     let payload = vault::open_sealed(console, &sealed).await.unwrap().unwrap();
     let field = |name: &str| {
         let (_, value) = payload.fields().find(|(field, _)| *field == name).unwrap();
         String::from_utf8(value.to_vec()).unwrap()
     };
-    (field("username"), field("password"))
+    Some((field("username"), field("password")))
 }
 
 pub async fn make_role(admin: &mut PgConnection, role: &str, password: &str) {
@@ -273,14 +289,8 @@ story!(one_role_is_rotated_and_the_old_password_is_proved_dead, |world| {
 
 story!(two_roles_in_turn_leave_no_gap, |world| {
     let Some(mut target) = Role::new(Cast::new(world).await, "turn").await else { return };
-    let (other, boss) = (format!("{}_b", target.role), format!("{}_boss", target.role));
-    make_role(&mut target.admin, &other, "never-used-before").await;
-    let statement = format!("CREATE ROLE \"{boss}\" LOGIN SUPERUSER PASSWORD 'boss-password-here'");
-    target.admin.execute(sqlx::AssertSqlSafe(statement)).await.unwrap();
-    let admin = account(&target.cast, "db/boss", &boss, "boss-password-here").await;
-    let settings =
-        Settings { roles: vec![target.role.clone(), other.clone()], admin: Some(admin), ..target.settings() };
-    target.plan(Target::PostgresInTurn(settings), 10).await;
+    let (other, roles) = (format!("{}_b", target.role), target.in_turn().await);
+    target.plan(roles, 10).await;
     let id = target.start().await;
     run(&target.cast).await;
     assert_eq!(rotation(&target.cast, &id).await.step(), Step::Overlap);

@@ -6,6 +6,7 @@ use crate::{
     rotations::{
         cases::{End, Figures},
         model::Trigger,
+        parts::Parts,
     },
     session::Shell,
     time::{self, Moment},
@@ -43,6 +44,8 @@ pub struct CasesView {
     /// How many days the figures look back.
     pub days: i64,
     pub figures: Vec<(Trigger, Figures)>,
+    /// What the time of rotations went into.
+    pub parts: Vec<(Trigger, Parts)>,
     pub open: Vec<CaseLine>,
     pub ended: Vec<CaseLine>,
     /// The project that the view is narrowed to: slug and name; and all that can be chosen.
@@ -85,6 +88,7 @@ pub fn cases(shell: &Shell, view: CasesView) -> String {
                 ]
             })
             .collect();
+        let parts: Vec<Vec<AnyView>> = view.parts.iter().map(part).collect();
         let list = |lines: Vec<CaseLine>| {
             lines
                 .into_iter()
@@ -123,7 +127,12 @@ pub fn cases(shell: &Shell, view: CasesView) -> String {
             {ui::group("Mean time to rotate", view.figures.iter().map(|(_, figures)| figures.proved).sum(), "proved in the window, by what made them necessary")}
             {ui::table("Mean time to rotate by trigger", &["Trigger", "Mean", "In time", "Half are dead by", "9 of 10 / longest", "Open now"], rows)}
             <details class="more"><summary>"What these figures are"</summary>
-                <p class="soft">"A case begins when a leak was detected, somebody left, an age limit passed, a time was due, or somebody asked; it ends with the first proof that the old credential is refused while the new one is accepted. The mean is over cases proved in the window, beside how many of all that ended were proved at all. In time is of cases that began in the window: dead within two days in production, four in staging, seven in test, fourteen in development. Half are dead by: the Kaplan–Meier estimate, in which open cases count for as long as they were seen. Attested, unverified and cancelled cases are never counted as dead. Triggers are never mixed. Each case links to its events."</p>
+                <p class="soft">"A case begins when a leak was detected, somebody left, an age limit passed, a time was due, or somebody asked; it ends with the first proof that the old credential is refused while the new one is accepted. The mean is over cases proved in the window, beside how many of all that ended were proved at all. In time is of cases that began in the window: dead within the time that the protection level set when the case began. Half are dead by: the Kaplan–Meier estimate, in which open cases count for as long as they were seen. Attested, unverified and cancelled cases are never counted as dead. Triggers are never mixed. Each case links to its events."</p>
+            </details>
+            {ui::group("Where the time goes", view.parts.iter().map(|(_, parts)| parts.proved).sum(), "rotations whose old value was proved dead in the window")}
+            {ui::table("Where the time goes by trigger", &["Trigger", "Late", "Queue", "Cycle", "Overlap", "At the first attempt", "Cases per rotation"], parts)}
+            <details class="more"><summary>"What these parts are"</summary>
+                <p class="soft">"Means over rotations whose old value was proved dead in the window. Late: from when it was due to when it began. Queue: until the new value was made, approval included. Cycle: until it was in use. Overlap: until the old value was proved dead. At the first attempt is of rotations that made a value and ended in the window in any way: every step worked at once. Cases per rotation: how many open cases one proof closed. None of it changes the time to rotate, which counts from when the secret had to be rotated."</p>
             </details>
             {ui::group("Open", open, "longest first")}
             {if open == 0 { ui::empty("No case is open", "Nothing waits to be rotated.", None) } else { ui::table("Open cases", &["Secret and version", "Where", "Why", "State", "Since, UTC"], list(view.open)) }}
@@ -132,6 +141,25 @@ pub fn cases(shell: &Shell, view: CasesView) -> String {
         }
         .into_any()
     })
+}
+
+fn part((trigger, parts): &(Trigger, Parts)) -> Vec<AnyView> {
+    let long = |time: Option<TimeDelta>| ui::text(time.map_or("—".to_owned(), time::about));
+    vec![
+        ui::text(capital(trigger.words())),
+        long(parts.late),
+        long(parts.queue),
+        long(parts.cycle),
+        long(parts.overlap),
+        ui::text(match parts.ended {
+            0 => "—".to_owned(),
+            ended => format!("{} of {ended}", parts.first_attempt),
+        }),
+        ui::text(match parts.proved {
+            0 => "—".to_owned(),
+            proved => format!("{:.1}", parts.cases as f64 / proved as f64),
+        }),
+    ]
 }
 
 fn capital(words: &str) -> String {

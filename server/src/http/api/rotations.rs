@@ -407,7 +407,9 @@ pub async fn rotation_figures(program: Program, Query(query): Query<FiguresQuery
     }
     let seen = Seen::by(console, &mut db, &program.caller, query.project.as_deref()).await?;
     let seconds = |time: Option<TimeDelta>| time.map(|time| time.num_seconds());
-    let triggers = seen.figures(console, &mut db, from, until).await?.into_iter().map(|(trigger, figures)| Figures {
+    let parts = seen.parts(console, &mut db, from, until).await?;
+    let figures = seen.figures(console, &mut db, from, until).await?;
+    let triggers = figures.into_iter().zip(parts).map(|((trigger, figures), (_, parts))| Figures {
         trigger: trigger.code().into(),
         mean: seconds(figures.mean),
         p90: seconds(figures.p90),
@@ -420,6 +422,16 @@ pub async fn rotation_figures(program: Program, Query(query): Query<FiguresQuery
         median: seconds(figures.median),
         open: figures.open as u64,
         open_longest: seconds(figures.open_longest),
+        parts: Parts {
+            proved: parts.proved as u64,
+            cases: parts.cases as u64,
+            late: seconds(parts.late),
+            queue: seconds(parts.queue),
+            cycle: seconds(parts.cycle),
+            overlap: seconds(parts.overlap),
+            ended: parts.ended as u64,
+            first_attempt: parts.first_attempt as u64,
+        },
     });
     Ok(Json(RotationFigures { from, until, triggers: triggers.collect() }))
 }

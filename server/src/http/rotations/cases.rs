@@ -59,6 +59,7 @@ pub async fn cases(signed: Signed, Query(window): Query<Window>) -> Answer {
     let project = Some(window.project.as_str()).filter(|slug| !slug.is_empty());
     let seen = Seen::by(console, &mut db, &signed.caller, project).await?;
     let figures = seen.figures(console, &mut db, from, now).await?;
+    let parts = seen.parts(console, &mut db, from, now).await?;
     let (mut open, mut ended) = (Vec::new(), Vec::new());
     for (lines, rows) in [
         (&mut open, case_store::open(&mut db, LIST, key).await?),
@@ -73,6 +74,7 @@ pub async fn cases(signed: Signed, Query(window): Query<Window>) -> Answer {
     let view = CasesView {
         days,
         figures,
+        parts,
         open,
         ended,
         project: window.project,

@@ -1,5 +1,8 @@
-//! The figures of cases, over what a caller sees.
-use super::store::{self, Case};
+//! The figures of cases, and what the time of rotations went into, over what a caller sees.
+use super::{
+    rotations,
+    store::{self, Case},
+};
 use crate::{
     catalog::{self, store::Project},
     console::Console,
@@ -12,6 +15,7 @@ use app::{
     rotations::{
         cases::{Case as Known, Figures, figures},
         model::Trigger,
+        parts::{Parts, Run, parts},
     },
     time::Moment,
 };
@@ -45,6 +49,39 @@ impl Seen {
 
     pub fn holds(&self, case: &Case) -> bool {
         self.tiers.contains_key(&case.environment_id)
+    }
+
+    /// What the time of rotations went into, for each trigger over `[from, to)`.
+    pub async fn parts(
+        &self,
+        console: &Console,
+        db: &mut impl Sql,
+        from: Moment,
+        to: Moment,
+    ) -> Result<Vec<(Trigger, Parts)>, Error> {
+        let key = console.seal_key();
+        let mut closed: HashMap<(String, Moment), usize> = HashMap::new();
+        for case in store::since(db, from, key).await? {
+            if let Some(dead) = case.dead_at {
+                *closed.entry((case.secret_id, dead)).or_default() += 1;
+            }
+        }
+        let rows = rotations::since(db, from, key).await?;
+        let seen = rows.into_iter().filter(|row| self.tiers.contains_key(&row.environment_id));
+        let runs: Vec<Run> = seen
+            .map(|row| Run {
+                trigger: row.trigger(),
+                due_at: row.due_at,
+                started_at: row.started_at,
+                made_at: row.made_at,
+                promoted_at: row.promoted_at,
+                dead_at: row.dead_at,
+                ended_at: row.ended_at,
+                failures: u32::try_from(row.failures).unwrap_or(0),
+                cases: row.dead_at.and_then(|dead| closed.get(&(row.secret_id, dead)).copied()).unwrap_or(0),
+            })
+            .collect();
+        Ok(Trigger::ALL.iter().map(|trigger| (*trigger, parts(&runs, *trigger, from, to))).collect())
     }
 
     /// The figures of each trigger over `[from, to)`.

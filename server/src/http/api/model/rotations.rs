@@ -190,6 +190,23 @@ pub struct Figures {
     pub median: Option<i64>,
     pub open: u64,
     pub open_longest: Option<i64>,
+    pub parts: Parts,
+}
+
+/// What the time of rotations went into: means over those whose old value was proved dead in the window.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Parts {
+    /// Rotations that the times are over, and cases that their proofs closed.
+    pub proved: u64,
+    pub cases: u64,
+    /// From due to begun, to the new value made, to it in use, to the old value proved dead.
+    pub late: Option<i64>,
+    pub queue: Option<i64>,
+    pub cycle: Option<i64>,
+    pub overlap: Option<i64>,
+    /// Rotations that made a value and ended in the window in any way, and those of them of which every step worked at once.
+    pub ended: u64,
+    pub first_attempt: u64,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
