@@ -100,6 +100,13 @@ test("the calendar by keyboard alone", async ({ browser, complaints }) => {
   await mara.keyboard.press("Enter");
   const first = mara.getByRole("table", { name: "Rotations of the month" }).locator("tbody a").first();
   await expect(first).toBeVisible();
+  // On paper it is the list alone.
+  const rows = await mara.getByRole("table", { name: "Rotations of the month" }).locator("tbody tr").count();
+  await mara.emulateMedia({ media: "print" });
+  for (const control of ["Later", "Agenda", "Cases"]) await expect(mara.getByRole("link", { name: control })).toBeHidden();
+  await expect(mara.getByRole("table", { name: "Rotations of the month" }).locator("tbody tr")).toHaveCount(rows);
+  await expect(first).toBeVisible();
+  await mara.emulateMedia({ media: null });
   await mara.keyboard.press("Tab");
   await first.focus();
   await mara.keyboard.press("Enter");

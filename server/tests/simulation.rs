@@ -1,7 +1,7 @@
 //! Rotations under seeded faults: the real engine, ledger and store against the reference receiver over loopback, with
 //! answers lost, changes late, a receiver that is away or refuses, panics at each step, clocks that jump, two replicas, and
-//! people who write a value in the middle. At every moment a value that works has to be readable; nothing is rotated twice,
-//! nothing called dead that lives. It plays as many schedules as fit into 45 seconds on every core, and says on standard
+//! people who write a value in the middle, cut off, go back and decide where it stopped. At every moment a value that works has to be readable; nothing is rotated twice,
+//! nothing called dead that lives. It plays as many schedules as fit into 55 seconds on every core, and says on standard
 //! output what it ran. `COUNTERSIGN_SIMULATE=N` plays N schedules, `COUNTERSIGN_SEED=S` begins at seed S.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 #![allow(dead_code, unused_macros, reason = "the cast and its world are shared with the stories")]
@@ -41,11 +41,18 @@ use support::World;
 
 const KEY: &str = "a signing key of more than 24 characters";
 /// How long a normal run goes on, and how many schedules each process plays however slow the machine is.
-const BUDGET: Duration = Duration::from_secs(45);
+const BUDGET: Duration = Duration::from_secs(55);
 const AT_LEAST: u64 = 120;
 /// How many schedules share one world.
 const A_WORLD: u64 = 60;
 const FAULTS: [Fault; 5] = [Fault::AnswerLost, Fault::Down, Fault::Late, Fault::Refused, Fault::Garbage];
+
+/// What a person does while both values work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Overlapping {
+    CutOff,
+    Back,
+}
 
 struct Stage {
     cast: Cast,
@@ -156,8 +163,10 @@ async fn play(stage: &Stage, seed: u64) -> (&'static str, Step) {
         fail::cfg(point, "1*panic->off").unwrap();
     }
     let typed_at = dice.chance(12).then(|| dice.below(6));
+    let in_overlap = [None, None, None, Some(Overlapping::CutOff), Some(Overlapping::Back)][dice.below(5)];
     writeln!(log, "replaces {replaces}, replicas {replicas}, overlap {overlap}, dies {dies:?}, typed {typed_at:?}")
         .unwrap();
+    writeln!(log, "in its overlap {in_overlap:?}").unwrap();
     let iris = stage.cast.caller("iris").await;
     let (id, _) = rotations::start_rotation(&stage.cast.console, &iris, &secret).await.unwrap();
     let mut typed = 0;
@@ -174,6 +183,16 @@ async fn play(stage: &Stage, seed: u64) -> (&'static str, Step) {
             stage.receiver.accept(&json!({ "value": value }));
             let latest = stage.row(&secret).await.latest_version;
             typed += usize::from(stage.cast.write("iris", &secret, latest, &value).await.is_ok());
+        }
+        if row.step() == Step::Overlap {
+            let console = &stage.cast.console;
+            let done = match in_overlap {
+                Some(Overlapping::CutOff) => rotations::cut_off(console, &iris, &id).await.map(drop),
+                Some(Overlapping::Back) => rotations::roll_back(console, &iris, &id, "It fails.").await.map(drop),
+                None => Ok(()),
+            };
+            writeln!(log, "{in_overlap:?}: {done:?}").unwrap();
+            stage.holds(&secret, replaces, &log).await;
         }
         // A clock that is set back waits; one that jumps ahead makes due.
         match dice.below(6) {
@@ -198,10 +217,12 @@ async fn play(stage: &Stage, seed: u64) -> (&'static str, Step) {
         }
         if row.step() == Step::NeedsPerson {
             assert!(row.reason.is_some(), "a person is asked with a reason\n{log}");
-            if typed > 0 {
-                break;
-            }
-            rotations::resolve_rotation(&stage.cast.console, &iris, &id, Choice::Retry, "").await.unwrap();
+            let choice = match row.stopped() {
+                Some(Step::VerifiedNew) if typed > 0 => [Choice::KeepNew, Choice::KeepOld][dice.below(2)],
+                _ => Choice::Retry,
+            };
+            let said = "I looked at the target.";
+            rotations::resolve_rotation(&stage.cast.console, &iris, &id, choice, said).await.expect(&log);
         }
     }
     let row = stage.rotation(&id).await;
@@ -216,7 +237,12 @@ async fn play(stage: &Stage, seed: u64) -> (&'static str, Step) {
             assert!(typed > 0 || secret_row.current_version == row.to_version, "{log}");
         }
         Step::Superseded => assert!(typed > 0, "{log}"),
-        Step::NeedsPerson => assert!(typed > 0, "it should have gone on\n{log}"),
+        Step::RolledBack if typed > 0 => {}
+        Step::RolledBack => {
+            assert_eq!(in_overlap, Some(Overlapping::Back), "{log}");
+            assert_eq!(secret_row.current_version, Some(row.from_version), "{log}");
+            assert_eq!(stage.values(&secret).await.len(), 1, "the new one is withdrawn\n{log}");
+        }
         other => panic!("it ended as {other:?}\n{log}"),
     }
     (dies.unwrap_or("nowhere"), row.step())
@@ -232,11 +258,11 @@ fn fault_table(ends: &Ends) -> String {
         let (death, end) = key.split_once(' ').unwrap();
         *rows.entry(death).or_default().entry(end).or_default() += count;
     }
-    let columns = [Step::Closed, Step::Superseded, Step::NeedsPerson].map(Step::code);
-    let mut text = format!("{:<28}{:>10}{:>12}{:>14}\n", "died at", columns[0], columns[1], columns[2]);
+    let columns = [Step::Closed, Step::RolledBack, Step::Superseded].map(Step::code);
+    let mut text = format!("{:<34}{:>10}{:>13}{:>12}\n", "died at", columns[0], columns[1], columns[2]);
     for (death, counts) in rows {
-        let [closed, superseded, asked] = columns.map(|end| counts.get(end).copied().unwrap_or(0));
-        writeln!(text, "{death:<28}{closed:>10}{superseded:>12}{asked:>14}").unwrap();
+        let [closed, back, superseded] = columns.map(|end| counts.get(end).copied().unwrap_or(0));
+        writeln!(text, "{death:<34}{closed:>10}{back:>13}{superseded:>12}").unwrap();
     }
     text
 }

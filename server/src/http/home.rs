@@ -151,7 +151,7 @@ async fn posture(
         }
     }
     if wide || caller.roles.iter().any(|row| row.role == Role::Lead.code()) {
-        let (stopped, late) = stopped(signed, db, wide).await?;
+        let (stopped, late) = (stopped(signed, db, wide).await?, late(signed, db, wide).await?);
         lines.push(("Rotations that stopped and need a person", stopped, "/rotations".into(), "danger"));
         lines.push(("Open leaks, and other cases past their target", late, "/cases".into(), "danger"));
         let narrow = signals::store::Narrow { state: Some(SignalState::Open), projects: &led, ..Default::default() };
@@ -160,15 +160,34 @@ async fn posture(
         lines.push(("Production values known to people", known, worst.1, "attention"));
         lines.push(("Values past their age", old, "/projects".into(), "danger"));
     }
+    // Whoever owns a secret is told as well, when there is something to tell.
+    if lines.is_empty() {
+        let stopped = stopped(signed, db, wide).await?;
+        if stopped > 0 {
+            lines.push(("Rotations of your team that stopped", stopped, "/rotations".into(), "danger"));
+        }
+    }
     Ok(lines)
 }
 
-/// Rotations that wait for a person; leaks that are open, and cases whose old value should be dead by now.
-async fn stopped(signed: &Signed, db: &mut impl crate::db::Sql, wide: bool) -> Result<(usize, usize), Error> {
+/// Rotations that wait for a person, of what one leads or what one's team owns.
+async fn stopped(signed: &Signed, db: &mut impl crate::db::Sql, wide: bool) -> Result<usize, Error> {
+    let key = signed.console().seal_key();
+    let mut stopped = 0;
+    for row in rotations::store::open(db, 500, key).await?.iter().filter(|row| row.step() == Step::NeedsPerson) {
+        let mine = wide || signed.caller.leads(&row.project_id) || {
+            let secret = catalog::store::find(db, &row.secret_id, key).await?;
+            secret.is_some_and(|secret| signed.caller.teams.contains(&secret.team_id))
+        };
+        stopped += usize::from(mine);
+    }
+    Ok(stopped)
+}
+
+/// Leaks that are open, and cases whose old value should be dead by now.
+async fn late(signed: &Signed, db: &mut impl crate::db::Sql, wide: bool) -> Result<usize, Error> {
     let (now, key) = (signed.console().now(), signed.console().seal_key());
     let mine = |project: &str| wide || signed.caller.leads(project);
-    let open = rotations::store::open(db, 500, key).await?;
-    let stopped = open.iter().filter(|row| row.step() == Step::NeedsPerson && mine(&row.project_id)).count();
     let mut late = 0;
     for case in rotations::case_store::open(db, 500, key).await? {
         let environment = catalog::store::find_environment(db, &case.environment_id, key).await?;
@@ -177,7 +196,7 @@ async fn stopped(signed: &Signed, db: &mut impl crate::db::Sql, wide: bool) -> R
         let urgent = case.trigger() == Trigger::Incident || now - case.began_at > target;
         late += usize::from(mine(&case.project_id) && urgent);
     }
-    Ok((stopped, late))
+    Ok(late)
 }
 
 /// What an administrator of a new installation does next; nothing once all of it is done.
