@@ -10,13 +10,14 @@ const pages: Record<Persona, string[]> = {
   "Samir Haddad": ["/", "/audit?q=outcome%3Arefused", "/audit?q=acter%3Ax", "/audit?q=action%3Arevealed&event=900", "/audit/900/why", "/people"],
 };
 
-// What a narrow page adds is its layout, which no theme changes: it is looked at in one of them.
-for (const [width, colorScheme] of [[1280, "light"], [1280, "dark"], [390, "dark"]] as const) {
+// What a narrow page adds is its layout, which no theme changes, and what the other theme adds is its colours: the narrow page is
+// looked at in one theme, and the wide one for its contrast alone in the other.
+for (const [width, colorScheme, other] of [[1280, "light", "dark"], [390, "dark", null]] as const) {
   for (const who of Object.keys(pages) as Persona[]) {
     test(`${who}, ${width} wide, ${colorScheme}`, async ({ browser, complaints }) => {
       // Some forty pages, each looked at by axe.
       test.setTimeout(180_000);
-      const page = await signIn(browser, who, complaints, { viewport: { width, height: 900 }, colorScheme });
+      const page = await signIn(browser, who, complaints, { viewport: { width, height: 900 }, colorScheme, reducedMotion: "reduce" });
       const addresses = [...pages[who]];
       if (who === "Mara Lindqvist" || who === "Iris Okonkwo") {
         await page.goto("/projects/payments");
@@ -56,6 +57,11 @@ for (const [width, colorScheme] of [[1280, "light"], [1280, "dark"], [390, "dark
         const answer = await page.goto(address);
         expect(answer!.status(), address).toBeLessThan(500);
         await accessible(page);
+        if (other) {
+          await page.emulateMedia({ colorScheme: other });
+          await accessible(page, ["color-contrast"]);
+          await page.emulateMedia({ colorScheme });
+        }
         const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
         expect(wide, `${address} scrolls sideways`).toBeLessThanOrEqual(0);
       }

@@ -237,7 +237,10 @@ async fn play(stage: &Stage, seed: u64) -> (&'static str, Step) {
             assert!(typed > 0 || secret_row.current_version == row.to_version, "{log}");
         }
         Step::Superseded => assert!(typed > 0, "{log}"),
-        Step::RolledBack if typed > 0 => {}
+        Step::RolledBack if typed > 0 => {
+            let current = secret_row.current_version.unwrap();
+            assert!(stage.receiver.accepts(&stage.values(&secret).await[&current]), "what is kept works\n{log}");
+        }
         Step::RolledBack => {
             assert_eq!(in_overlap, Some(Overlapping::Back), "{log}");
             assert_eq!(secret_row.current_version, Some(row.from_version), "{log}");

@@ -149,13 +149,19 @@ pub async fn situation(
     Ok(situation)
 }
 
-/// Who is told when a secret needs somebody: the project's leads and the team that owns it.
+/// Who is told when a secret needs somebody: the project's leads and the team that owns it, as far as they may see it.
 pub async fn owners(console: &Console, db: &mut impl Sql, project: &str, secret: &str) -> Result<Vec<String>, Error> {
     let mut owners = leads(console, db, project).await?;
     if let Some(row) = store::find(db, secret, console.seal_key()).await? {
         let members = crate::people::store::memberships(db, None, console.now(), console.seal_key()).await?;
-        owners
-            .extend(members.into_iter().filter(|member| member.team_id == row.team_id).map(|member| member.person_id));
+        let roles = crate::people::store::roles(db, console.now(), console.seal_key()).await?;
+        let open = store::find_project(db, project).await?.is_some_and(|project| project.is_open);
+        let sees = |person: &str| {
+            let here = |of: Option<&str>| of.is_none_or(|theirs| theirs == project);
+            open || roles.iter().any(|role| role.person_id == person && here(role.project_id.as_deref()))
+        };
+        let members = members.into_iter().filter(|member| member.team_id == row.team_id && sees(&member.person_id));
+        owners.extend(members.map(|member| member.person_id));
     }
     owners.sort_unstable();
     owners.dedup();

@@ -176,8 +176,8 @@ async fn stopped(signed: &Signed, db: &mut impl crate::db::Sql, wide: bool) -> R
     let mut stopped = 0;
     for row in rotations::store::open(db, 500, key).await?.iter().filter(|row| row.step() == Step::NeedsPerson) {
         let mine = wide || signed.caller.leads(&row.project_id) || {
-            let secret = catalog::store::find(db, &row.secret_id, key).await?;
-            secret.is_some_and(|secret| signed.caller.teams.contains(&secret.team_id))
+            let located = catalog::Located::visible(signed.console(), db, &signed.caller, &row.secret_id).await;
+            located.is_ok_and(|located| signed.caller.teams.contains(&located.secret.team_id))
         };
         stopped += usize::from(mine);
     }

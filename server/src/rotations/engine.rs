@@ -335,9 +335,9 @@ async fn supersede(console: &Console, mut tx: Tx, work: &Work, why: String) -> R
 /// restore it.
 pub(super) async fn set_aside(tx: &mut Tx, rotation: &Rotation, now: Moment) -> Result<(), Error> {
     let Some(version) = rotation.to_version else { return Ok(()) };
-    match rotation.sent_at {
-        None => vault::store::withdraw(tx, &rotation.secret_id, version, now).await?,
-        Some(_) => vault::store::set_deleted(tx, &rotation.secret_id, version, Some(now)).await?,
+    match rotation.was_sent() {
+        false => vault::store::withdraw(tx, &rotation.secret_id, version, now).await?,
+        true => vault::store::set_deleted(tx, &rotation.secret_id, version, Some(now)).await?,
     };
     Ok(())
 }
@@ -468,6 +468,10 @@ async fn promote(console: &Console, work: &Work) -> Stepped {
         }),
         ..work.after(Happened::Promoted, now)?
     };
+    // What gave way can be restored, and is not what a deletion of another version falls back to.
+    if let Some(over) = work.rotation.over_version {
+        vault::store::set_deleted(&mut tx, &work.rotation.secret_id, over, Some(now)).await?;
+    }
     let event = work.event(Action::PromoteVersion).detail("version", version);
     save_in(console, tx, &work.rotation, after, event, Vec::new()).await.map(Ok)
 }
@@ -582,7 +586,7 @@ async fn disable(console: &Console, work: &Work) -> Stepped {
         return close_unproved(console, work, event).await.map(Ok);
     }
     let since = work.rotation.promoted_at.unwrap_or(work.rotation.started_at);
-    let Sessions { ended, left } = match work.rotator.disable_old(&work.old, work.made()?, since).await {
+    let Sessions { ended, left } = match work.rotator.disable_old(&work.old, in_use(work).await?, since).await {
         Ok(sessions) => sessions,
         Err(trouble) => return Ok(Err(trouble)),
     };
@@ -597,6 +601,17 @@ async fn disable(console: &Console, work: &Work) -> Stepped {
     let after =
         Rotation { attempts: work.rotation.attempts, sessions_left, ..work.after(Happened::Disabled, console.now())? };
     save(console, &work.rotation, after, event).await.map(Ok)
+}
+
+/// The credential that has to go on working: what somebody set by hand since, where the target takes that.
+async fn in_use(work: &Work) -> Result<&Payload, Error> {
+    let first = work.rotator.endpoints().into_iter().next();
+    if let (Some(by_hand), Some(endpoint)) = (&work.in_use, first)
+        && work.rotator.probe(&endpoint, by_hand).await == Standing::Accepted
+    {
+        return Ok(by_hand);
+    }
+    work.made()
 }
 
 pub(super) fn jitter() -> u32 {
@@ -634,7 +649,8 @@ async fn stop(console: &Console, rotation: &Rotation, why: String) -> Result<Out
         .detail("why", why.clone());
     let after = Rotation {
         reason: Some(why),
-        failures: rotation.failures + 1,
+        // Whoever still uses the old value holds it up: no step failed.
+        failures: rotation.failures + i32::from(rotation.step() != Step::Overlap),
         ..rotation.after(Happened::Stopped, console.now())?
     };
     let mut tx = console.ledger.begin(&Who::system("rotate")).await?;

@@ -172,10 +172,10 @@ impl Postgres {
     }
 
     /// Ends, or counts, sessions of a role at one server that began before a moment of our clock; all of them without one. The
-    /// server says when they began by a clock of its own. One whose beginning this account may not see counts as old.
+    /// server says when they began by a clock of its own. One whose beginning this account may not see is left alone, and counts as old.
     async fn end(&self, on: &mut PgConnection, role: &str, before: Option<Moment>) -> sqlx::Result<Sessions> {
-        const OLD: &str = "FROM pg_stat_activity WHERE usename = $1 AND pid <> pg_backend_pid() \
-                           AND COALESCE(extract(epoch FROM backend_start)::float8 < $2, true)";
+        const OF_ROLE: &str = "FROM pg_stat_activity WHERE usename = $1 AND pid <> pg_backend_pid()";
+        const BEGAN: &str = "extract(epoch FROM backend_start)::float8 < $2";
         let (server_now,): (f64,) =
             sqlx::query_as("SELECT extract(epoch FROM clock_timestamp())::float8").fetch_one(&mut *on).await?;
         let since = before.map_or(TimeDelta::zero(), |before| self.clock.now() - before);
@@ -185,7 +185,7 @@ impl Postgres {
         };
         let mut ended = 0;
         if self.settings.end_sessions {
-            let statement = format!("SELECT pg_terminate_backend(pid) {OLD}");
+            let statement = format!("SELECT pg_terminate_backend(pid) {OF_ROLE} AND {BEGAN}");
             let rows: Vec<(bool,)> =
                 sqlx::query_as(AssertSqlSafe(statement)).bind(role).bind(before).fetch_all(&mut *on).await?;
             ended = rows.into_iter().filter(|(told,)| *told).count();
@@ -193,7 +193,7 @@ impl Postgres {
         // A session that was told to end is gone a little later.
         let mut left = 0;
         for _ in 0..20 {
-            let statement = format!("SELECT COUNT(*) {OLD}");
+            let statement = format!("SELECT COUNT(*) {OF_ROLE} AND COALESCE({BEGAN}, true)");
             let (count,): (i64,) =
                 sqlx::query_as(AssertSqlSafe(statement)).bind(role).bind(before).fetch_one(&mut *on).await?;
             left = count;
@@ -231,7 +231,7 @@ impl Postgres {
     async fn check_role(&self, on: &mut PgConnection, role: &str) -> Result<(), Trouble> {
         // Since version 16 the right to make roles is one over roles that one made or was given (CREATEROLE).
         let statement = "SELECT r.rolcanlogin, \
-             m.rolsuper OR m.rolname = r.rolname OR (m.rolcreaterole AND NOT r.rolsuper AND \
+             m.rolsuper OR (m.rolcreaterole AND NOT r.rolsuper AND \
              (current_setting('server_version_num')::int < 160000 OR pg_has_role(r.oid, 'MEMBER WITH ADMIN OPTION'))), \
              pg_has_role(r.oid, 'USAGE') OR pg_has_role('pg_read_all_stats', 'USAGE'), \
              pg_has_role(r.oid, 'USAGE') OR pg_has_role('pg_signal_backend', 'USAGE') \

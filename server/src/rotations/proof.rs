@@ -135,6 +135,9 @@ async fn reopen(console: &Console, work: &Work, endpoint: &str, answers: Vec<Str
         grade: None,
         repeats: 0,
         attempts,
+        // Who came in since is nobody whom somebody let stay.
+        sessions_left: 0,
+        sessions_accepted: None,
         failures: work.rotation.failures + 1,
         next_at: console.now() + wait(attempts, jitter()),
         ..work.after(Happened::ShownAlive, console.now())?
@@ -185,13 +188,19 @@ pub(super) async fn look_again(console: &Console, work: &Work) -> Stepped {
     }
 }
 
-/// Does every endpoint take a version now? Asked before a person's word that it is the one to keep counts.
-pub(super) async fn takes(console: &Console, rotation: &Rotation, version: i32) -> Result<bool, Error> {
-    let work = load(console, rotation.clone()).await?.map_err(|_| Error::Unavailable)?;
+/// Does every endpoint take a version now, or why is that not known? Asked before a person's word that it is the one to keep counts.
+pub(super) async fn takes(console: &Console, rotation: &Rotation, version: i32) -> Result<Result<(), String>, Error> {
+    let work = match load(console, rotation.clone()).await? {
+        Ok(work) => work,
+        Err(why) => return Ok(Err(format!("The target cannot be asked: {why}."))),
+    };
     let mut opened = Vec::new();
     let payload = open_version(console, &mut console.read().await?, &work.located, version, &mut opened).await?;
-    let Some(payload) = payload else { return Ok(false) };
+    let Some(payload) = payload else { return Ok(Err(format!("Version {version} has no value any more."))) };
     let endpoints = work.rotator.endpoints();
     let answers = join_all(endpoints.iter().map(|endpoint| work.rotator.probe(endpoint, &payload))).await;
-    Ok(answers.iter().all(|answer| *answer == Standing::Accepted))
+    Ok(match answers.iter().all(|answer| *answer == Standing::Accepted) {
+        true => Ok(()),
+        false => Err(format!("The target does not take version {version} now: there is no way back to it.")),
+    })
 }

@@ -193,17 +193,18 @@ pub async fn resolve_rotation(
     console.permit(who, &principal, Action::ResolveRotation, subject(&located, id), situation).await?;
     // Once it was sent the target may have the new value: what is handed out has to work there before that is set aside.
     let kept = located.secret.current_version.unwrap_or(rotation.from_version);
-    let sent = rotation.sent_at.is_some() && stopped != Step::RollingBack;
-    if choice == Choice::KeepOld && sent && !proof::takes(console, &rotation, kept).await? {
-        return Err(Error::invalid(
-            "choice",
-            format!("The target does not take version {kept} now: keep the new value."),
-        ));
+    let sent = rotation.was_sent() && stopped != Step::RollingBack;
+    if choice == Choice::KeepOld
+        && sent
+        && let Err(why) = proof::takes(console, &rotation, kept).await?
+    {
+        return Err(Error::invalid("choice", why));
     }
     let (mut tx, event) = console.begin(caller, Action::ResolveRotation, subject(&located, id), situation).await?;
     let secret = catalog::store::lock(&mut tx, &rotation.secret_id, console.seal_key()).await?;
     let locked = store::lock(&mut tx, id, console.seal_key()).await?.ok_or(Error::NotFound)?;
-    if locked.event_seq != rotation.event_seq {
+    let in_use = secret.as_ref().and_then(|secret| secret.current_version);
+    if locked.event_seq != rotation.event_seq || in_use != located.secret.current_version {
         return Err(Error::Conflict(Conflict::EditedMeanwhile));
     }
     if matches!(choice, Choice::Attest | Choice::Accept | Choice::KeepOld)
@@ -215,16 +216,14 @@ pub async fn resolve_rotation(
     let now = console.now();
     let was_proved = locked.dead_at.is_some();
     let attested = (choice == Choice::Attest && !was_proved).then(|| Grade::Attested.code().to_owned());
-    let in_the_middle = secret.as_ref().and_then(|secret| secret.current_version);
-    let in_the_middle = in_the_middle.filter(|version| *version != locked.from_version && locked.promoted_at.is_none());
+    let in_the_middle = in_use.filter(|version| *version != locked.from_version && locked.promoted_at.is_none());
     let row = Rotation {
         grade: attested.or(locked.grade.clone()),
         over_version: if choice == Choice::KeepNew { in_the_middle } else { locked.over_version },
         sessions_accepted: if choice == Choice::Accept { Some(locked.sessions_left) } else { locked.sessions_accepted },
         ..locked.after(Happened::Decided(choice), now)?
     };
-    let is_current = secret.is_some_and(|secret| secret.current_version == row.to_version);
-    if row.step() == Step::RolledBack && !is_current {
+    if row.step() == Step::RolledBack && in_use != row.to_version {
         engine::set_aside(&mut tx, &row, now).await?;
     }
     store::save(&mut tx, &row).await?;
@@ -380,8 +379,8 @@ pub async fn roll_back(console: &Console, caller: &Caller, id: &str, reason: &st
     let situation = catalog::secret_situation(&located);
     let (who, principal) = (&caller.who, caller.principal(Some(&located.project.id)));
     console.permit(who, &principal, Action::RollBack, subject(&located, id), situation).await?;
-    if !proof::takes(console, &rotation, rotation.from_version).await? {
-        return Err(Error::invalid("reason", "The target does not take the old value any more: there is no way back."));
+    if let Err(why) = proof::takes(console, &rotation, rotation.from_version).await? {
+        return Err(Error::invalid("reason", why));
     }
     let (mut tx, event) = console.begin(caller, Action::RollBack, subject(&located, id), situation).await?;
     let secret =

@@ -7,6 +7,7 @@ use super::{
 };
 use crate::{
     audit::{
+        self,
         event::{Event, Who},
         ledger::Tx,
     },
@@ -16,7 +17,7 @@ use crate::{
     vault,
 };
 use app::{
-    audit::action::Action,
+    audit::{action::Action, leaf::Leaf},
     error::Error,
     id::RotationId,
     rotations::{
@@ -167,7 +168,7 @@ pub async fn start_due(console: &Console) -> Result<usize, Error> {
 /// Begins what is due of one secret, and notes when to look again.
 async fn look_at(console: &Console, secret: &str, seen: Moment) -> Result<(), Error> {
     // One that cannot be looked at now does not keep the others waiting.
-    let look = start_if_due(console, secret, seen).await.unwrap_or_else(|error| {
+    let look = start_if_due(console, secret).await.unwrap_or_else(|error| {
         tracing::error!(%error, secret, "whether a secret is due could not be found out");
         Some(console.now() + SOON)
     });
@@ -180,7 +181,7 @@ async fn look_at(console: &Console, secret: &str, seen: Moment) -> Result<(), Er
 }
 
 /// When to look again; `None`: never, by itself.
-async fn start_if_due(console: &Console, secret: &str, seen: Moment) -> Result<Option<Moment>, Error> {
+async fn start_if_due(console: &Console, secret: &str) -> Result<Option<Moment>, Error> {
     let (now, key) = (console.now(), console.seal_key());
     let mut db = console.read().await?;
     let plan = store::find_plan(&mut db, secret, key).await?;
@@ -268,7 +269,7 @@ async fn start_if_due(console: &Console, secret: &str, seen: Moment) -> Result<O
                 }
                 why => {
                     let why = why.unwrap_or("the service did not run");
-                    miss(console, &plan, &located, due, why, (seen, next)).await?;
+                    miss(console, &plan, &located, due, why).await?;
                     Ok(next)
                 }
             }
@@ -354,24 +355,20 @@ async fn lapse(
     Ok(())
 }
 
-/// A time of the calendar went by: said once, by whichever replica moves the reminder on, to those who own the secret. Its value
+/// A time of the calendar went by: said once, to those who own the secret, whichever replica looks and however often. Its value
 /// counts as due from then on.
-async fn miss(
-    console: &Console,
-    plan: &Plan,
-    located: &Located,
-    due: Moment,
-    why: &str,
-    (seen, next): (Moment, Option<Moment>),
-) -> Result<(), Error> {
+async fn miss(console: &Console, plan: &Plan, located: &Located, due: Moment, why: &str) -> Result<(), Error> {
     let secret = &located.secret.id;
     let mut tx = console.ledger.begin(&Who::system("schedule-rotations")).await?;
     let locked = catalog::store::lock(&mut tx, secret, console.seal_key()).await?.ok_or(Error::NotFound)?;
-    let moved = match next {
-        Some(next) => store::move_due(&mut tx, secret, seen, next).await?,
-        None => store::forget_due(&mut tx, secret, seen).await?,
+    let narrow = audit::store::Narrow {
+        secret: Some(secret.clone()),
+        action: Some(Action::MissRotation.code().to_owned()),
+        ..audit::store::Narrow::default()
     };
-    if moved == 0 {
+    let said = audit::store::list(&mut tx, &narrow, None, 5).await?;
+    let of_this = |leaf: Leaf| leaf.detail.get("due_at").is_some_and(|at| *at == rfc3339(due));
+    if said.iter().filter_map(|event| Leaf::decode(&event.leaf).ok()).any(of_this) {
         return Ok(());
     }
     let mut events = vec![missed(console, &mut tx, plan, located, due, why).await?];

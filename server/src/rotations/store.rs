@@ -235,6 +235,12 @@ impl Rotation {
         self.step() == Step::VerifiedDead || self.stopped() == Some(Step::VerifiedDead)
     }
 
+    /// May its target have the new value?
+    pub fn was_sent(&self) -> bool {
+        let at = self.stopped().unwrap_or(self.step());
+        self.sent_at.is_some() || matches!(at, Step::SetUnknown | Step::SetOnTarget)
+    }
+
     /// Does a workload that fetched this version still have to follow?
     pub fn is_behind(&self, version: i32) -> bool {
         self.to_version.is_none_or(|new| version < new) || self.over_version == Some(version)

@@ -488,6 +488,20 @@ pub async fn knowing_current(db: &mut impl Sql, project: &str) -> Result<Vec<Kno
     .await
 }
 
+/// The versions that one person knows and that may work: those in use, and those that a rotation replaces just now.
+pub async fn working_known_to(db: &mut impl Sql, person: &str) -> Result<Vec<(String, i32)>> {
+    db.sql(
+        "SELECT k.secret_id, k.version FROM knowledge k JOIN secrets s ON s.id = k.secret_id \
+         JOIN secret_versions v ON v.secret_id = k.secret_id AND v.version = k.version AND v.death IS NULL \
+         WHERE k.person_id = $1 AND s.archived_at IS NULL AND (k.version = s.current_version OR EXISTS (\
+         SELECT 1 FROM rotations r WHERE r.secret_id = k.secret_id AND r.from_version = k.version \
+         AND r.ended_at IS NULL)) ORDER BY k.secret_id, k.version",
+    )
+    .bind(person.to_owned())
+    .all()
+    .await
+}
+
 /// What one person knows that is current: secrets' ids.
 pub async fn known_to(db: &mut impl Sql, person: &str) -> Result<Vec<String>> {
     let rows: Vec<(String,)> = db

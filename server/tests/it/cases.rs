@@ -138,6 +138,7 @@ async fn parts_from_the_trail(cast: &Cast, from: Moment, to: Moment) -> Vec<Part
                 (run.dead_at, proving) = (Some(row.at), Some(id));
             }
             "rotation.reopened" => (run.dead_at, run.failures, run.cases) = (None, run.failures + 1, 0),
+            "rotation.needs_person" if text("step").as_deref() == Some("overlap") => {}
             "rotation.step_failed" | "rotation.needs_person" => run.failures += 1,
             "rotation.closed" | "rotation.cancelled" | "rotation.superseded" | "rotation.rolled_back" => {
                 run.ended_at = Some(row.at);

@@ -40,6 +40,10 @@ pub struct RotationView {
     pub cancel: Option<Refusal>,
     pub cut_off: Option<Refusal>,
     pub roll_back: Option<Refusal>,
+    /// Does the target take both values now, and is the new one what is handed out?
+    pub can_go_back: bool,
+    /// A leak or a leaver is the reason: it is given up with its case alone.
+    pub urgent: bool,
     /// Sessions of the old value that could not be ended.
     pub sessions_left: i32,
     /// The old value is disabled as soon as the new one works.
@@ -126,16 +130,17 @@ pub fn rotation(shell: &Shell, view: RotationView, form: &Form) -> String {
 fn wait(view: &RotationView, form: &Form) -> AnyView {
     let base = format!("/rotations/{}", view.id);
     match view.step {
-        Step::Waiting if view.approve.is_none() || view.cancel.is_none() => view! {
+        Step::Waiting if view.approve.is_none() || (view.cancel.is_none() && !view.urgent) => view! {
             <form method="post" action=format!("{base}/answer")>
                 <section class="clause tinted" aria-labelledby="h-answer">
                     <header><h2 id="h-answer">"May it begin?"</h2>"Its plan wants somebody else to agree first."</header>
                     <div class="stacked">
                         {view.approve.map(|why| view! { <p>{why.to_string()}</p> })}
+                        {view.urgent.then(|| view! { <p>"A leak or somebody who left is a reason too: its case, below, has to be given up before this can be cancelled."</p> })}
                         {ui::text_area(form, "comment", "Reason", "Required to cancel.")}
                         <div class="answers">
                             {view.approve.is_none().then(|| view! { <button class="answer yes" type="submit" name="answer" value="approve"><span class="ic go" aria-hidden="true"></span><b>"Let it begin"</b><span>"Not by whoever started it."</span></button> })}
-                            {view.cancel.is_none().then(|| view! { <button class="answer" type="submit" name="answer" value="cancel"><span class="ic go" aria-hidden="true"></span><b>"Cancel it"</b><span>"Nothing was changed."</span></button> })}
+                            {(view.cancel.is_none() && !view.urgent).then(|| view! { <button class="answer" type="submit" name="answer" value="cancel"><span class="ic go" aria-hidden="true"></span><b>"Cancel it"</b><span>"Nothing was changed."</span></button> })}
                         </div>
                     </div>
                 </section>
@@ -158,7 +163,7 @@ fn overlap(view: &RotationView, form: &Form) -> AnyView {
             {ui::act(format!("{base}/cut-off"), "Disable the old value now", vec![])}
         }
     });
-    let back = view.roll_back.is_none().then(|| view! {
+    let back = (view.roll_back.is_none() && view.can_go_back).then(|| view! {
         <details class="more" open=form.error("reason").is_some()><summary>"Go back to the old value"</summary>
             <form class="stacked pad" method="post" action=format!("{base}/roll-back")>
                 {ui::input(form, "reason", "Why", "text", "The target is asked first. The old value is handed out again at once; the new one is withdrawn.")}
@@ -169,7 +174,12 @@ fn overlap(view: &RotationView, form: &Form) -> AnyView {
     if cut.is_none() && back.is_none() {
         return ().into_any();
     }
-    ui::clause("h-cut", "End the overlap", "Both values work now.", view! { {cut}{back} }.into_any())
+    ui::clause(
+        "h-cut",
+        "End the overlap",
+        if view.can_go_back { "Both values work now." } else { "" },
+        view! { {cut}{back} }.into_any(),
+    )
 }
 
 /// Where the machine stopped: why, and what can be done.

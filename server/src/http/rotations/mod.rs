@@ -151,8 +151,12 @@ async fn rotation_page(signed: &Signed, id: &str, form: &Form) -> Result<String,
     let plan = rotations::store::find_plan(&mut db, &rotation.secret_id, console.seal_key()).await?;
     let project = Some(located.project.id.as_str());
     let situation = catalog::secret_situation(&located);
-    let mut cases = Vec::new();
+    let kind = plan.and_then(|plan| RotatorKind::from_code(&plan.rotator));
+    let can_go_back =
+        kind != Some(RotatorKind::PostgresSingle) && located.secret.current_version == rotation.to_version;
+    let (mut cases, mut urgent) = (Vec::new(), false);
     for case in case_store::of_version(&mut db, &rotation.secret_id, rotation.from_version, console.seal_key()).await? {
+        urgent |= case.ended_at.is_none() && case.is_urgent();
         let state = case.end().map_or("open", app::rotations::cases::End::words);
         cases.push((case.id.clone(), format!("{}: {state}", case.trigger().words())));
     }
@@ -172,7 +176,7 @@ async fn rotation_page(signed: &Signed, id: &str, form: &Form) -> Result<String,
         stopped: rotation.stopped(),
         reason: rotation.reason.clone(),
         grade: rotation.grade(),
-        rotator: plan.and_then(|plan| RotatorKind::from_code(&plan.rotator)).map_or("", RotatorKind::words),
+        rotator: kind.map_or("", RotatorKind::words),
         trigger: rotation.trigger().words(),
         started_by,
         started_at: rotation.started_at,
@@ -190,6 +194,8 @@ async fn rotation_page(signed: &Signed, id: &str, form: &Form) -> Result<String,
         cancel: would(Action::CancelRotation),
         cut_off: would(Action::CutOff),
         roll_back: would(Action::RollBack),
+        can_go_back,
+        urgent,
         sessions_left: rotation.sessions_left,
         hurried: rotation.cut_off,
         due_at: rotation.due_at,

@@ -5,9 +5,11 @@
 //!   └──▶ attested · expired (by its own date) · not verified (no target to ask) · cancelled (by somebody else than whoever opened it)
 //! ```
 mod figures;
+mod leavers;
 pub mod store;
 
 pub use figures::Seen;
+pub use leavers::{open_leavers, take_up_leaver};
 
 use self::store::Case;
 use super::{engine, start_for, store as rotations, store::Rotation, subject};
@@ -367,21 +369,7 @@ pub async fn contain_case(
             .private("path", located.secret.path.clone()),
     ];
     events.append(&mut suspended);
-    // A rotation that is under way is hastened, not begun twice.
-    let open = rotations::open_of(&mut tx, &case.secret_id, key).await?;
-    let open = open.filter(|rotation| rotation.from_version == case.version && !rotation.only_looks());
-    let running = open.as_ref().map(|rotation| rotation.id.clone());
-    if let Some(rotation) = open {
-        let rotation = rotations::lock(&mut tx, &rotation.id, key).await?.ok_or(Error::NotFound)?;
-        // What leaked, or is known to a leaver, waits for nobody's approval.
-        let waits = row.is_urgent() && rotation.step() == Step::Waiting;
-        if waits || (cut_off && !rotation.cut_off && rotation.step().can_be_hastened()) {
-            let action = if cut_off { Action::CutOff } else { Action::ApproveRotation };
-            let path = located.secret.path.clone();
-            events.push(Event::new(action).on(subject(&located, &rotation.id)).private("path", path));
-            engine::hasten(&mut tx, rotation, cut_off, now).await?;
-        }
-    }
+    let running = hasten_open(console, &mut tx, &located, &row, &mut events).await?;
     // Where it cannot begin at once it begins by itself, when what stands in the way has ended.
     rotations::note_due(&mut tx, &case.secret_id, now).await?;
     let receipt = tx.commit(events).await?;
@@ -394,6 +382,29 @@ pub async fn contain_case(
         Err(Error::Invalid(_) | Error::Refused(_) | Error::Conflict(_)) => Ok((None, receipt)),
         Err(error) => Err(error),
     }
+}
+
+/// A rotation of the case's version that is under way is hastened, not begun twice; which one. The secret and the case are locked.
+async fn hasten_open(
+    console: &Console,
+    tx: &mut Tx,
+    located: &Located,
+    case: &Case,
+    events: &mut Vec<Event>,
+) -> Result<Option<String>, Error> {
+    let key = console.seal_key();
+    let open = rotations::open_of(tx, &case.secret_id, key).await?;
+    let open = open.filter(|rotation| rotation.from_version == case.version && !rotation.only_looks());
+    let Some(open) = open else { return Ok(None) };
+    let rotation = rotations::lock(tx, &open.id, key).await?.ok_or(Error::NotFound)?;
+    // What leaked, or is known to a leaver, waits for nobody's approval.
+    let waits = case.is_urgent() && rotation.step() == Step::Waiting;
+    if waits || (case.cut_off && !rotation.cut_off && rotation.step().can_be_hastened()) {
+        let action = if case.cut_off { Action::CutOff } else { Action::ApproveRotation };
+        events.push(Event::new(action).on(subject(located, &open.id)).private("path", located.secret.path.clone()));
+        engine::hasten(tx, rotation, case.cut_off, console.now()).await?;
+    }
+    Ok(Some(open.id))
 }
 
 /// The case that was contained and whose value was not rotated since: a leaked value, or one that a leaver knows.
@@ -416,84 +427,6 @@ pub(super) async fn contained(
         begun.iter().any(|row| tried(row) && case.contained_at.is_some_and(|at| row.started_at >= at))
     };
     Ok(waiting.find(|case| !was_tried(case)))
-}
-
-/// Opens the case of a value that somebody who left knows, unless one is open; it counts from when they left.
-pub(super) async fn open_left(
-    console: &Console,
-    tx: &mut Tx,
-    located: &Located,
-    version: i32,
-    person: &str,
-    left_at: Moment,
-) -> Result<Option<Event>, Error> {
-    if open_of_leaver(console, tx, &located.secret.id, version).await?.is_some() {
-        return Ok(None);
-    }
-    let case = Case { suspect: Some(person.into()), ..fresh(console, located, Trigger::Leaver, version, left_at)? };
-    store::insert(tx, &case).await?;
-    tx.seal(&case)?;
-    Ok(Some(about(console, Action::OpenCase, located, &case)))
-}
-
-async fn open_of_leaver(
-    console: &Console,
-    db: &mut impl Sql,
-    secret: &str,
-    version: i32,
-) -> Result<Option<Case>, Error> {
-    let known = store::of_version(db, secret, version, console.seal_key()).await?;
-    Ok(known.into_iter().find(|case| case.ended_at.is_none() && case.trigger() == Trigger::Leaver))
-}
-
-/// Opens the case of a value that somebody who left knows, or takes up the one that is open, with what was chosen for it.
-pub async fn take_up_leaver(
-    console: &Console,
-    caller: &Caller,
-    secret: &str,
-    version: i32,
-    left: (&str, Moment),
-    cut_off: bool,
-) -> Result<(String, Receipt), Error> {
-    let (person, left_at) = left;
-    let mut db = console.read().await?;
-    let located = Located::visible(console, &mut db, caller, secret).await?;
-    let known = open_of_leaver(console, &mut db, secret, version).await?;
-    drop(db);
-    let fresh = fresh(console, &located, Trigger::Leaver, version, left_at)?;
-    let id = known.map_or(fresh.id.clone(), |case| case.id);
-    let situation = catalog::secret_situation(&located);
-    let (mut tx, event) = console.begin(caller, Action::ContainCase, subject(&located, &id), situation).await?;
-    catalog::store::lock(&mut tx, secret, console.seal_key()).await?.ok_or(Error::NotFound)?;
-    let locked = open_of_leaver(console, &mut tx, secret, version).await?;
-    if locked.as_ref().is_some_and(|case| case.contained_at.is_some() || case.id != id) {
-        return Err(Error::Conflict(Conflict::AlreadyDone));
-    }
-    let chosen = |case: Case| Case {
-        cut_off,
-        contained_at: Some(console.now()),
-        contained_by: Some(caller.id().into()),
-        ..case
-    };
-    let choice = if cut_off { "cut off now" } else { "no downtime" };
-    let mut events = vec![event.detail("choice", choice).private("path", located.secret.path.clone())];
-    let case = match locked {
-        Some(case) => {
-            let case = chosen(case);
-            store::save(&mut tx, &case).await?;
-            case
-        }
-        None => {
-            let (by, suspect) = (Some(caller.id().into()), Some(person.into()));
-            let case = chosen(Case { id, opened_by: by, suspect, ..fresh });
-            store::insert(&mut tx, &case).await?;
-            events.push(about(console, Action::OpenCase, &located, &case));
-            case
-        }
-    };
-    tx.seal(&case)?;
-    rotations::note_due(&mut tx, secret, console.now()).await?;
-    Ok((case.id, tx.commit(events).await?))
 }
 
 /// Moves the beginning of a case to an earlier time: when it really was detected, or somebody really left.
@@ -536,7 +469,9 @@ pub async fn may_cancel(
     located: &Located,
     case: &Case,
 ) -> Result<Result<(), Refusal>, Error> {
-    let by: Vec<&str> = case.opened_by.as_deref().into_iter().chain(case.suspect.as_deref()).collect();
+    // What the service opened was taken up by whoever contained it.
+    let opened_by = case.opened_by.as_deref().or(case.contained_by.as_deref());
+    let by: Vec<&str> = opened_by.into_iter().chain(case.suspect.as_deref()).collect();
     let begun = Begun::at(located.environment.tier(), &located.project.id, &by, &[Role::Security]);
     people::second(console, db, person, begun).await
 }
