@@ -26,7 +26,15 @@ enum Line {
     Down,
     /// Cuts the connection when the answer to `ALTER ROLE` would come: the change was made.
     AnswerLost,
+    /// Breaks when `ALTER ROLE` is sent, which arrives at the server a while later all the same.
+    Late,
+    /// Every answer takes a while.
+    Slow,
+    /// Lets sign in, and never answers a question about sessions.
+    Stalls,
 }
+
+const A_WHILE: std::time::Duration = std::time::Duration::from_millis(300);
 
 /// A line to the real server that can break.
 struct Proxy {
@@ -62,7 +70,7 @@ async fn carry(mut client: TcpStream, target: String, line: Arc<Mutex<Line>>) {
             while client.read(&mut nothing).await.is_ok_and(|read| read > 0) {}
             return;
         }
-        Line::Good | Line::AnswerLost => {}
+        Line::Good | Line::AnswerLost | Line::Late | Line::Slow | Line::Stalls => {}
     }
     let mut server = TcpStream::connect(target).await.unwrap();
     let (mut up, mut down) = ([0; 8192], [0; 8192]);
@@ -72,6 +80,19 @@ async fn carry(mut client: TcpStream, target: String, line: Arc<Mutex<Line>>) {
             read = client.read(&mut up) => {
                 let Ok(read @ 1..) = read else { return };
                 changing |= up[..read].windows(10).any(|bytes| bytes == b"ALTER ROLE");
+                if now == Line::Stalls && up[..read].windows(16).any(|bytes| bytes == b"pg_stat_activity") {
+                    let mut nothing = [0; 1024];
+                    while client.read(&mut nothing).await.is_ok_and(|read| read > 0) {}
+                    return;
+                }
+                if now == Line::Late && changing {
+                    drop(client);
+                    tokio::time::sleep(A_WHILE).await;
+                    // Whoever sent it is gone; the server carries it out and answers nobody.
+                    server.write_all(&up[..read]).await.unwrap();
+                    while server.read(&mut down).await.is_ok_and(|read| read > 0) {}
+                    return;
+                }
                 if server.write_all(&up[..read]).await.is_err() {
                     return;
                 }
@@ -82,6 +103,9 @@ async fn carry(mut client: TcpStream, target: String, line: Arc<Mutex<Line>>) {
                 let done = down[..read].windows(10).any(|bytes| bytes == b"ALTER ROLE");
                 if now == Line::AnswerLost && changing && done {
                     return;
+                }
+                if now == Line::Slow {
+                    tokio::time::sleep(A_WHILE).await;
                 }
                 if client.write_all(&down[..read]).await.is_err() {
                     return;
@@ -159,6 +183,59 @@ async fn a_line_that_takes_and_never_answers_does_not_hang_the_engine() {
     let row = rotation(&role.cast, &id).await;
     assert_eq!((row.step(), row.attempts), (Step::Queued, 1));
     assert!(row.reason.unwrap().contains("no answer in time"));
+}
+
+story!(a_change_that_arrives_late_is_the_same_change, |world| {
+    let Some(role) = Role::new(Cast::new(world).await, "late").await else { return };
+    let proxy = through(&role).await;
+    let id = role.start().await;
+    proxy.set(Line::Late);
+    run(&role.cast).await;
+    let row = rotation(&role.cast, &id).await;
+    assert_eq!((row.step(), row.attempts), (Step::SetUnknown, 1), "{:?}", row.reason);
+    // Whoever asks now may hear that the old one works; by and by the first statement arrives.
+    proxy.set(Line::Good);
+    settle(&role, &id).await;
+    tokio::time::sleep(2 * A_WHILE).await;
+    let row = rotation(&role.cast, &id).await;
+    assert_eq!((row.step(), row.grade(), row.to_version), (Step::Closed, Some(Grade::Proved), Some(2)));
+    let (user, password) = role.value(2).await;
+    assert!(takes(&role.endpoint, &user, &password).await, "what is handed out works, whatever came last");
+    is_whole(&role.cast).await;
+});
+
+story!(a_slow_server_is_waited_for, |world| {
+    let Some(role) = Role::new(Cast::new(world).await, "slow").await else { return };
+    let proxy = through(&role).await;
+    proxy.set(Line::Slow);
+    let id = role.start().await;
+    run(&role.cast).await;
+    let row = rotation(&role.cast, &id).await;
+    assert_eq!(
+        (row.step(), row.grade(), row.failures),
+        (Step::VerifiedDead, Some(Grade::Proved), 0),
+        "{:?}",
+        row.reason
+    );
+    is_whole(&role.cast).await;
+});
+
+/// Ten seconds of silence: once, on one database.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_stalls_after_signing_in_does_not_hang_the_engine() {
+    let Some(role) = Role::new(Cast::new(crate::support::World::sqlite().await).await, "stall").await else { return };
+    let proxy = through(&role).await;
+    let id = role.start().await;
+    proxy.set(Line::Stalls);
+    let began = std::time::Instant::now();
+    run(&role.cast).await;
+    assert!(began.elapsed() < std::time::Duration::from_secs(25), "{:?}", began.elapsed());
+    let row = rotation(&role.cast, &id).await;
+    assert_eq!((row.step(), row.attempts), (Step::Disabling, 1), "{:?}", row.reason);
+    assert!(row.reason.unwrap().contains("no answer in time"));
+    proxy.set(Line::Good);
+    settle(&role, &id).await;
+    assert_eq!(rotation(&role.cast, &id).await.grade(), Some(Grade::Proved));
 }
 
 story!(an_administrator_that_is_refused_asks_a_person, |world| {
