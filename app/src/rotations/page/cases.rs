@@ -130,9 +130,9 @@ pub fn cases(shell: &Shell, view: CasesView) -> String {
                 <p class="soft">"A case begins when a leak was detected, somebody left, an age limit passed, a time was due, or somebody asked; it ends with the first proof that the old credential is refused while the new one is accepted. The mean is over cases proved in the window, beside how many of all that ended were proved at all. In time is of cases that began in the window: dead within the time that the protection level set when the case began. Half are dead by: the Kaplan–Meier estimate, in which open cases count for as long as they were seen. Attested, unverified and cancelled cases are never counted as dead. Triggers are never mixed. Each case links to its events."</p>
             </details>
             {ui::group("Where the time goes", view.parts.iter().map(|(_, parts)| parts.proved).sum(), "rotations whose old value was proved dead in the window")}
-            {ui::table("Where the time goes by trigger", &["Trigger", "Late", "Queue", "Cycle", "Overlap", "At the first attempt", "Cases per rotation"], parts)}
+            {ui::table("Where the time goes by trigger", &["Trigger", "Late", "Queue", "Cycle", "Overlap", "First attempt", "Cases each"], parts)}
             <details class="more"><summary>"What these parts are"</summary>
-                <p class="soft">"Means over rotations whose old value was proved dead in the window. Late: from when it was due to when it began. Queue: until the new value was made, approval included. Cycle: until it was in use. Overlap: until the old value was proved dead. At the first attempt is of rotations that made a value and ended in the window in any way: every step worked at once. Cases per rotation: how many open cases one proof closed. None of it changes the time to rotate, which counts from when the secret had to be rotated."</p>
+                <p class="soft">"Means over rotations whose old value was proved dead in the window. Late: from when it was due to when it began. Queue: until the new value was made, approval included. Cycle: until it was in use. Overlap: until the old value was proved dead. First attempt is of rotations that made a value and ended in the window in any way: every step worked at once. Cases each: how many open cases one proof closed. None of it changes the time to rotate, which counts from when the secret had to be rotated."</p>
             </details>
             {ui::group("Open", open, "longest first")}
             {if open == 0 { ui::empty("No case is open", "Nothing waits to be rotated.", None) } else { ui::table("Open cases", &["Secret and version", "Where", "Why", "State", "Since, UTC"], list(view.open)) }}
@@ -261,7 +261,8 @@ fn contain(view: &CaseView, form: &Form) -> AnyView {
         ("everybody".to_owned(), "everybody who holds access, pipelines too".to_owned()),
     ];
     if let Some(name) = &view.suspect {
-        suspects.insert(0, ("suspect".to_owned(), format!("{name}, who is suspected")));
+        let why = if view.line.trigger == Trigger::Leaver { "who left" } else { "who is suspected" };
+        suspects.insert(0, ("suspect".to_owned(), format!("{name}, {why}")));
     }
     let after = if !view.is_current {
         "This version is not in use any more: nothing new is made. It has to be shown, or attested, to be dead."

@@ -192,7 +192,8 @@ fn decide(view: &RotationView, form: &Form) -> AnyView {
         format!("{why}. Both values are kept."),
     );
     if let Some(refusal) = &view.resolve {
-        return view! { {stop}<p class="muted">{refusal.to_string()}</p> }.into_any();
+        let theirs = view! { {stop}<p class="muted pad">{refusal.to_string()}</p> };
+        return ui::clause("h-decide", "How it goes on", "Leads and security decide.", theirs.into_any());
     }
     let explained = |choice: Choice| match choice {
         Choice::Retry => "The same step once more, from asking the target.",
