@@ -230,6 +230,8 @@ pub async fn resolve_rotation(
     tx.seal(&row)?;
     let event = event.detail("choice", choice.code()).detail("stopped", stopped.code()).private("comment", comment);
     let mut events = vec![match choice {
+        // The target was asked about it: what was opened for that is in the event.
+        Choice::KeepOld if sent => event.detail("opened_version", kept),
         Choice::KeepNew => event.detail("over_version", row.over_version.unwrap_or_default()),
         Choice::Accept => event.detail("sessions", row.sessions_left),
         _ => event,
