@@ -16,7 +16,8 @@ words! {
         Expired = "expired", "expired";
         /// There is no target to ask.
         Unverified = "unverified", "not verified";
-        /// Given up by two people, with a reason. It stays counted.
+        /// Given up with a reason, by somebody else than whoever opened it, or with the rotation that was somebody's wish and the only
+        /// reason. It stays counted.
         Cancelled = "cancelled", "cancelled";
     }
 }

@@ -97,8 +97,11 @@ pub(super) async fn prove(console: &Console, work: &Work) -> Stepped {
                 .event(Action::ProveDead)
                 .detail("grade", Grade::Proved.code())
                 .detail("answers", answers(&probes).join("; "))
-                .detail("time", 1)
-                .detail("sessions_accepted", work.rotation.sessions_left);
+                .detail("time", 1);
+            let event = match work.rotation.sessions_left {
+                0 => event,
+                accepted => event.detail("sessions_accepted", accepted),
+            };
             let (others, opened, said) = others(console, work).await?;
             let event = event.detail("opened_beside", opened.join(", ")).detail("answers_beside", said.join("; "));
             let mut tx = console.ledger.begin(&Who::system("rotate")).await?;

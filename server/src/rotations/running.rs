@@ -232,7 +232,10 @@ pub async fn resolve_rotation(
     let mut events = vec![match choice {
         // The target was asked about it: what was opened for that is in the event.
         Choice::KeepOld if sent => event.detail("opened_version", kept),
-        Choice::KeepNew => event.detail("over_version", row.over_version.unwrap_or_default()),
+        Choice::KeepNew => match row.over_version {
+            Some(over) => event.detail("over_version", over),
+            None => event,
+        },
         Choice::Accept => event.detail("sessions", row.sessions_left),
         _ => event,
     }];
