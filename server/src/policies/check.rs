@@ -2,13 +2,14 @@
 use super::{
     Engine, Principal, Question, Situation, codes,
     organisation::{Document, GOVERNED, Organisation, Rule, actions, rules_of},
+    parse::{Unreadable, parse, with_room},
     written::{placed, position},
 };
 use crate::people::PAST_AUDITOR;
 use app::{
     audit::action::Action,
     policies::{
-        document::{LONGEST, Lint, LintKind, MOST_RULES, Mistake},
+        document::{Lint, LintKind, MOST_RULES, Mistake},
         model::{Class, Role, Tier},
     },
     time::Moment,
@@ -16,18 +17,19 @@ use app::{
 use cedar_policy::{Decision, Effect, PolicySet, ValidationMode, Validator};
 use chrono::TimeDelta;
 use miette::Diagnostic;
-use std::{collections::BTreeSet, str::FromStr};
+use std::collections::BTreeSet;
 
 /// Everything that keeps a document from being proposed.
 pub fn mistakes(engine: &Engine, text: &str) -> Vec<Mistake> {
-    let whole = |message: &str| vec![Mistake { line: 1, column: 1, message: message.into() }];
-    if text.chars().count() > LONGEST {
-        return whole("A document has at most 20,000 characters.");
+    match parse(text) {
+        Ok(parsed) => with_room(|| mistakes_of(engine, text, &parsed)),
+        Err(Unreadable::TooMuch(mistake)) => vec![mistake],
+        Err(unreadable) => unreadable.diagnostics().map(|(error, message)| mistake(text, error, &message)).collect(),
     }
-    let parsed = match PolicySet::from_str(text) {
-        Ok(parsed) => parsed,
-        Err(errors) => return errors.iter().map(|error| mistake(text, error, &error.to_string())).collect(),
-    };
+}
+
+fn mistakes_of(engine: &Engine, text: &str, parsed: &PolicySet) -> Vec<Mistake> {
+    let whole = |message: &str| vec![Mistake { line: 1, column: 1, message: message.into() }];
     let count = parsed.policies().count();
     if parsed.templates().next().is_some() {
         return whole("Templates with slots are not used here: write each rule out.");
@@ -39,10 +41,10 @@ pub fn mistakes(engine: &Engine, text: &str) -> Vec<Mistake> {
         return whole("A document has at most 50 rules: cut it in two.");
     }
     let mut found = Vec::new();
-    let checked = Validator::new(engine.schema().clone()).validate(&parsed, ValidationMode::Strict);
+    let checked = Validator::new(engine.schema().clone()).validate(parsed, ValidationMode::Strict);
     found.extend(checked.validation_errors().map(|error| mistake(text, error, &error.to_string())));
     let mut names = BTreeSet::new();
-    for (policy, start) in placed(text, &parsed) {
+    for (policy, start) in placed(text, parsed) {
         let (line, column) = position(text, start);
         let at = |message: String| Mistake { line, column, message };
         if let Some(name) = policy.annotation("id") {

@@ -12,6 +12,7 @@
 pub mod check;
 pub mod documents;
 pub mod organisation;
+pub mod parse;
 pub mod replay;
 pub mod store;
 pub mod written;
@@ -40,7 +41,7 @@ use sha2::{Digest, Sha256};
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     str::FromStr,
-    sync::{Arc, Mutex, PoisonError, RwLock},
+    sync::{Arc, Mutex, OnceLock, PoisonError, RwLock},
 };
 use tokio::sync::{Semaphore, SemaphorePermit};
 
@@ -221,27 +222,81 @@ pub enum Error {
 #[derive(Clone)]
 pub struct Engine(Arc<Loaded>);
 
-struct Loaded {
+/// What every engine of a process shares: the built-in policies, parsed and validated once.
+struct BuiltIn {
     policies: PolicySet,
     schema: Schema,
-    /// The built-in rules that name an action.
-    built_in: HashMap<&'static str, Vec<Policy>>,
+    /// The rules that name an action.
+    by_action: HashMap<&'static str, Vec<Policy>>,
+    project: EntityTypeName,
+    person: EntityTypeName,
+    workload: EntityTypeName,
+    thing: EntityTypeName,
+    action: EntityTypeName,
+}
+
+struct Loaded {
+    built_in: &'static BuiltIn,
     /// What the organisation has in force.
     organisation: RwLock<Arc<Organisation>>,
     /// What holds at each protection level, and as of which event.
     levels: RwLock<(i64, Arc<Timeline>)>,
     /// Short names by id, of projects and environments.
     names: RwLock<HashMap<String, String>>,
-    project: EntityTypeName,
     authorizer: Authorizer,
-    person: EntityTypeName,
-    workload: EntityTypeName,
-    thing: EntityTypeName,
-    action: EntityTypeName,
     /// Inputs that this process stored already: most decisions of a day are made from few of them.
     kept: Mutex<HashSet<String>>,
     /// Trying a draft out takes seconds of a core: one at a time.
     turn: Semaphore,
+}
+
+impl BuiltIn {
+    /// Returns the one that was loaded first. It is loaded outside the lock: two at once load the same.
+    fn shared() -> Result<&'static Self, Error> {
+        static SHARED: OnceLock<BuiltIn> = OnceLock::new();
+        match SHARED.get() {
+            Some(shared) => Ok(shared),
+            None => {
+                let loaded = Self::load()?;
+                Ok(SHARED.get_or_init(|| loaded))
+            }
+        }
+    }
+
+    /// Parses the built-in policies and checks them against their schema.
+    fn load() -> Result<Self, Error> {
+        let failed = |why: String| Error::BuiltIn(why);
+        let (schema, _) = Schema::from_cedarschema_str(SCHEMA).map_err(|error| failed(format!("{error:?}")))?;
+        let parsed = PolicySet::from_str(BUILT_IN).map_err(|error| failed(format!("{error:?}")))?;
+        let mut policies = PolicySet::new();
+        for policy in parsed.policies() {
+            let id = policy.annotation("id").ok_or_else(|| failed("a policy has no @id".into()))?;
+            policies.add(policy.new_id(PolicyId::new(id))).map_err(|error| failed(error.to_string()))?;
+        }
+        let checked = Validator::new(schema.clone()).validate(&policies, ValidationMode::Strict);
+        if !checked.validation_passed() {
+            return Err(failed(format!("{checked:?}")));
+        }
+        let name = |text: &str| EntityTypeName::from_str(text).map_err(|error| failed(error.to_string()));
+        let mut by_action: HashMap<&'static str, Vec<Policy>> = HashMap::new();
+        for policy in policies.policies() {
+            let named = organisation::actions(policy);
+            let concerned = Action::ALL.iter().map(|action| action.name());
+            for name in concerned.filter(|name| named.as_ref().is_none_or(|named| named.contains(*name))) {
+                by_action.entry(name).or_default().push(policy.clone());
+            }
+        }
+        Ok(Self {
+            policies,
+            schema,
+            by_action,
+            project: name("Project")?,
+            person: name("Person")?,
+            workload: name("Workload")?,
+            thing: name("Thing")?,
+            action: name("Action")?,
+        })
+    }
 }
 
 /// More digests than this are forgotten and stored anew, which changes nothing.
@@ -263,42 +318,14 @@ impl Engine {
         kept.extend(decision.deciding.input.clone());
     }
 
-    /// Loads the built-in policies, checked against their schema.
+    /// Makes an engine that knows the built-in policies alone.
     pub fn built_in() -> Result<Self, Error> {
-        let failed = |why: String| Error::BuiltIn(why);
-        let (schema, _) = Schema::from_cedarschema_str(SCHEMA).map_err(|error| failed(format!("{error:?}")))?;
-        let parsed = PolicySet::from_str(BUILT_IN).map_err(|error| failed(format!("{error:?}")))?;
-        let mut policies = PolicySet::new();
-        for policy in parsed.policies() {
-            let id = policy.annotation("id").ok_or_else(|| failed("a policy has no @id".into()))?;
-            policies.add(policy.new_id(PolicyId::new(id))).map_err(|error| failed(error.to_string()))?;
-        }
-        let checked = Validator::new(schema.clone()).validate(&policies, ValidationMode::Strict);
-        if !checked.validation_passed() {
-            return Err(failed(format!("{checked:?}")));
-        }
-        let name = |text: &str| EntityTypeName::from_str(text).map_err(|error| failed(error.to_string()));
-        let mut built_in: HashMap<&'static str, Vec<Policy>> = HashMap::new();
-        for policy in policies.policies() {
-            let named = organisation::actions(policy);
-            let concerned = Action::ALL.iter().map(|action| action.name());
-            for name in concerned.filter(|name| named.as_ref().is_none_or(|named| named.contains(*name))) {
-                built_in.entry(name).or_default().push(policy.clone());
-            }
-        }
         Ok(Self(Arc::new(Loaded {
-            policies,
-            schema,
-            built_in,
+            built_in: BuiltIn::shared()?,
             organisation: RwLock::new(Arc::new(Organisation::none())),
             levels: RwLock::new((-1, Arc::default())),
             names: RwLock::default(),
-            project: name("Project")?,
             authorizer: Authorizer::new(),
-            person: name("Person")?,
-            workload: name("Workload")?,
-            thing: name("Thing")?,
-            action: name("Action")?,
             kept: Mutex::default(),
             turn: Semaphore::new(1),
         })))
@@ -311,7 +338,7 @@ impl Engine {
 
     /// What policies may speak of.
     pub fn schema(&self) -> &Schema {
-        &self.0.schema
+        &self.0.built_in.schema
     }
 
     /// What the organisation has in force, as this process knows it.
@@ -433,7 +460,7 @@ impl Engine {
 
     /// The sentence that a built-in rule is refused with.
     fn refusal_of(&self, id: &str) -> Option<Refusal> {
-        let code = self.0.policies.annotation(&PolicyId::new(id), "refusal")?;
+        let code = self.0.built_in.policies.annotation(&PolicyId::new(id), "refusal")?;
         Refusal::ALL.iter().copied().find(|known| code == known.code())
     }
 
@@ -443,18 +470,18 @@ impl Engine {
         uses: &BTreeSet<Attribute>,
         question: &Question<'_>,
     ) -> Result<(CedarDecision, Option<String>), Box<dyn std::error::Error>> {
-        let loaded = &*self.0;
+        let known = self.0.built_in;
         let Question { principal, action, resource, situation, .. } = *question;
-        let kind = if principal.workload { &loaded.workload } else { &loaded.person };
+        let kind = if principal.workload { &known.workload } else { &known.person };
         let uid = |kind: &EntityTypeName, id: &str| EntityUid::from_type_name_and_id(kind.clone(), EntityId::new(id));
         let text = |text: &str| RestrictedExpression::new_string(text.into());
         let roles = |roles: &BTreeSet<&'static str>| RestrictedExpression::new_set(roles.iter().map(|role| text(role)));
         let attributes = [("org".to_owned(), roles(&principal.org)), ("here".to_owned(), roles(&principal.here))];
         let who = uid(kind, &principal.id);
-        let thing = uid(&loaded.thing, resource);
+        let thing = uid(&known.thing, resource);
         let mut entities = vec![Entity::new(who.clone(), attributes.into(), Default::default())?];
         if let Some(project) = question.project {
-            entities.push(Entity::new_no_attrs(thing.clone(), [uid(&loaded.project, project)].into()));
+            entities.push(Entity::new_no_attrs(thing.clone(), [uid(&known.project, project)].into()));
         }
         let entities = Entities::from_entities(entities, None)?;
         let flag = RestrictedExpression::new_bool;
@@ -490,9 +517,9 @@ impl Engine {
             Some((used.name().to_owned(), value))
         });
         context.extend(moment);
-        let action = uid(&loaded.action, action.name());
+        let action = uid(&known.action, action.name());
         let request = Request::new(who, action, thing, Context::from_pairs(context)?, None)?;
-        let response = loaded.authorizer.is_authorized(&request, policies, &entities);
+        let response = self.0.authorizer.is_authorized(&request, policies, &entities);
         if let Some(error) = response.diagnostics().errors().next() {
             return Err(error.to_string().into());
         }

@@ -2,12 +2,11 @@
 //!
 //! A decision looks at the built-in rules for its action, at the organisation's rules for it that speak of every project, and at
 //! those of its own project: a thousand documents cost what those few cost.
-use super::{Attribute, Engine, Error, Loaded};
+use super::{Attribute, Engine, Error, Loaded, parse::parse};
 use app::{audit::action::Action, error::Refusal};
 use cedar_policy::{ActionConstraint, EntityUid, Policy, PolicyId, PolicySet, ResourceConstraint};
 use std::{
     collections::{BTreeSet, HashMap},
-    str::FromStr,
     sync::{Arc, PoisonError, RwLock},
 };
 
@@ -177,7 +176,7 @@ impl Organisation {
         let mut set = PolicySet::new();
         let mut uses = BTreeSet::new();
         let mut organisation = false;
-        let fixed = loaded.built_in.get(action.name()).into_iter().flatten();
+        let fixed = loaded.built_in.by_action.get(action.name()).into_iter().flatten();
         for policy in fixed {
             // Ids are one to one: the built-in ones were a set, the organisation's begin with their document.
             let _ = set.add(policy.clone());
@@ -196,7 +195,7 @@ impl Organisation {
 
 /// The rules of a document, named `document/rule`: by their own `@id`, else by their place.
 pub(super) fn rules_of(document: &Document) -> Result<Vec<Rule>, Error> {
-    let parsed = PolicySet::from_str(&document.text).map_err(|error| Error::Document(error.to_string()))?;
+    let parsed = parse(&document.text).map_err(|error| Error::Document(error.to_string()))?;
     let mut rules = Vec::new();
     for (number, policy) in in_order(&parsed).into_iter().enumerate() {
         let name = name_of(number, policy);

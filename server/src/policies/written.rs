@@ -2,10 +2,10 @@
 use super::{
     BUILT_IN,
     organisation::{Document, Organisation, in_order, name_of},
+    parse::parse,
 };
 use app::explain::model::Rule;
 use cedar_policy::{Effect, Policy, PolicySet};
-use std::str::FromStr;
 
 /// The text of one built-in rule.
 pub fn rule_text(id: &str) -> Option<&'static str> {
@@ -29,7 +29,7 @@ pub fn rule(organisation: &Organisation, id: &str) -> Option<Rule> {
 /// The same in one document: of a version that may be in force no more.
 pub fn rule_in(document: &Document, id: &str) -> Option<Rule> {
     let (_, name) = id.split_once('/')?;
-    let parsed = PolicySet::from_str(&document.text).ok()?;
+    let parsed = parse(&document.text).ok()?;
     let placed = placed(&document.text, &parsed);
     let mut numbered = placed.into_iter().enumerate();
     let (_, (policy, start)) = numbered.find(|(number, (policy, _))| name_of(*number, policy) == name)?;
