@@ -351,10 +351,8 @@ async fn run_audit(audit: Audit) -> Result<ExitCode, Failure> {
         Audit::Checkpoint(settings) => {
             let config = settings.resolve()?;
             let db = instance::connect(&config).await?;
-            match crate::audit::builder::latest(&mut db.read().await?)
-                .await
-                .map_err(|_| "the database does not answer")?
-            {
+            let newest = crate::audit::builder::latest(&mut db.read().await?).await;
+            match newest.map_err(|_| "the database does not answer")? {
                 Some((_, note)) => say(note.trim_end()),
                 None => return Err("no checkpoint was signed yet: start the server once".into()),
             }

@@ -3,6 +3,7 @@
 //! SQLite has one writer: operations are savepoints in a transaction that is handed on while others wait, so that one
 //! COMMIT (one fsync) carries up to [`BATCH`] of them; whoever commits wakes all. PostgreSQL transactions are its own.
 //! Nothing outside `audit/ledger.rs` may commit: see the four doors there.
+use crate::held::{self, Held};
 use sqlx::{
     AssertSqlSafe, Connection, Encode, FromRow, Postgres, Sqlite, Type,
     migrate::Migrator,
@@ -20,6 +21,7 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 use tokio::sync::{Mutex, OwnedMutexGuard, OwnedSemaphorePermit, Semaphore, oneshot};
 
@@ -27,6 +29,11 @@ use tokio::sync::{Mutex, OwnedMutexGuard, OwnedSemaphorePermit, Semaphore, onesh
 const BATCH: usize = 32;
 /// Concurrent writing transactions per replica on PostgreSQL: more only queue at the ledger's head.
 const COMMITS: usize = 8;
+/// Readers at the same time: for each database what keeps two cores busy.
+const READERS_SQLITE: u32 = 4;
+const READERS_POSTGRES: u32 = 10;
+/// The longest that anybody waits for a connection; then the answer is 503, and when to come back.
+pub const PATIENCE: Duration = Duration::from_secs(2);
 
 static SQLITE: Migrator = sqlx::migrate!("../migrations/sqlite");
 static POSTGRES: Migrator = sqlx::migrate!("../migrations/postgres");
@@ -78,12 +85,17 @@ pub enum Error {
 pub type Result<T> = std::result::Result<T, Error>;
 
 #[derive(Clone)]
-pub struct Db(Kind);
+pub struct Db {
+    kind: Kind,
+    /// Nobody minds who holds its readers, and when.
+    unseen: bool,
+}
 
+/// Readers, writers and the probe never wait for each other's connections.
 #[derive(Clone)]
 enum Kind {
-    Sqlite { writer: Arc<Mutex<Writer>>, queued: Arc<AtomicUsize>, readers: SqlitePool },
-    Postgres { pool: PgPool, commits: Arc<Semaphore> },
+    Sqlite { writer: Arc<Mutex<Writer>>, queued: Arc<AtomicUsize>, readers: SqlitePool, probe: SqlitePool },
+    Postgres { writers: PgPool, commits: Arc<Semaphore>, readers: PgPool, probe: PgPool },
 }
 
 /// SQLite's one writing connection, with the operations aboard its open transaction.
@@ -104,11 +116,13 @@ impl Db {
             .foreign_keys(true)
             .statement_cache_capacity(400);
         let connection = SqliteConnection::connect_with(&options).await?;
-        let readers = SqlitePoolOptions::new()
-            .max_connections(4)
-            .connect_lazy_with(options.create_if_missing(false).read_only(true));
+        let reading = options.create_if_missing(false).read_only(true);
+        let pool = |most| SqlitePoolOptions::new().max_connections(most).acquire_timeout(PATIENCE);
+        let readers = pool(READERS_SQLITE).connect_lazy_with(reading.clone());
+        let probe = pool(1).connect_lazy_with(reading);
         let writer = Writer { connection, open: false, aboard: Vec::new() };
-        Ok(Self(Kind::Sqlite { writer: Arc::new(Mutex::new(writer)), queued: Arc::default(), readers }))
+        let kind = Kind::Sqlite { writer: Arc::new(Mutex::new(writer)), queued: Arc::default(), readers, probe };
+        Ok(Self { kind, unseen: false })
     }
 
     pub async fn postgres(url: &str) -> Result<Self> {
@@ -116,14 +130,23 @@ impl Db {
             .application_name("countersign")
             .options([("idle_in_transaction_session_timeout", "5000"), ("lock_timeout", "10000")])
             .statement_cache_capacity(400);
-        let pool = PgPoolOptions::new().max_connections(16).connect_with(options).await?;
-        let (durable,): (String,) = sqlx::query_as("SHOW synchronous_commit").fetch_one(&pool).await?;
+        let pool = |most| PgPoolOptions::new().max_connections(most).acquire_timeout(PATIENCE);
+        let readers = pool(READERS_POSTGRES).connect_with(options.clone()).await?;
+        let writers = pool(COMMITS as u32).connect_lazy_with(options.clone());
+        let probe = pool(1).connect_lazy_with(options);
+        let (durable,): (String,) = sqlx::query_as("SHOW synchronous_commit").fetch_one(&readers).await?;
         if durable == "off" || durable == "local" {
             return Err(Error::Unfit(format!(
                 "synchronous_commit is {durable}: events would not be durable; set it to on"
             )));
         }
-        Ok(Self(Kind::Postgres { pool, commits: Arc::new(Semaphore::new(COMMITS)) }))
+        let commits = Arc::new(Semaphore::new(COMMITS));
+        Ok(Self { kind: Kind::Postgres { writers, commits, readers, probe }, unseen: false })
+    }
+
+    /// The same database for an onlooker who may read while others work: the tests.
+    pub fn unseen(&self) -> Self {
+        Self { unseen: true, ..self.clone() }
     }
 
     /// How many changes get on at the same time.
@@ -132,14 +155,14 @@ impl Db {
     }
 
     pub fn is_postgres(&self) -> bool {
-        matches!(self.0, Kind::Postgres { .. })
+        matches!(self.kind, Kind::Postgres { .. })
     }
 
     /// Brings the schema up to this binary's version; refuses a schema that is newer than the binary.
     pub async fn migrate(&self) -> Result<()> {
-        match &self.0 {
+        match &self.kind {
             Kind::Sqlite { writer, .. } => SQLITE.run(&mut writer.lock().await.connection).await?,
-            Kind::Postgres { pool, .. } => POSTGRES.run(pool).await?,
+            Kind::Postgres { writers, .. } => POSTGRES.run(writers).await?,
         }
         Ok(())
     }
@@ -153,16 +176,34 @@ impl Db {
             .collect()
     }
 
+    /// Takes a reader, after at most [`PATIENCE`]. A request has one at a time: see [`held`].
     pub async fn read(&self) -> Result<Reader> {
-        Ok(match &self.0 {
-            Kind::Sqlite { readers, .. } => Reader::Sqlite(readers.acquire().await?),
-            Kind::Postgres { pool, .. } => Reader::Postgres(pool.acquire().await?),
-        })
+        if !self.unseen {
+            held::nothing_is_held("a second reader");
+        }
+        let connection = match &self.kind {
+            Kind::Sqlite { readers, .. } => Connected::Sqlite(readers.acquire().await?),
+            Kind::Postgres { readers, .. } => Connected::Postgres(readers.acquire().await?),
+        };
+        let held = if self.unseen { Held::unseen() } else { Held::now() };
+        Ok(Reader { connection, _held: held })
+    }
+
+    /// A reader for the question whether the service is ready: no request shares it.
+    pub async fn probe(&self) -> Result<Reader> {
+        let connection = match &self.kind {
+            Kind::Sqlite { probe, .. } => Connected::Sqlite(probe.acquire().await?),
+            Kind::Postgres { probe, .. } => Connected::Postgres(probe.acquire().await?),
+        };
+        Ok(Reader { connection, _held: Held::now() })
     }
 
     /// Begins a writing transaction. Dropping it undoes it.
     pub async fn begin(&self) -> Result<Transaction> {
-        match &self.0 {
+        if !self.unseen {
+            held::nothing_is_held("the ledger");
+        }
+        match &self.kind {
             Kind::Sqlite { writer, queued, .. } => {
                 let turn = Turn::queue(writer, queued);
                 let guard = writer.clone().lock_owned().await;
@@ -177,17 +218,18 @@ impl Db {
                 }
                 Ok(tx)
             }
-            Kind::Postgres { pool, commits } => {
-                let permit = commits.clone().acquire_owned().await.map_err(|_| sqlx::Error::PoolClosed)?;
-                let transaction = pool.begin().await?;
-                Ok(Transaction(Began::Postgres { transaction: Some(transaction), pool: pool.clone(), _permit: permit }))
+            Kind::Postgres { writers, commits, .. } => {
+                let permit = tokio::time::timeout(PATIENCE, commits.clone().acquire_owned()).await;
+                let permit = permit.map_err(|_| sqlx::Error::PoolTimedOut)?.map_err(|_| sqlx::Error::PoolClosed)?;
+                let transaction = Some(writers.begin().await?);
+                Ok(Transaction(Began::Postgres { transaction, pool: writers.clone(), _permit: permit }))
             }
         }
     }
 
     /// Makes SQLite refuse to grow beyond what it has now, as a full disk does; or lets it grow again.
     pub async fn limit_pages(&self, limited: bool) -> Result<()> {
-        if let Kind::Sqlite { writer, .. } = &self.0 {
+        if let Kind::Sqlite { writer, .. } = &self.kind {
             let mut writer = writer.lock().await;
             let (pages,): (i64,) = sqlx::query_as("PRAGMA page_count").fetch_one(&mut writer.connection).await?;
             let most = if limited { pages + 200 } else { i64::from(u32::MAX - 1) };
@@ -200,7 +242,7 @@ impl Db {
 
     /// Commits without waiting for the disk, on SQLite: for making a demonstration, which can be made again.
     pub async fn relax(&self) -> Result<()> {
-        if let Kind::Sqlite { writer, .. } = &self.0 {
+        if let Kind::Sqlite { writer, .. } = &self.kind {
             sqlx::query("PRAGMA synchronous = OFF").execute(&mut writer.lock().await.connection).await?;
         }
         Ok(())
@@ -208,7 +250,7 @@ impl Db {
 
     /// Everything written so far is on the disk, and further commits wait for it again.
     pub async fn settle(&self) -> Result<()> {
-        if let Kind::Sqlite { writer, .. } = &self.0 {
+        if let Kind::Sqlite { writer, .. } = &self.kind {
             let mut writer = writer.lock().await;
             for pragma in ["PRAGMA synchronous = FULL", "PRAGMA wal_checkpoint(TRUNCATE)"] {
                 sqlx::query(pragma).execute(&mut writer.connection).await?;
@@ -218,9 +260,16 @@ impl Db {
     }
 
     pub async fn close(&self) {
-        match &self.0 {
-            Kind::Sqlite { readers, .. } => readers.close().await,
-            Kind::Postgres { pool, .. } => pool.close().await,
+        match &self.kind {
+            Kind::Sqlite { readers, probe, .. } => {
+                readers.close().await;
+                probe.close().await;
+            }
+            Kind::Postgres { writers, readers, probe, .. } => {
+                writers.close().await;
+                readers.close().await;
+                probe.close().await;
+            }
         }
     }
 }
@@ -384,7 +433,12 @@ impl Drop for Transaction {
 }
 
 /// A connection for reading alone.
-pub enum Reader {
+pub struct Reader {
+    connection: Connected,
+    _held: Held,
+}
+
+enum Connected {
     Sqlite(PoolConnection<Sqlite>),
     Postgres(PoolConnection<Postgres>),
 }
@@ -397,9 +451,9 @@ pub trait Sql: Send {
 impl Sql for Reader {
     fn sql(&mut self, statement: impl Into<Statement>) -> Query<'_> {
         let text = statement.into().text;
-        match self {
-            Self::Sqlite(connection) => Query::Sqlite(&mut *connection, sqlx::query(AssertSqlSafe(text))),
-            Self::Postgres(connection) => Query::Postgres(&mut *connection, sqlx::query(AssertSqlSafe(text))),
+        match &mut self.connection {
+            Connected::Sqlite(connection) => Query::Sqlite(&mut *connection, sqlx::query(AssertSqlSafe(text))),
+            Connected::Postgres(connection) => Query::Postgres(&mut *connection, sqlx::query(AssertSqlSafe(text))),
         }
     }
 }

@@ -13,6 +13,7 @@ pub mod db;
 pub mod demo;
 pub mod explain;
 pub mod grants;
+pub mod held;
 pub mod http;
 pub mod instance;
 pub mod jobs;

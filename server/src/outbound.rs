@@ -1,6 +1,6 @@
 //! Calls to other services: the address is resolved once, checked and pinned; no redirect is followed, no proxy used, and
 //! neither time nor answer is unbounded. What comes back never enters a log.
-use crate::config::Network;
+use crate::{config::Network, held};
 use reqwest::{
     Client, Method, Url,
     header::{HeaderMap, HeaderName, HeaderValue},
@@ -84,6 +84,7 @@ pub async fn send(
     body: Vec<u8>,
     (most, patience): (usize, Duration),
 ) -> Result<Answer, Failure> {
+    held::nothing_is_held("another service");
     let url = Url::parse(url).map_err(|_| Failure::NoUrl)?;
     let host = url.host_str().ok_or(Failure::NoUrl)?.trim_matches(['[', ']']).to_owned();
     match url.scheme() {

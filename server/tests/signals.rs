@@ -30,7 +30,7 @@ async fn main() {
     let instance = Instance::open(&config, Clock::Machine).await.unwrap();
     let console = Console::new(&instance, "Demo").unwrap();
     signals::refresh(&console).await.unwrap();
-    let mut db = console.read().await.unwrap();
+    let mut db = console.db().unseen().read().await.unwrap();
     let found = store::list(&mut db, &Narrow::default(), console.now(), 1_000).await.unwrap();
     let mut who: BTreeMap<String, String> = BTreeMap::new();
     for (login, _) in demo::organisation::PEOPLE {

@@ -62,9 +62,7 @@ struct Stage {
 
 impl Stage {
     async fn new() -> Self {
-        let world = World::sqlite().await;
-        world.instance.db.relax().await.unwrap();
-        let cast = Cast::new(world).await;
+        let cast = Cast::new(World::sqlite().await).await;
         let receiver = Receiver::start(KEY, cast.world.clock.clone()).await.unwrap();
         let signing = cast.secret("signing", Tier::Staging, Class::Normal).await;
         cast.write("iris", &signing, 0, KEY).await.unwrap();
@@ -90,12 +88,12 @@ impl Stage {
     }
 
     async fn rotation(&self, id: &str) -> Rotation {
-        let mut db = self.cast.console.read().await.unwrap();
+        let mut db = self.cast.console.db().unseen().read().await.unwrap();
         rotations::store::find(&mut db, id, self.cast.console.seal_key()).await.unwrap().unwrap()
     }
 
     async fn row(&self, secret: &str) -> catalog::store::Secret {
-        let mut db = self.cast.console.read().await.unwrap();
+        let mut db = self.cast.console.db().unseen().read().await.unwrap();
         catalog::store::find(&mut db, secret, self.cast.console.seal_key()).await.unwrap().unwrap()
     }
 
@@ -104,7 +102,7 @@ impl Stage {
         let console = &self.cast.console;
         let mut values = BTreeMap::new();
         for version in 1..=self.row(secret).await.latest_version {
-            let mut db = console.read().await.unwrap();
+            let mut db = console.db().unseen().read().await.unwrap();
             let row = vault::store::find(&mut db, secret, version).await.unwrap().unwrap();
             let located = Located::find(&mut db, secret, console.seal_key()).await.unwrap().unwrap();
             let sealed = vault::version(&mut db, located, version).await.unwrap();

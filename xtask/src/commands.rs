@@ -43,7 +43,7 @@ pub fn test(arguments: &[String]) -> Done {
         if on_path("python3").is_none() {
             apt_install(&["python3"], "evidence is checked by an independent program as well")?;
         }
-        let postgres = stages.time("postgres", Postgres::start)?;
+        let postgres = stages.time("postgres", || Postgres::start(false))?;
         stages.time("rust tests", || {
             say("rust tests, on SQLite and on PostgreSQL");
             run(
@@ -111,7 +111,7 @@ pub fn build() -> Done {
 
 pub fn bench(arguments: &[String]) -> Done {
     build()?;
-    let postgres = Postgres::start()?;
+    let postgres = Postgres::start(true)?;
     run(
         Command::new(target().join("release/countersign"))
             .arg("bench")

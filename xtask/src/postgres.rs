@@ -17,7 +17,9 @@ pub struct Postgres {
 }
 
 impl Postgres {
-    pub fn start() -> Done<Postgres> {
+    /// Starts a cluster. `durable` is for measuring: the tests do not cut the power.
+    pub fn start(durable: bool) -> Done<Postgres> {
+        let fsync = if durable { "on" } else { "off" };
         let bin = binaries()?;
         let folder = std::env::temp_dir().join(format!("countersign-postgres-{}", std::process::id()));
         fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
@@ -49,7 +51,8 @@ impl Postgres {
             .map_err(|error| error.to_string())?
             .port();
         let settings = format!(
-            "-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories='{}' -c max_connections=200 -c shared_buffers=128MB",
+            "-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories='{}' -c max_connections=300 -c shared_buffers=128MB \
+             -c fsync={fsync} -c full_page_writes={fsync}",
             folder.display()
         );
         run(

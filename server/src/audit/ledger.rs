@@ -14,6 +14,7 @@ use crate::{
     clock::Clock,
     crash,
     db::{self, Db, OPERATIONAL, Query, Sql, Statement, Transaction},
+    held,
     keys::{self, Keys, Secret},
 };
 use app::{
@@ -114,6 +115,7 @@ impl Ledger {
     /// Records an event that rests on rows which were read before: it is written only if each of them is, at the event's
     /// place in the trail, still what was read. `None`: one of them changed, and nothing was recorded.
     pub async fn observe_while(&self, who: &Who, event: Event, basis: Vec<Basis>) -> Result<Option<Receipt>, Error> {
+        held::nothing_is_held("the ledger");
         // The waiter exists before the event is handed over, so that no wake-up is lost.
         let (recorded, receipt) = oneshot::channel();
         let observed = Observed { who: who.clone(), event, basis, recorded };

@@ -4,6 +4,7 @@ use super::{
     error::{Unwritten, Written, problem_json, status},
     visitor::{cookie, theme_of},
 };
+use crate::db::PATIENCE;
 use app::{
     error::{Error, Refusal},
     id::CorrelationId,
@@ -61,6 +62,10 @@ pub async fn correlate(State(site): State<Site>, mut request: Request, next: Nex
     span.in_scope(|| {
         tracing::info!(status = response.status().as_u16(), micros = started.elapsed().as_micros() as u64, "answered");
     });
+    if response.status() == StatusCode::SERVICE_UNAVAILABLE {
+        // Whatever was waited for in vain is asked for again no sooner than after as long.
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(PATIENCE.as_secs()));
+    }
     decorate(response.headers_mut(), &site, correlation.as_str(), is_asset);
     response
 }

@@ -618,7 +618,7 @@ impl Looked<'_> {
         let zone = self.window.zone;
         let today = self.now.with_timezone(&zone).date_naive();
         let until = on_the_wall(zone, (today + Days::new(AHEAD)).and_time(chrono::NaiveTime::MIN));
-        let (dated, more) = rotations::calendar(self.console, caller, self.now, until).await?;
+        let (dated, more) = rotations::calendar(self.console, &mut self.db, caller, self.now, until).await?;
         let (mut days, mut held) = (vec![0_u64; AHEAD as usize], 0_u64);
         for entry in &dated {
             if self.scope.tier(&entry.located.environment.id).is_none() {

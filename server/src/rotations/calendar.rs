@@ -3,6 +3,7 @@ use super::{is_confirmed, store, store::Rotation, timetable::Timetable, when_kno
 use crate::{
     catalog::{Located, Sight},
     console::Console,
+    db::Sql,
     people::Caller,
     vault,
 };
@@ -33,18 +34,18 @@ pub enum What {
 /// Everything between two moments that a caller may see, in order; and whether there is more than one look takes in.
 pub async fn calendar(
     console: &Console,
+    db: &mut impl Sql,
     caller: &Caller,
     from: Moment,
     until: Moment,
 ) -> Result<(Vec<Dated>, bool), Error> {
     let (now, key) = (console.now(), console.seal_key());
-    let mut db = console.read().await?;
     let mut dated = Vec::new();
-    let rotations = store::between(&mut db, from, until, ROTATIONS + 1, key).await?;
+    let rotations = store::between(db, from, until, ROTATIONS + 1, key).await?;
     let mut more = rotations.len() > ROTATIONS as usize;
-    let plans = if until > now { store::plans(&mut db, PLANS + 1, key).await? } else { Vec::new() };
+    let plans = if until > now { store::plans(db, PLANS + 1, key).await? } else { Vec::new() };
     more |= plans.len() > PLANS as usize;
-    let sight = Sight::of(console, &mut db, caller).await?;
+    let sight = Sight::of(console, db, caller).await?;
     let ids = |of: &mut dyn Iterator<Item = &String>| -> Vec<String> {
         let mut ids: Vec<String> = of.cloned().collect();
         ids.sort_unstable();
@@ -52,16 +53,16 @@ pub async fn calendar(
         ids
     };
     let ran = ids(&mut rotations.iter().map(|rotation| &rotation.secret_id));
-    let ran = sight.locate(console, &mut db, &ran).await?;
+    let ran = sight.locate(console, db, &ran).await?;
     for rotation in rotations.into_iter().take(ROTATIONS as usize) {
         if let Some(located) = ran.get(&rotation.secret_id).cloned() {
             dated.push(Dated { at: rotation.started_at, located, what: What::Rotation(Box::new(rotation)) });
         }
     }
     let planned = ids(&mut plans.iter().map(|plan| &plan.secret_id));
-    let written: HashMap<String, Moment> = vault::store::written_at(&mut db, &planned).await?.into_iter().collect();
-    let planned = sight.locate(console, &mut db, &planned).await?;
-    let defaults = store::defaults(&mut db, key).await?;
+    let written: HashMap<String, Moment> = vault::store::written_at(db, &planned).await?.into_iter().collect();
+    let planned = sight.locate(console, db, &planned).await?;
+    let defaults = store::defaults(db, key).await?;
     let defaults: HashMap<&str, &store::Default> =
         defaults.iter().map(|row| (row.environment_id.as_str(), row)).collect();
     for plan in plans.into_iter().take(PLANS as usize) {

@@ -217,7 +217,7 @@ pub(super) async fn open_version(
     }
     let Some(sealed) = vault::version(db, located.clone(), version).await? else { return Ok(None) };
     opened.push(format!("{} v{version}", located.secret.id));
-    vault::open_sealed(console, &sealed).await
+    vault::open_sealed_in(console, db, &sealed).await
 }
 
 impl Work {

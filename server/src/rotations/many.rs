@@ -177,7 +177,8 @@ pub async fn begin_many(
     };
     let mut lines = Vec::new();
     for secret in secrets.iter().take(MOST) {
-        let located = match Located::visible(console, &mut console.read().await?, caller, secret).await {
+        let located = Located::visible(console, &mut console.read().await?, caller, secret).await;
+        let located = match located {
             Ok(located) => located,
             Err(Error::NotFound) => continue,
             Err(error) => return Err(error),

@@ -3,7 +3,7 @@
 //! The new password reaches the server only as a SCRAM-SHA-256 verifier (RFC 7677), so that neither its log nor
 //! `pg_stat_statements` can hold it. A password change ends no session: sessions of the old role are ended, or counted.
 use super::rotator::{Rotator, Sessions, Trouble, text, with};
-use crate::{clock::Clock, vault::envelope::Payload};
+use crate::{clock::Clock, held, vault::envelope::Payload};
 use app::{
     error::Error,
     rotations::model::{Standing, ValueRules},
@@ -128,6 +128,7 @@ impl Postgres {
     }
 
     async fn connect(&self, endpoint: &str, account: &Payload) -> Result<PgConnection, Refused> {
+        held::nothing_is_held("a rotation's target");
         let unclear = |why: &str| Refused::Unclear(why.to_owned());
         let (host, port) = place(endpoint).ok_or_else(|| unclear("no host and port"))?;
         let (user, password) = match (text(account, "username"), text(account, "password")) {

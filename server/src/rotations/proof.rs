@@ -40,8 +40,7 @@ async fn probe_both(console: &Console, work: &Work, old: &Payload) -> Result<Vec
 /// Older versions with an open case that every endpoint refuses as well, by pairs of their own: which, what was opened, and what
 /// was answered.
 async fn others(console: &Console, work: &Work) -> Result<(Vec<i32>, Vec<String>, Vec<String>), Error> {
-    let mut db = console.read().await?;
-    let open = case_store::of_secret(&mut db, &work.rotation.secret_id, console.seal_key()).await?;
+    let open = case_store::of_secret(&mut console.read().await?, &work.rotation.secret_id, console.seal_key()).await?;
     let mut versions: Vec<i32> = open.iter().filter(|case| case.ended_at.is_none()).map(|case| case.version).collect();
     versions.sort_unstable();
     versions.dedup();
@@ -52,6 +51,7 @@ async fn others(console: &Console, work: &Work) -> Result<(Vec<i32>, Vec<String>
             break;
         }
         // What was made before the plan named these places may have been for others: they cannot say that it is dead.
+        let mut db = console.read().await?;
         let row = vault::store::find(&mut db, &work.rotation.secret_id, version).await?;
         if row.is_none_or(|row| row.created_at < work.plan.set_at) {
             continue;
@@ -59,6 +59,7 @@ async fn others(console: &Console, work: &Work) -> Result<(Vec<i32>, Vec<String>
         let Some(payload) = open_version(console, &mut db, &work.located, version, &mut opened).await? else {
             continue;
         };
+        drop(db);
         let probes = probe_both(console, work, &payload).await?;
         said.push(format!("v{version}: {}", answers(&probes).join("; ")));
         if judge(&probes, 0) == Verdict::Dead {
@@ -198,7 +199,9 @@ pub(super) async fn takes(console: &Console, rotation: &Rotation, version: i32) 
         Err(why) => return Ok(Err(format!("The target cannot be asked: {why}."))),
     };
     let mut opened = Vec::new();
-    let payload = open_version(console, &mut console.read().await?, &work.located, version, &mut opened).await?;
+    let mut db = console.read().await?;
+    let payload = open_version(console, &mut db, &work.located, version, &mut opened).await?;
+    drop(db);
     let Some(payload) = payload else { return Ok(Err(format!("Version {version} has no value any more."))) };
     let endpoints = work.rotator.endpoints();
     let answers = join_all(endpoints.iter().map(|endpoint| work.rotator.probe(endpoint, &payload))).await;

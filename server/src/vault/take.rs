@@ -1,6 +1,7 @@
 //! Taking a value out: shown to a person, copied by a person. The event is durable before the value leaves. What workloads
 //! fetch is in `workloads/fetch.rs`.
 use super::{
+    Key,
     envelope::{Payload, Stored, open},
     find_key, place, refused, store, subject,
 };
@@ -10,6 +11,7 @@ use crate::{
     console::Console,
     db::Sql,
     grants::{self, Holder, store::Grant},
+    held,
     people::{self, Caller},
     policies::Situation,
 };
@@ -160,15 +162,25 @@ pub async fn version(db: &mut impl Sql, located: Located, version: i32) -> Resul
 }
 
 /// Opens what is sealed; `None` if its key was destroyed since, after the value had been wrapped with a newer one.
+/// For callers that hold no reader; see [`open_sealed_in`].
 pub async fn open_sealed(console: &Console, sealed: &Sealed) -> Result<Option<Payload>, Error> {
+    held::nothing_is_held("an environment's key");
     let environment = &sealed.located.environment.id;
     let kek = match console.keyring.get(environment, sealed.stored.generation) {
-        Some(kek) => kek,
-        None => match find_key(console, &mut console.read().await?, environment, sealed.stored.generation).await? {
-            Some(kek) => kek,
-            None => return Ok(None),
-        },
+        Some(kek) => Some(kek),
+        None => find_key(console, &mut console.read().await?, environment, sealed.stored.generation).await?,
     };
+    open_with(console, kek, sealed)
+}
+
+/// The same, for callers that can look the environment's key up themselves.
+pub async fn open_sealed_in(console: &Console, db: &mut impl Sql, sealed: &Sealed) -> Result<Option<Payload>, Error> {
+    let kek = find_key(console, db, &sealed.located.environment.id, sealed.stored.generation).await?;
+    open_with(console, kek, sealed)
+}
+
+fn open_with(console: &Console, kek: Option<Key>, sealed: &Sealed) -> Result<Option<Payload>, Error> {
+    let Some(kek) = kek else { return Ok(None) };
     let payload = open(&place(console, &sealed.located), sealed.version as u32, &kek, &sealed.stored);
     payload.map(Some).map_err(|error| refused(error, &sealed.located.secret))
 }

@@ -118,7 +118,7 @@ async fn compare(
     // Deleted ones too: what leaked is often deleted first.
     for (version, stored) in store::newest_sealed(db, &located.secret.id, rules.not_again).await? {
         let sealed = super::Sealed { located: located.clone(), version, stored };
-        let Some(known) = super::open_sealed(console, &sealed).await? else { continue };
+        let Some(known) = super::open_sealed_in(console, db, &sealed).await? else { continue };
         compared.opened.push(format!("v{version}"));
         if known.is_same(payload) {
             compared.same = Some(version);

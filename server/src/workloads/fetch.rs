@@ -155,8 +155,8 @@ async fn prepare(
     path: &str,
 ) -> Result<Ready, Error> {
     let (workload, token, who) = recognise(console, origin, hash).await?;
-    let mut db = console.read().await?;
     let (now, key) = (console.now(), console.seal_key());
+    let mut db = console.read().await?;
     let place = catalog::store::find_project_by_slug(&mut db, project).await?;
     let place = match place {
         Some(place) => {
@@ -167,14 +167,17 @@ async fn prepare(
     };
     let attempted = Event::new(Action::FetchSecret).on(subject(&workload)).private("path", path.to_owned());
     let Some((project, environment)) = place else {
+        drop(db);
         console.ledger.refuse(&who, attempted, Refusal::NoGrant).await;
         return Err(Error::NotFound);
     };
     if environment.id != workload.environment_id {
+        drop(db);
         return Err(console.ledger.refuse(&who, attempted, Refusal::OtherEnvironment).await);
     }
     let secret = catalog::store::find_at(&mut db, &environment.id, &model::folded(path), key).await?;
     let Some(secret) = secret.filter(|secret| secret.path == path) else {
+        drop(db);
         console.ledger.refuse(&who, attempted, Refusal::NoGrant).await;
         return Err(Error::NotFound);
     };

@@ -221,17 +221,24 @@ pub async fn issue_token(console: &Console, origin: &Who, client_secret: &str) -
         Some(hash) => store::find_credential_by_hash(&mut db, &hash, key).await?,
         None => None,
     };
-    let Some(credential) = found.filter(|credential| credential.works(now)) else {
+    let credential = found.filter(|credential| credential.works(now));
+    let workload = match &credential {
+        Some(credential) => store::find(&mut db, &credential.workload_id, key).await?,
+        None => None,
+    };
+    let environment = match &workload {
+        Some(workload) => catalog::store::find_environment(&mut db, &workload.environment_id, key).await?,
+        None => None,
+    };
+    drop(db);
+    let Some(credential) = credential else {
         console.attempts.failed(&format!("workload {source}"), &source, now);
         return Err(console.ledger.refuse(origin, attempted, Refusal::BadToken).await);
     };
-    let workload = store::find(&mut db, &credential.workload_id, key).await?.filter(|row| row.disabled_at.is_none());
-    let Some(workload) = workload else {
+    let Some(workload) = workload.filter(|row| row.disabled_at.is_none()) else {
         return Err(console.ledger.refuse(origin, attempted, Refusal::BadToken).await);
     };
-    let environment = catalog::store::find_environment(&mut db, &workload.environment_id, key).await?;
     let tier = environment.ok_or(Error::Unavailable)?.tier();
-    drop(db);
     let token = bearer(TOKEN)?;
     let row = Token {
         id: console.id::<TokenId>()?.to_string(),

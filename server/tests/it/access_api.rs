@@ -146,7 +146,7 @@ story!(a_program_asks_withdraws_and_gives_back, |world| {
     let samir = token(&cast, "samir", &[Scope::AskAccess]).await;
     let (status, _) = post(&router, &samir, "/api/v1/requests", ask("payments/staging/db/one")).await;
     assert_eq!(status, StatusCode::FORBIDDEN);
-    let (mut db, key) = (cast.console.read().await.unwrap(), cast.console.seal_key());
+    let (mut db, key) = (cast.console.db().unseen().read().await.unwrap(), cast.console.seal_key());
     let open = requests::store::open_in(&mut db, None, "", cast.console.now(), 100, key).await.unwrap();
     drop(db);
     assert_eq!(open.len(), 1, "iris's alone waits");

@@ -26,11 +26,16 @@ use server::{
 use std::collections::BTreeMap;
 
 async fn case(cast: &Cast, id: &str) -> case_store::Case {
-    case_store::find(&mut cast.console.read().await.unwrap(), id, cast.console.seal_key()).await.unwrap().unwrap()
+    case_store::find(&mut cast.console.db().unseen().read().await.unwrap(), id, cast.console.seal_key())
+        .await
+        .unwrap()
+        .unwrap()
 }
 
 async fn of(cast: &Cast, secret: &str) -> Vec<case_store::Case> {
-    case_store::of_secret(&mut cast.console.read().await.unwrap(), secret, cast.console.seal_key()).await.unwrap()
+    case_store::of_secret(&mut cast.console.db().unseen().read().await.unwrap(), secret, cast.console.seal_key())
+        .await
+        .unwrap()
 }
 
 fn leak(detected_at: Moment, suspect: Option<&str>) -> Leak<'_> {
@@ -39,7 +44,7 @@ fn leak(detected_at: Moment, suspect: Option<&str>) -> Leak<'_> {
 
 /// Every figure of every trigger, from the events alone.
 async fn from_the_trail(cast: &Cast, from: Moment, to: Moment) -> Vec<rules::Figures> {
-    let mut db = cast.console.read().await.unwrap();
+    let mut db = cast.console.db().unseen().read().await.unwrap();
     let size = audit::store::size(&mut db).await.unwrap();
     let rows = audit::store::stored(&mut db, 0, size).await.unwrap();
     let mut cases: BTreeMap<String, rules::Case> = BTreeMap::new();
@@ -80,7 +85,9 @@ async fn from_the_trail(cast: &Cast, from: Moment, to: Moment) -> Vec<rules::Fig
 }
 
 async fn from_the_rows(cast: &Cast, from: Moment, to: Moment) -> Vec<rules::Figures> {
-    let rows = case_store::since(&mut cast.console.read().await.unwrap(), from, cast.console.seal_key()).await.unwrap();
+    let rows = case_store::since(&mut cast.console.db().unseen().read().await.unwrap(), from, cast.console.seal_key())
+        .await
+        .unwrap();
     let tier = |id: &str| cast.environments.iter().find(|row| row.id == id).unwrap().tier();
     let all: Vec<rules::Case> = rows
         .iter()
@@ -104,7 +111,7 @@ fn rounded(found: Parts) -> Parts {
 }
 
 async fn parts_from_the_trail(cast: &Cast, from: Moment, to: Moment) -> Vec<Parts> {
-    let mut db = cast.console.read().await.unwrap();
+    let mut db = cast.console.db().unseen().read().await.unwrap();
     let size = audit::store::size(&mut db).await.unwrap();
     let rows = audit::store::stored(&mut db, 0, size).await.unwrap();
     let (mut runs, mut proving): (BTreeMap<String, Run>, Option<String>) = (BTreeMap::new(), None);
@@ -151,7 +158,7 @@ async fn parts_from_the_trail(cast: &Cast, from: Moment, to: Moment) -> Vec<Part
 }
 
 async fn parts_from_the_rows(cast: &Cast, from: Moment, to: Moment) -> Vec<Parts> {
-    let mut db = cast.console.read().await.unwrap();
+    let mut db = cast.console.db().unseen().read().await.unwrap();
     let seen = rotations::Seen::by(&cast.console, &mut db, &cast.caller("mara").await, None).await.unwrap();
     let found = seen.parts(&cast.console, &mut db, from, to).await.unwrap();
     found.into_iter().map(|(_, parts)| rounded(parts)).collect()
@@ -173,7 +180,7 @@ story!(a_leak_is_contained_first_and_closed_by_the_proof, |world| {
     let (id, _) = report(&lucia, detected, Some(cast.id("jonas"))).await.unwrap();
     assert_eq!(report(&iris, detected, None).await.err(), Some(Error::Conflict(Conflict::AlreadyDone)));
     for told in ["iris", "teodor", "mara", "ewa"] {
-        let mut db = cast.console.read().await.unwrap();
+        let mut db = cast.console.db().unseen().read().await.unwrap();
         let notices = server::notifications::store::list(&mut db, cast.id(told), 10).await.unwrap();
         assert!(notices.iter().any(|notice| notice.kind == "case.leak"), "{told}");
     }
@@ -191,7 +198,8 @@ story!(a_leak_is_contained_first_and_closed_by_the_proof, |world| {
     assert_eq!((closed.end(), closed.began_at), (Some(End::Proved), detected), "it counts from when it was detected");
     assert_eq!(of(cast, &ring.secret).await.len(), 1, "one case, not two");
     // Knowledge ends with the proof.
-    let known = vault::store::knowing(&mut cast.console.read().await.unwrap(), &ring.secret).await.unwrap();
+    let known =
+        vault::store::knowing(&mut cast.console.db().unseen().read().await.unwrap(), &ring.secret).await.unwrap();
     assert!(known.is_empty(), "{known:?}");
     let dead = report(&lucia, detected, None).await;
     assert!(matches!(dead.err(), Some(Error::Invalid(_))), "what is dead cannot leak any more");
@@ -209,8 +217,12 @@ story!(a_leak_is_contained_first_and_closed_by_the_proof, |world| {
     cast.world.clock.advance(TimeDelta::minutes(5));
     run(cast).await;
     assert_eq!(case(cast, &id).await.end(), Some(End::Proved));
-    let row =
-        server::grants::store::find(&mut cast.console.read().await.unwrap(), &grant, cast.console.seal_key()).await;
+    let row = server::grants::store::find(
+        &mut cast.console.db().unseen().read().await.unwrap(),
+        &grant,
+        cast.console.seal_key(),
+    )
+    .await;
     assert_eq!(row.unwrap().unwrap().suspended_for.as_deref(), Some("leak"));
     is_whole(cast).await;
 });
@@ -253,7 +265,7 @@ story!(a_leak_of_the_new_value_does_not_kill_the_old_one, |world| {
     cast.world.clock.advance(TimeDelta::seconds(11));
     server::jobs::run_due(&cast.console).await.unwrap();
     assert_eq!(current(&cast, &secret).await, Some(3), "it came by itself");
-    let mut db = cast.console.read().await.unwrap();
+    let mut db = cast.console.db().unseen().read().await.unwrap();
     let begun = rotations::store::of_secret(&mut db, &secret, 5, cast.console.seal_key()).await.unwrap();
     drop(db);
     let newest = (begun[0].trigger(), begun[0].cut_off, begun[0].from_version, begun[0].started_by.as_deref());
@@ -461,7 +473,7 @@ story!(a_contained_leak_waits_for_no_pause_and_follows_a_roll_back, |world| {
         server::jobs::run_due(&cast.console).await.unwrap();
         cast.world.clock.advance(TimeDelta::minutes(6));
     }
-    let mut db = cast.console.read().await.unwrap();
+    let mut db = cast.console.db().unseen().read().await.unwrap();
     let begun = rotations::store::of_secret(&mut db, &secret, 5, cast.console.seal_key()).await.unwrap();
     drop(db);
     assert_eq!((begun.len(), begun[0].trigger(), begun[0].from_version), (2, Trigger::Incident, 1));

@@ -1,5 +1,5 @@
 //! A small company in a world of its own: an administrator, two of security, three leads, two engineers, one project.
-use crate::support::World;
+use crate::support::{Template, World};
 use app::{
     catalog::model::Kind,
     error::Error,
@@ -68,6 +68,11 @@ impl Pocket {
         Self { key: key.into(), codes: Vec::new(), last: AtomicI64::new(0) }
     }
 
+    fn copy(&self) -> Self {
+        let last = AtomicI64::new(self.last.load(Ordering::SeqCst));
+        Self { key: self.key.clone(), codes: self.codes.clone(), last }
+    }
+
     /// What the authenticator shows at a moment, so many steps of half a minute from it.
     pub fn shows(&self, at: app::time::Moment, steps: i64) -> String {
         self.at_step(at.timestamp() / 30 + steps)
@@ -109,8 +114,67 @@ async fn hash(console: &Console) -> String {
     HASH.get_or_init(|| made).clone()
 }
 
+/// A company that was made once for each kind of database, to be copied.
+struct Company {
+    database: Template,
+    people: HashMap<&'static str, String>,
+    pockets: Vec<(&'static str, Pocket)>,
+    team: String,
+    project: String,
+    environments: Vec<Environment>,
+    at: app::time::Moment,
+}
+
+impl Company {
+    fn sqlite() -> &'static Self {
+        static COMPANY: OnceLock<Company> = OnceLock::new();
+        COMPANY.get_or_init(|| Template::once(async || Self::of(Cast::make(World::sqlite().await).await).await))
+    }
+
+    fn postgres() -> &'static Self {
+        static COMPANY: OnceLock<Company> = OnceLock::new();
+        COMPANY
+            .get_or_init(|| Template::once(async || Self::of(Cast::make(World::postgres().await.unwrap()).await).await))
+    }
+
+    async fn of(cast: Cast) -> Self {
+        let pockets = cast.pockets.iter().map(|(login, pocket)| (*login, pocket.copy())).collect();
+        let at = cast.world.clock.now();
+        drop(cast.console);
+        Self {
+            database: Template::take(cast.world).await,
+            people: cast.people,
+            pockets,
+            team: cast.team,
+            project: cast.project,
+            environments: cast.environments,
+            at,
+        }
+    }
+}
+
 impl Cast {
+    /// The company of every story, as it is on its second day.
     pub async fn new(world: World) -> Self {
+        if !world.is_untouched() {
+            return Self::make(world).await;
+        }
+        let company = if world.url.is_some() { Company::postgres() } else { Company::sqlite() };
+        let world = world.turned_into(&company.database).await;
+        world.clock.set(company.at);
+        let console = Console::new(&world.instance, "Test").unwrap();
+        Self {
+            world,
+            console,
+            people: company.people.clone(),
+            pockets: company.pockets.iter().map(|(login, pocket)| (*login, Arc::new(pocket.copy()))).collect(),
+            team: company.team.clone(),
+            project: company.project.clone(),
+            environments: company.environments.clone(),
+        }
+    }
+
+    async fn make(world: World) -> Self {
         let console = Console::new(&world.instance, "Test").unwrap();
         let mut cast = Self {
             world,
@@ -126,7 +190,7 @@ impl Cast {
             people::make_administrator(&cast.console, &Who::system("test"), login, name, Some(hash.clone()))
                 .await
                 .unwrap();
-            let mut db = cast.console.read().await.unwrap();
+            let mut db = cast.console.db().unseen().read().await.unwrap();
             let person = store::find_by_login(&mut db, login, cast.console.seal_key()).await.unwrap().unwrap();
             cast.people.insert(login, person.id);
         }
@@ -145,7 +209,7 @@ impl Cast {
             NewProject { slug: "payments", name: "payments", description: "Settlement.", open: true, team: &cast.team };
         let (project, _) = catalog::create_project(&cast.console, &anna, new).await.unwrap();
         cast.project = project;
-        let mut db = cast.console.read().await.unwrap();
+        let mut db = cast.console.db().unseen().read().await.unwrap();
         cast.environments =
             catalog::store::environments(&mut db, &cast.project, cast.console.seal_key()).await.unwrap();
         drop(db);
@@ -177,7 +241,7 @@ impl Cast {
     }
 
     pub async fn person(&self, login: &str) -> store::Person {
-        let mut db = self.console.read().await.unwrap();
+        let mut db = self.console.db().unseen().read().await.unwrap();
         store::find(&mut db, self.id(login), self.console.seal_key()).await.unwrap().unwrap()
     }
 
@@ -191,7 +255,10 @@ impl Cast {
     }
 
     pub async fn project(&self) -> catalog::store::Project {
-        catalog::store::find_project(&mut self.console.read().await.unwrap(), &self.project).await.unwrap().unwrap()
+        catalog::store::find_project(&mut self.console.db().unseen().read().await.unwrap(), &self.project)
+            .await
+            .unwrap()
+            .unwrap()
     }
 
     pub async fn secret(&self, path: &str, tier: Tier, class: Class) -> String {
@@ -241,7 +308,7 @@ impl Cast {
     }
 
     pub async fn request(&self, id: &str) -> requests::store::Request {
-        let mut db = self.console.read().await.unwrap();
+        let mut db = self.console.db().unseen().read().await.unwrap();
         requests::store::find(&mut db, id, self.console.seal_key()).await.unwrap().unwrap()
     }
 
@@ -271,7 +338,7 @@ impl Cast {
     }
 
     pub async fn holds(&self, login: &str, secret: &str) -> bool {
-        let mut db = self.console.read().await.unwrap();
+        let mut db = self.console.db().unseen().read().await.unwrap();
         let holder = Holder::Person(self.id(login));
         let held =
             grants::effective(&mut db, holder, secret, Right::Read, self.console.now(), self.console.seal_key()).await;
@@ -280,12 +347,12 @@ impl Cast {
 
     /// The newest event.
     pub async fn last_event(&self) -> Stored {
-        let mut db = self.console.read().await.unwrap();
+        let mut db = self.console.db().unseen().read().await.unwrap();
         let size = server::audit::store::size(&mut db).await.unwrap();
         server::audit::store::find(&mut db, size - 1).await.unwrap().unwrap()
     }
 
     pub async fn events(&self) -> u64 {
-        server::audit::store::size(&mut self.console.read().await.unwrap()).await.unwrap()
+        server::audit::store::size(&mut self.console.db().unseen().read().await.unwrap()).await.unwrap()
     }
 }

@@ -34,7 +34,7 @@ async fn proposed(cast: &Cast, login: &str, role: Role) -> String {
 }
 
 async fn row(cast: &Cast, id: &str) -> store::Proposal {
-    let mut db = cast.console.read().await.unwrap();
+    let mut db = cast.console.db().unseen().read().await.unwrap();
     store::find(&mut db, id, cast.console.seal_key()).await.unwrap().unwrap()
 }
 
@@ -153,10 +153,11 @@ story!(two_who_confirm_at_once_do_it_once, |world| {
     let id = proposed(&cast, "jonas", Role::Lead).await;
     let digest = row(&cast, &id).await.digest;
     let (mara, ewa) = (cast.caller("mara").await, cast.caller("ewa").await);
-    let (one, other) = tokio::join!(
+    let (one, other) = crate::support::together(
         controls::confirm_change(&cast.console, &mara, &id, &digest),
         controls::confirm_change(&cast.console, &ewa, &id, &digest),
-    );
+    )
+    .await;
     assert_eq!(usize::from(one.is_ok()) + usize::from(other.is_ok()), 1, "{one:?} {other:?}");
     assert_eq!(roles(&cast, "jonas").await, ["lead"]);
 });
@@ -201,7 +202,7 @@ story!(one_alone_acts_alone_and_everybody_hears_of_it, |world| {
     let event = cast.last_event().await;
     let leaf = app::audit::leaf::Leaf::decode(&event.leaf).unwrap();
     assert_eq!(leaf.detail.get("alone"), Some(&true.into()));
-    let mut db = cast.console.read().await.unwrap();
+    let mut db = cast.console.db().unseen().read().await.unwrap();
     assert!(server::notifications::store::count_unread(&mut db, cast.id("mara")).await.unwrap() > 0);
 });
 

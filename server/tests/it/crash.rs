@@ -54,7 +54,7 @@ async fn child() {
     fail::cfg(point, "return").unwrap();
     match work.as_str() {
         "approve" => {
-            let mut db = console.read().await.unwrap();
+            let mut db = console.db().unseen().read().await.unwrap();
             let request = requests::store::open_in(&mut db, None, "", console.now(), 1, console.seal_key())
                 .await
                 .unwrap()
@@ -111,6 +111,7 @@ impl Killed {
             files: server::keys::KeyFiles::random().unwrap(),
             folder: tempfile::tempdir().unwrap(),
             url: None,
+            is_copy: false,
             instance,
         };
         let mut role = crate::rotations::Role::new(Cast::new(world).await, "killed").await?;
@@ -146,7 +147,7 @@ impl Killed {
     }
 
     async fn row(&self, console: &Console) -> rotations::store::Rotation {
-        let mut db = console.read().await.unwrap();
+        let mut db = console.db().unseen().read().await.unwrap();
         rotations::store::find(&mut db, &self.id, console.seal_key()).await.unwrap().unwrap()
     }
 }
@@ -184,7 +185,7 @@ async fn a_killed_rotation_asks_its_target() {
         let wanted = if step == "closed" { Step::Closed } else { Step::VerifiedDead };
         assert!(went_back || (row.step(), row.grade()) == (wanted, Some(Grade::Proved)), "{point}: {:?}", row.reason);
         assert_eq!(went_back, step == "rolled_back", "{point}");
-        let mut db = console.read().await.unwrap();
+        let mut db = console.db().unseen().read().await.unwrap();
         let kept = server::catalog::store::find(&mut db, &killed.secret, console.seal_key()).await.unwrap().unwrap();
         let (current, other) = if went_back { (1, 2) } else { (2, 1) };
         assert_eq!((kept.current_version, kept.latest_version), (Some(current), 2), "{point}: rotated once");
@@ -220,6 +221,7 @@ async fn each_step_leaves_all_or_nothing() {
             files: server::keys::KeyFiles::random().unwrap(),
             folder: tempfile::tempdir().unwrap(),
             url: None,
+            is_copy: false,
             instance,
         };
         let cast = Cast::new(world).await;
@@ -237,7 +239,7 @@ async fn each_step_leaves_all_or_nothing() {
         clock.advance(chrono::TimeDelta::seconds(1));
         let instance = Instance::open(&config, clock.clone()).await.unwrap();
         let console = Console::new(&instance, "After").unwrap();
-        let mut db = console.read().await.unwrap();
+        let mut db = console.db().unseen().read().await.unwrap();
         let after = requests::store::find(&mut db, &request, console.seal_key()).await.unwrap().unwrap();
         if let Some(happened) = happened {
             assert_eq!(after.outcome.is_some(), happened, "{point}");

@@ -35,7 +35,7 @@ async fn proposed(cast: &Cast, absent: &str, delegate: &str, from: i64, days: i6
 async fn stands_in(cast: &Cast, absent: &str, delegate: &str, days: i64) -> String {
     let change = proposed(cast, absent, delegate, 0, days).await.unwrap();
     confirm(cast, "mara", &change).await.unwrap();
-    let mut db = cast.console.read().await.unwrap();
+    let mut db = cast.console.db().unseen().read().await.unwrap();
     delegation::open_of(&cast.console, &mut db, cast.id(absent)).await.unwrap().pop().unwrap().id
 }
 
@@ -61,12 +61,12 @@ story!(a_delegate_decides_in_the_place_of_who_is_away, |world| {
     let lucia = cast.caller("lucia").await;
     assert_eq!(requests::inbox(&cast.console, &lucia).await.unwrap().len(), 1);
     cast.approve("lucia", &request).await.unwrap();
-    let mut db = cast.console.read().await.unwrap();
+    let mut db = cast.console.db().unseen().read().await.unwrap();
     let decisions = requests::store::decisions(&mut db, &request, cast.console.seal_key()).await.unwrap();
     drop(db);
     assert_eq!(decisions[0].person_id, cast.id("lucia"));
     assert_eq!(decisions[0].on_behalf_of.as_deref(), Some(cast.id("iris")));
-    let mut db = cast.console.read().await.unwrap();
+    let mut db = cast.console.db().unseen().read().await.unwrap();
     let narrow = server::audit::store::Narrow {
         request: Some(request.clone()),
         action: Some("request.approved".into()),
@@ -139,7 +139,7 @@ story!(a_narrower_request_is_signed_in_the_right_place, |world| {
     let digest = cast.request(&request).await.digest;
     let less = app::requests::model::Less { secrets: vec![critical.clone()], minutes: 30 };
     requests::approve_less(&cast.console, &cast.caller("ewa").await, &request, &digest, less, "").await.unwrap();
-    let mut db = cast.console.read().await.unwrap();
+    let mut db = cast.console.db().unseen().read().await.unwrap();
     let decisions = requests::store::decisions(&mut db, &request, cast.console.seal_key()).await.unwrap();
     drop(db);
     let row = cast.request(&request).await;
@@ -189,7 +189,7 @@ story!(it_is_ended_by_either_and_with_the_account, |world| {
     stands_in(&cast, "iris", "lucia", 30).await;
     people::disable_person(&cast.console, &cast.caller("anna").await, cast.id("iris")).await.unwrap();
     assert_eq!(cast.approve("lucia", &request).await, Err(Error::NotFound));
-    let mut db = cast.console.read().await.unwrap();
+    let mut db = cast.console.db().unseen().read().await.unwrap();
     assert!(delegation::open_of(&cast.console, &mut db, cast.id("lucia")).await.unwrap().is_empty());
     drop(db);
     whole(&cast).await;
@@ -228,7 +228,7 @@ story!(the_account_page_names_somebody_and_tells_them, |world| {
     assert!(wrong.text.contains("Nobody here is called so.") && wrong.text.contains("nobody-here"), "nothing is lost");
     let sent = iris.post("/account/delegate", &[("delegate", "lucia"), ("from", &day(0)), ("until", &day(3))]).await;
     assert_eq!(sent.status, axum::http::StatusCode::SEE_OTHER, "{}", sent.text);
-    let mut db = cast.console.read().await.unwrap();
+    let mut db = cast.console.db().unseen().read().await.unwrap();
     let waiting =
         server::controls::store::open_of(&mut db, cast.id("iris"), cast.console.now(), cast.console.seal_key())
             .await
@@ -258,7 +258,7 @@ story!(signatures_of_a_closed_account_are_cut, |world| {
     cast.approve("teodor", &request).await.unwrap();
     let anna = cast.caller("anna").await;
     people::disable_person(&cast.console, &anna, cast.id("teodor")).await.unwrap();
-    let mut db = cast.console.read().await.unwrap();
+    let mut db = cast.console.db().unseen().read().await.unwrap();
     let decisions = requests::store::decisions(&mut db, &request, cast.console.seal_key()).await.unwrap();
     drop(db);
     assert!(decisions[0].voided_at.is_some(), "kept, without effect");

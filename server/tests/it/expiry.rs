@@ -31,12 +31,12 @@ async fn renew(cast: &Cast, secret: &str, expected: i32, days: i64) {
 }
 
 async fn version(cast: &Cast, secret: &str, version: i32) -> vault::store::Version {
-    vault::store::find(&mut cast.console.read().await.unwrap(), secret, version).await.unwrap().unwrap()
+    vault::store::find(&mut cast.console.db().unseen().read().await.unwrap(), secret, version).await.unwrap().unwrap()
 }
 
 /// How often each notice about it came to Iris.
 async fn told(cast: &Cast) -> (usize, usize) {
-    let mut db = cast.console.read().await.unwrap();
+    let mut db = cast.console.db().unseen().read().await.unwrap();
     let notices = notifications::store::list(&mut db, cast.id("iris"), 50).await.unwrap();
     let of = |kind: &str| notices.iter().filter(|notice| notice.kind == kind).count();
     (of("secret.expires"), of("secret.expired"))
@@ -78,7 +78,7 @@ story!(a_certificate_ends_at_its_not_after, |world| {
     let (first, second) = (version(&cast, &secret, 1).await, version(&cast, &secret, 2).await);
     assert_eq!((first.death(), first.dead_at), (Some(Death::Expired), first.valid_until), "at its date, not when seen");
     assert_eq!((second.death(), current(&cast, &secret).await), (None, Some(2)));
-    let mut db = cast.console.read().await.unwrap();
+    let mut db = cast.console.db().unseen().read().await.unwrap();
     let ended = case_store::find(&mut db, &case, cast.console.seal_key()).await.unwrap().unwrap();
     drop(db);
     assert_eq!((ended.end(), ended.ended_at, ended.dead_at), (Some(End::Expired), first.valid_until, None));

@@ -29,13 +29,13 @@ use server::{
 };
 
 async fn located(cast: &Cast, secret: &str) -> Located {
-    let mut db = cast.console.read().await.unwrap();
+    let mut db = cast.console.db().unseen().read().await.unwrap();
     Located::find(&mut db, secret, cast.console.seal_key()).await.unwrap().unwrap()
 }
 
 async fn found(cast: &Cast, asker: &str, who: &str) -> Result<explain::Whom, Error> {
     let asker = cast.caller(asker).await;
-    explain::Whom::find(&cast.console, &mut cast.console.read().await.unwrap(), &asker, who).await
+    explain::Whom::find(&cast.console, &mut cast.console.db().unseen().read().await.unwrap(), &asker, who).await
 }
 
 async fn explained(cast: &Cast, asker: &str, who: &str, secret: &str) -> Explanation {
@@ -348,7 +348,7 @@ story!(a_decision_is_explained_by_the_rule_of_its_day, |world| {
     assert!(facts.contains(&("Protection level".into(), "Development".into())));
     assert!(why.ask.unwrap().people.iter().any(|one| one.name == "Mara Security"));
     // What is no decision is not explained as one.
-    let mut db = cast.console.read().await.unwrap();
+    let mut db = cast.console.db().unseen().read().await.unwrap();
     let first = server::audit::store::find(&mut db, 0).await.unwrap().unwrap();
     drop(db);
     assert!(explain::decided(&cast.console, &first, &Reading::All).await.unwrap().is_none());
@@ -375,7 +375,7 @@ story!(the_least_that_helps_is_named_and_nothing_that_does_not, |world| {
         crate::policies::confirm(&cast, "mara", &id).await.unwrap();
     }
     let teodor = cast.caller("teodor").await;
-    let mut db = cast.console.read().await.unwrap();
+    let mut db = cast.console.db().unseen().read().await.unwrap();
     let project = catalog::store::find_project(&mut db, &quiet).await.unwrap().unwrap();
     let environments = catalog::store::environments(&mut db, &quiet, cast.console.seal_key()).await.unwrap();
     drop(db);

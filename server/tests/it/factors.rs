@@ -47,7 +47,10 @@ async fn count(cast: &Cast, action: Action, outcome: &str) -> usize {
         outcome: Some(outcome.into()),
         ..Default::default()
     };
-    server::audit::store::list(&mut cast.console.read().await.unwrap(), &narrow, None, 200).await.unwrap().len()
+    server::audit::store::list(&mut cast.console.db().unseen().read().await.unwrap(), &narrow, None, 200)
+        .await
+        .unwrap()
+        .len()
 }
 
 async fn asked(cast: &Cast, login: &str, path: &str) -> Question {
@@ -110,12 +113,12 @@ story!(the_same_code_twice_at_once_is_taken_once, |world| {
     let cast = Cast::new(world).await;
     let code = cast.pocket("iris").unwrap().shows(cast.console.now(), 0);
     let (one, other) = (asked(&cast, "iris", "/a").await, asked(&cast, "iris", "/b").await);
-    let both = tokio::join!(answer(&cast, &one, &code), answer(&cast, &other, &code));
+    let both = crate::support::together(answer(&cast, &one, &code), answer(&cast, &other, &code)).await;
     assert_eq!(usize::from(both.0.is_ok()) + usize::from(both.1.is_ok()), 1, "{both:?}");
     // And one question takes one answer, whatever it is answered with.
     let codes = cast.pocket("iris").unwrap().codes.clone();
     let question = asked(&cast, "iris", "/a").await;
-    let both = tokio::join!(answer(&cast, &question, &codes[0]), answer(&cast, &question, &codes[1]));
+    let both = crate::support::together(answer(&cast, &question, &codes[0]), answer(&cast, &question, &codes[1])).await;
     assert_eq!(usize::from(both.0.is_ok()) + usize::from(both.1.is_ok()), 1, "{both:?}");
 });
 
@@ -178,7 +181,7 @@ story!(a_new_factor_opens_nothing_critical_for_a_day, |world| {
     let old = proved(cast, "jonas", Kind::Authenticator).await;
     let before = old.person.factor_at;
     let all = || async {
-        let mut db = cast.console.read().await.unwrap();
+        let mut db = cast.console.db().unseen().read().await.unwrap();
         let rows = store::open_of(&mut db, cast.id("jonas"), cast.console.seal_key()).await.unwrap();
         rows.into_iter().filter(store::Factor::stands_alone).collect::<Vec<_>>()
     };
@@ -208,7 +211,7 @@ story!(a_new_factor_opens_nothing_critical_for_a_day, |world| {
     for row in [unvouched, third] {
         assert_eq!(take(by(row).await).await, Err(refused(Refusal::NewFactor)));
     }
-    let mut db = cast.console.read().await.unwrap();
+    let mut db = cast.console.db().unseen().read().await.unwrap();
     let codes = store::open_of(&mut db, cast.id("jonas"), cast.console.seal_key()).await.unwrap();
     let codes = codes.into_iter().find(|row| !row.stands_alone()).unwrap();
     assert!(codes.counts_from() > cast.console.now(), "codes that a code asked for are as new");
@@ -355,7 +358,7 @@ story!(what_asks_for_a_factor, |world| {
     let server::controls::Submitted::Waits { id, .. } = waits else { panic!("it loosens") };
     let mut mara = bare(&cast, &router, "mara").await;
     let digest = {
-        let mut db = cast.console.read().await.unwrap();
+        let mut db = cast.console.db().unseen().read().await.unwrap();
         server::controls::store::find(&mut db, &id, cast.console.seal_key()).await.unwrap().unwrap().digest
     };
     let yes = [("digest", digest.as_str()), ("answer", "confirm")];
@@ -390,7 +393,7 @@ story!(nobody_decides_in_production_without_one, |world| {
     let request = cast.ask("lucia", &secret, Right::Read, 60).await.unwrap();
     assert_eq!(cast.approve("jonas", &request).await, Err(refused(Refusal::NoFactor)));
     let (_, decisions) = requests::visible_request(&cast.console, &cast.caller("lucia").await, &request).await.unwrap();
-    let mut db = cast.console.read().await.unwrap();
+    let mut db = cast.console.db().unseen().read().await.unwrap();
     let row = cast.request(&request).await;
     let able = requests::candidates(&cast.console, &mut db, &row, &decisions).await.unwrap();
     drop(db);
@@ -456,7 +459,7 @@ story!(a_stolen_session_adds_and_removes_nothing, |world| {
     // With a factor: every change of factors asks for it.
     let mut iris = bare(&cast, &router, "iris").await;
     let id = {
-        let mut db = cast.console.read().await.unwrap();
+        let mut db = cast.console.db().unseen().read().await.unwrap();
         store::open_of(&mut db, cast.id("iris"), cast.console.seal_key()).await.unwrap()[0].id.clone()
     };
     for path in ["/account/factors/authenticator", "/account/factors/codes", &format!("/account/factors/{id}/remove")] {
@@ -518,7 +521,7 @@ story!(a_lost_factor_is_taken_away_by_an_administrator, |world| {
     // From the host, with the link for a new password.
     let who = Who::system("host");
     people::reset_from_host(&cast.console, &who, "mara").await.unwrap();
-    let mut db = cast.console.read().await.unwrap();
+    let mut db = cast.console.db().unseen().read().await.unwrap();
     assert!(!factors::has_factor(&mut db, cast.id("mara"), cast.console.seal_key()).await.unwrap());
 });
 
@@ -529,7 +532,7 @@ story!(used_up_codes_are_replaced_by_the_next_enrolment, |world| {
     }
     let made = enrol(&cast.console, &cast.caller("iris").await).await;
     assert_eq!(made.codes.len(), 10);
-    let mut db = cast.console.read().await.unwrap();
+    let mut db = cast.console.db().unseen().read().await.unwrap();
     let rows = store::open_of(&mut db, cast.id("iris"), cast.console.seal_key()).await.unwrap();
     assert_eq!(rows.iter().filter(|row| row.kind() == Some(Kind::Recovery)).count(), 1, "one set of codes at a time");
 });
@@ -545,13 +548,13 @@ story!(the_database_owner_makes_no_factor, |world| {
              WHERE person_id = '{iris}' AND kind = 'authenticator'"
         )])
         .await;
-    let mut db = cast.console.read().await.unwrap();
+    let mut db = cast.console.db().unseen().read().await.unwrap();
     assert!(!factors::has_factor(&mut db, &jonas, cast.console.seal_key()).await.unwrap());
     drop(db);
     let code = cast.pocket("iris").unwrap().shows(cast.console.now(), 0);
     let kept: (String,) = {
         use server::db::Sql;
-        let mut db = cast.console.read().await.unwrap();
+        let mut db = cast.console.db().unseen().read().await.unwrap();
         let sql = "SELECT data FROM factors WHERE person_id = $1 AND kind = 'authenticator'";
         db.sql(sql).bind(iris.clone()).one().await.unwrap()
     };

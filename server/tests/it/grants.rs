@@ -94,7 +94,7 @@ story!(both_readings_of_a_grants_state_agree, |world| {
             cast.world.as_database_owner(&[&statement]).await;
         }
         for moment in [start - tick, start, start + tick, start + hour - tick, start + hour, start + hour + tick] {
-            let mut db = cast.console.read().await.unwrap();
+            let mut db = cast.console.db().unseen().read().await.unwrap();
             let mut statement = Statement::from(<store::Grant as SealedRow>::SELECT);
             statement.push(" WHERE g.id = $1");
             // Without the seal: the rows were changed behind the service's back on purpose.
@@ -118,7 +118,7 @@ story!(a_grant_that_was_changed_in_the_database_opens_nothing, |world| {
     let widen = format!("UPDATE grants SET secrets = '{secret} {other}' WHERE person_id IS NOT NULL");
     cast.world.as_database_owner(&[&widen]).await;
     assert!(!cast.holds("jonas", &secret).await);
-    let mut db = cast.console.read().await.unwrap();
+    let mut db = cast.console.db().unseen().read().await.unwrap();
     let held =
         store::active_of(&mut db, Holder::Person(cast.id("jonas")), cast.console.now(), cast.console.seal_key()).await;
     assert!(held.unwrap().is_empty());
@@ -207,7 +207,7 @@ story!(holders_are_reminded_a_day_and_an_hour_before, |world| {
     let secret = cast.filled("a", Tier::Staging, Class::Normal).await;
     cast.granted("jonas", &secret, 72 * 60).await;
     let told = || async {
-        let mut db = cast.console.read().await.unwrap();
+        let mut db = cast.console.db().unseen().read().await.unwrap();
         let rows = server::notifications::store::list(&mut db, cast.id("jonas"), 50).await.unwrap();
         rows.into_iter().filter(|row| row.kind.starts_with("grant.ends")).map(|row| row.kind).collect::<Vec<_>>()
     };

@@ -24,6 +24,7 @@ use tower::ServiceExt;
 
 pub const BASE: &str = "http://127.0.0.1:8400";
 
+#[derive(Clone)]
 pub struct Browser {
     router: Router,
     cookies: Vec<(String, String)>,
@@ -189,7 +190,7 @@ story!(every_route_refuses_anonymous_callers, |world| {
         assert!(!answer.text.contains(CANARY), "{path}");
     }
     // Only refused sign-ins and bearers are events; nothing was changed.
-    let mut db = cast.console.read().await.unwrap();
+    let mut db = cast.console.db().unseen().read().await.unwrap();
     for seq in events..cast.events().await {
         let row = store::find(&mut db, seq).await.unwrap().unwrap();
         assert_eq!(row.outcome, "refused", "{}", row.action);
@@ -208,7 +209,7 @@ story!(every_change_refuses_the_wrong_role_and_says_so_in_the_trail, |world| {
             .await
             .unwrap();
     server::workloads::issue_credential(&cast.console, &iris, &workload, chrono::TimeDelta::days(1)).await.unwrap();
-    let mut db = cast.console.read().await.unwrap();
+    let mut db = cast.console.db().unseen().read().await.unwrap();
     let credential =
         server::workloads::store::credentials(&mut db, &workload, cast.console.seal_key()).await.unwrap()[0].id.clone();
     let grant = { cast.granted("iris", &secret, 60).await };
@@ -235,14 +236,14 @@ story!(every_change_refuses_the_wrong_role_and_says_so_in_the_trail, |world| {
     let secret_of_client = zeroize::Zeroizing::new("s".to_owned());
     server::people::providers::add_provider(&cast.console, &anna, settings, secret_of_client).await.unwrap();
     let provider = {
-        let mut db = cast.console.read().await.unwrap();
+        let mut db = cast.console.db().unseen().read().await.unwrap();
         let rows = server::people::providers::store::providers(&mut db, cast.console.seal_key()).await.unwrap();
         rows[0].provider_id.clone()
     };
     let gives = app::people::provider::Gives::Team { team: cast.team.clone() };
     server::people::providers::groups::set_group_rule(&cast.console, &anna, &provider, "g", gives).await.unwrap();
     let rule = {
-        let mut db = cast.console.read().await.unwrap();
+        let mut db = cast.console.db().unseen().read().await.unwrap();
         let rows = server::people::providers::store::rules(&mut db, &provider, cast.console.seal_key()).await.unwrap();
         rows[0].id.clone()
     };
@@ -323,7 +324,7 @@ story!(every_change_refuses_the_wrong_role_and_says_so_in_the_trail, |world| {
         assert!(!answer.text.contains(CANARY), "{path}");
         if answer.status == StatusCode::FORBIDDEN {
             asked.insert(action.code());
-            let mut db = cast.console.read().await.unwrap();
+            let mut db = cast.console.db().unseen().read().await.unwrap();
             let refused = store::find(&mut db, before).await.unwrap();
             assert!(
                 refused.is_some_and(|row| row.outcome == "refused" && row.action == action.code()),
@@ -384,7 +385,7 @@ story!(a_value_is_found_nowhere_but_where_it_was_asked_for, |world| {
         }
     }
     // Not in the trail, and not in the database in the clear.
-    let mut db = cast.console.read().await.unwrap();
+    let mut db = cast.console.db().unseen().read().await.unwrap();
     for (_, leaf) in store::leaves(&mut db, 0, i64::MAX as u64, 100_000).await.unwrap() {
         assert!(!String::from_utf8_lossy(&leaf).contains(CANARY));
     }
@@ -422,7 +423,7 @@ story!(answers_carry_the_headers_that_browsers_are_bound_by, |world| {
         assert!(!answer.text.contains(" style=") && !answer.text.contains("<style"), "{path}");
     }
     let cookie = mara.cookies.iter().find(|(name, _)| name == "__Host-session").unwrap().1.clone();
-    let mut db = cast.console.read().await.unwrap();
+    let mut db = cast.console.db().unseen().read().await.unwrap();
     let stored = server::people::store::load_browser(&mut db, cookie.as_bytes(), cast.console.now()).await.unwrap();
     assert!(stored.is_none(), "the cookie's text itself is stored nowhere");
 });

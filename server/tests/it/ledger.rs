@@ -50,7 +50,7 @@ story!(events_have_consecutive_places_and_verify, |world| {
     let report = deep(&world).await;
     assert!(report.is_clean(), "{:?} {:?}", report.verified.tampering, report.mismatches);
     assert_eq!((report.verified.size, report.verified.signed, report.undisclosed), (21, Some(21), 0));
-    let first = store::find(&mut world.instance.db.read().await.unwrap(), 0).await.unwrap().unwrap();
+    let first = store::find(&mut world.instance.db.unseen().read().await.unwrap(), 0).await.unwrap().unwrap();
     let leaf = Leaf::decode(&first.leaf).unwrap();
     assert_eq!((leaf.action.as_str(), leaf.at.timestamp()), ("log.created", start().timestamp()));
     assert_eq!(leaf.detail["key"], key(&world).to_string());
@@ -91,7 +91,7 @@ story!(a_change_without_an_event_is_not_kept, |world| {
     let mut tx = world.instance.ledger.begin(&Who::system("test")).await.unwrap();
     tx.sql("UPDATE store_identity SET epoch = 9").execute().await.unwrap();
     assert_eq!(tx.commit(vec![]).await, Err(Error::Unavailable));
-    let identity = store::identity(&mut world.instance.db.read().await.unwrap()).await.unwrap().unwrap();
+    let identity = store::identity(&mut world.instance.db.unseen().read().await.unwrap()).await.unwrap().unwrap();
     assert_eq!(identity.epoch, 0);
 });
 
@@ -100,7 +100,7 @@ story!(a_refusal_undoes_the_change_and_is_recorded, |world| {
     tx.sql("UPDATE store_identity SET epoch = 9").execute().await.unwrap();
     let error = tx.refuse(Event::new(Action::AssignRole), Refusal::NoRule).await;
     assert_eq!(error, Error::Refused(Refusal::NoRule));
-    let mut db = world.instance.db.read().await.unwrap();
+    let mut db = world.instance.db.unseen().read().await.unwrap();
     assert_eq!(store::identity(&mut db).await.unwrap().unwrap().epoch, 0);
     let row = store::find(&mut db, 1).await.unwrap().unwrap();
     assert_eq!(
@@ -115,7 +115,7 @@ story!(repeated_refusals_are_counted, |world| {
         ledger.refuse(&Who::anonymous(), Event::new(Action::SignIn), Refusal::WrongCredentials).await;
     }
     ledger.flush_repeats(false).await;
-    let mut db = world.instance.db.read().await.unwrap();
+    let mut db = world.instance.db.unseen().read().await.unwrap();
     assert_eq!(store::size(&mut db).await.unwrap(), 2, "one written, four counted");
     world.clock.advance(TimeDelta::seconds(61));
     ledger.flush_repeats(false).await;
@@ -132,7 +132,7 @@ story!(proofs_and_tiles_agree_with_the_signed_root, |world| {
     let new = world.instance.builder.build().await.unwrap();
     assert_eq!((old.size, new.size), (601, 651));
     let (old_root, new_root) = (key(&world).open(&old.note).unwrap().root, key(&world).open(&new.note).unwrap().root);
-    let mut db = world.instance.db.read().await.unwrap();
+    let mut db = world.instance.db.unseen().read().await.unwrap();
     assert_eq!(store::tiles(&mut db, 0).await.unwrap(), 2);
     for seq in [0, 1, 255, 256, 511, 512, 600, 650] {
         let proof = tiles::Prover::new(new.size).inclusion(&mut db, seq).await.unwrap();
@@ -266,7 +266,7 @@ story!(a_cut_off_end_is_found_by_a_checkpoint_kept_elsewhere, |world| {
 story!(a_replaced_log_is_found, |world| {
     observe(&world, 5).await;
     let kept = world.instance.builder.build().await.unwrap().note;
-    let other = if world.url.is_some() { World::postgres().await.unwrap() } else { World::sqlite().await };
+    let other = World::foreign().await;
     observe(&other, 50).await;
     other.instance.builder.build().await.unwrap();
     let report = verify::run(&other.instance.db, &key(&world), Options { checkpoint: Some(&kept), deep: false }, false)

@@ -85,7 +85,7 @@ story!(another_replica_follows_and_a_forged_row_stops, |world| {
     assert_eq!(take().await, Err(refused(Refusal::NoPerson)));
     assert_eq!(cast.take("lucia", &secret, Take::Copy).await, Err(refused(Refusal::NoPerson)));
     // What is explained is what happens here too.
-    let mut db = cast.console.read().await.unwrap();
+    let mut db = cast.console.db().unseen().read().await.unwrap();
     let place = Located::find(&mut db, &secret, cast.console.seal_key()).await.unwrap().unwrap();
     drop(db);
     let whom = explain::Whom::Person(cast.person("lucia").await);

@@ -12,6 +12,7 @@ mod support;
 mod access_api;
 mod api;
 mod cases;
+mod crowd;
 mod delegation;
 mod expiry;
 mod explain;

@@ -30,7 +30,7 @@ use server::{
 use std::collections::BTreeMap;
 
 async fn leaves(cast: &Cast) -> Vec<Leaf> {
-    let mut db = cast.console.read().await.unwrap();
+    let mut db = cast.console.db().unseen().read().await.unwrap();
     let size = store::size(&mut db).await.unwrap();
     let rows = store::leaves(&mut db, 0, size, size).await.unwrap();
     rows.into_iter().map(|(_, leaf)| Leaf::decode(&leaf).unwrap()).collect()
@@ -60,7 +60,7 @@ fn by_hand(leaves: &[Leaf], from: Moment, to: Moment) -> BTreeMap<(String, Strin
 
 async fn by_rollup(cast: &Cast, from: Moment, to: Moment) -> BTreeMap<(String, String), u64> {
     projection::catch_up(&cast.console, &Rollup).await.unwrap();
-    let mut db = cast.console.read().await.unwrap();
+    let mut db = cast.console.db().unseen().read().await.unwrap();
     let mut counts = BTreeMap::new();
     for row in metrics::store::sums(&mut db, hour(from), hour(to)).await.unwrap() {
         *counts.entry((row.series, row.label)).or_insert(0) += row.value as u64;
@@ -123,8 +123,11 @@ story!(every_count_is_that_of_the_trail, |world| {
     store::lock_cursor(&mut tx, "metrics").await.unwrap();
     store::move_cursor(&mut tx, "metrics", 0).await.unwrap();
     tx.finish().await.unwrap();
-    let (one, other) =
-        tokio::join!(projection::catch_up(&cast.console, &Rollup), projection::catch_up(&cast.console, &Rollup));
+    let (one, other) = crate::support::together(
+        projection::catch_up(&cast.console, &Rollup),
+        projection::catch_up(&cast.console, &Rollup),
+    )
+    .await;
     assert_eq!(one.unwrap(), other.unwrap());
     assert_eq!(by_rollup(&cast, start, start + TimeDelta::days(30)).await, all);
 });
@@ -140,7 +143,7 @@ story!(a_figure_and_its_events_are_as_many, |world| {
     let query = Query::parse(&pairs.iter().find(|(name, _)| name == "q").unwrap().1).unwrap();
     let caller = cast.caller("mara").await;
     search::refresh(&cast.console).await.unwrap();
-    let mut db = cast.console.read().await.unwrap();
+    let mut db = cast.console.db().unseen().read().await.unwrap();
     let filter =
         search::resolve(&cast.console, &mut db, &caller, &Reading::All, &query, chrono_tz::Tz::UTC).await.unwrap();
     let found = filter.page(&mut db, None, 1_000).await.unwrap();

@@ -28,11 +28,11 @@ use server::{
 use sqlx::{Connection, Executor, PgConnection};
 
 async fn version(cast: &Cast, secret: &str, number: i32) -> vault::store::Version {
-    vault::store::find(&mut cast.console.read().await.unwrap(), secret, number).await.unwrap().unwrap()
+    vault::store::find(&mut cast.console.db().unseen().read().await.unwrap(), secret, number).await.unwrap().unwrap()
 }
 
 async fn cases(cast: &Cast, secret: &str) -> Vec<(Trigger, Option<End>)> {
-    let mut db = cast.console.read().await.unwrap();
+    let mut db = cast.console.db().unseen().read().await.unwrap();
     let rows = case_store::of_secret(&mut db, secret, cast.console.seal_key()).await.unwrap();
     rows.iter().map(|case| (case.trigger(), case.end())).collect()
 }
@@ -135,7 +135,7 @@ story!(whoever_fetched_last_is_who_is_asked_for, |world| {
         bearers.push(token(&cast, &workload).await.unwrap());
     }
     let seen = async || {
-        let mut db = cast.console.read().await.unwrap();
+        let mut db = cast.console.db().unseen().read().await.unwrap();
         let mut seen = rotations::consumers(&mut db, &secret, cast.console.now()).await.unwrap();
         seen.sort_by_key(|consumer| consumer.at);
         seen.into_iter().map(|consumer| consumer.version).collect::<Vec<_>>()
@@ -230,7 +230,7 @@ story!(only_a_wish_ends_with_its_rotation, |world| {
     rotations::configure_rotation(&cast.console, &iris, &aged, plan).await.unwrap();
     cast.world.clock.advance(TimeDelta::days(31));
     server::jobs::run_due(&cast.console).await.unwrap();
-    let mut db = cast.console.read().await.unwrap();
+    let mut db = cast.console.db().unseen().read().await.unwrap();
     let begun = rotations::store::open_of(&mut db, &aged, cast.console.seal_key()).await.unwrap().unwrap();
     drop(db);
     rotations::cancel_rotation(&cast.console, &mara, &begun.id, "Not this week.").await.unwrap();
@@ -283,7 +283,7 @@ story!(what_a_leaver_knows_counts_without_anybody_looking, |world| {
     for _ in 0..2 {
         server::jobs::run_due(&cast.console).await.unwrap();
     }
-    let mut db = cast.console.read().await.unwrap();
+    let mut db = cast.console.db().unseen().read().await.unwrap();
     let open = case_store::of_secret(&mut db, &secret, cast.console.seal_key()).await.unwrap();
     drop(db);
     assert_eq!((open.len(), open[0].trigger(), open[0].began_at), (1, Trigger::Leaver, left));
@@ -310,7 +310,7 @@ story!(what_is_due_and_cannot_begin_counts_from_its_limit, |world| {
     let ring = Ring::new(Cast::new(world).await).await;
     let cast = &ring.cast;
     let iris = cast.caller("iris").await;
-    let mut db = cast.console.read().await.unwrap();
+    let mut db = cast.console.db().unseen().read().await.unwrap();
     let plan = rotations::store::find_plan(&mut db, &ring.secret, cast.console.seal_key()).await.unwrap().unwrap();
     drop(db);
     // Set anew, so that somebody has to confirm it again; nobody does.
@@ -320,7 +320,7 @@ story!(what_is_due_and_cannot_begin_counts_from_its_limit, |world| {
     let written = version(cast, &ring.secret, 1).await.created_at;
     cast.world.clock.advance(TimeDelta::days(33));
     server::jobs::run_due(&cast.console).await.unwrap();
-    let mut db = cast.console.read().await.unwrap();
+    let mut db = cast.console.db().unseen().read().await.unwrap();
     let open = case_store::of_secret(&mut db, &ring.secret, cast.console.seal_key()).await.unwrap();
     drop(db);
     assert_eq!((open.len(), open[0].trigger()), (1, Trigger::Age));
@@ -389,7 +389,6 @@ story!(an_administrator_that_sees_no_sessions_is_told_before, |world| {
     assert!(limited.works().await.unwrap_err().contains("may not end the role's sessions"));
     limited.run("GRANT pg_signal_backend TO BOSS").await;
     limited.works().await.unwrap();
-    limited.role.cast.world.clock.set(server::clock::Clock::Machine.now());
     let mut session = limited.session().await;
     let id = limited.role.start().await;
     run(&limited.role.cast).await;
@@ -404,7 +403,6 @@ story!(an_administrator_that_sees_no_sessions_is_told_before, |world| {
 story!(sessions_that_nobody_may_end_are_counted_and_accepted_by_name, |world| {
     let Some(mut limited) = Limited::new(Cast::new(world).await, false).await else { return };
     limited.run("GRANT pg_read_all_stats TO BOSS").await;
-    limited.role.cast.world.clock.set(server::clock::Clock::Machine.now());
     let mut session = limited.session().await;
     let id = limited.role.start().await;
     run(&limited.role.cast).await;
@@ -423,7 +421,7 @@ story!(sessions_that_nobody_may_end_are_counted_and_accepted_by_name, |world| {
     let row = rotation(cast, &id).await;
     assert_eq!((row.step(), row.grade(), row.sessions_accepted), (Step::VerifiedDead, Some(Grade::Proved), Some(1)));
     assert!(session.execute("SELECT 1").await.is_ok(), "it was let stay");
-    let mut db = cast.console.read().await.unwrap();
+    let mut db = cast.console.db().unseen().read().await.unwrap();
     let narrow = audit::store::Narrow { secret: Some(limited.role.secret.clone()), ..Default::default() };
     let events = audit::store::list(&mut db, &narrow, None, 100).await.unwrap();
     drop(db);
@@ -437,7 +435,7 @@ story!(sessions_that_nobody_may_end_are_counted_and_accepted_by_name, |world| {
 #[tokio::test]
 async fn whoever_fetched_last_is_found_without_reading_every_fetch() {
     let world = crate::support::World::sqlite().await;
-    let mut db = world.instance.db.read().await.unwrap();
+    let mut db = world.instance.db.unseen().read().await.unwrap();
     let plan: Vec<(i64, i64, i64, String)> = server::db::Sql::sql(
         &mut db,
         "EXPLAIN QUERY PLAN SELECT MAX(e.seq) FROM audit_events e WHERE e.secret_id = $1 \

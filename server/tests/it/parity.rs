@@ -20,12 +20,12 @@ async fn both_databases_have_the_same_columns() {
     use server::db::Sql;
     let Some(postgres) = World::postgres().await else { return };
     let sqlite = World::sqlite().await;
-    let theirs: Vec<(String, String)> = (postgres.instance.db.read().await.unwrap())
+    let theirs: Vec<(String, String)> = (postgres.instance.db.unseen().read().await.unwrap())
         .sql("SELECT CAST(table_name AS TEXT), CAST(column_name AS TEXT) FROM information_schema.columns WHERE table_schema = 'public'")
         .all()
         .await
         .unwrap();
-    let ours: Vec<(String, String)> = (sqlite.instance.db.read().await.unwrap())
+    let ours: Vec<(String, String)> = (sqlite.instance.db.unseen().read().await.unwrap())
         .sql("SELECT t.name, c.name FROM sqlite_master t, pragma_table_info(t.name) c WHERE t.type = 'table' AND t.name NOT LIKE 'sqlite_%'")
         .all()
         .await

@@ -73,7 +73,7 @@ story!(an_auditor_of_a_period_reads_its_events_alone, |world| {
     let mut lucia = Browser::signed_in(&cast, &router, "lucia").await;
     let page = lucia.get("/audit?q=outcome%3Arefused").await;
     assert_eq!(page.status, StatusCode::OK, "{}", page.text);
-    let mut db = cast.console.read().await.unwrap();
+    let mut db = cast.console.db().unseen().read().await.unwrap();
     let narrow = server::audit::store::Narrow {
         secret: Some(secret.clone()),
         outcome: Some("refused".into()),
@@ -137,7 +137,7 @@ story!(whoever_leads_elsewhere_reads_no_more_by_a_period, |world| {
         confirm(&cast, "mara", &id).await.unwrap();
     }
     auditor(&cast, false, around(third)).await;
-    let mut db = cast.console.read().await.unwrap();
+    let mut db = cast.console.db().unseen().read().await.unwrap();
     let narrow =
         server::audit::store::Narrow { secret: Some(secret), outcome: Some("refused".into()), ..Default::default() };
     let refusals = server::audit::store::list(&mut db, &narrow, None, 50).await.unwrap();

@@ -50,7 +50,7 @@ async fn proposed(cast: &Cast, login: &str, slug: &str, text: &str) -> Result<(S
 }
 
 pub async fn confirm(cast: &Cast, login: &str, change: &str) -> Result<(), Error> {
-    let mut db = cast.console.read().await.unwrap();
+    let mut db = cast.console.db().unseen().read().await.unwrap();
     let row = controls::store::find(&mut db, change, cast.console.seal_key()).await.unwrap().unwrap();
     drop(db);
     controls::confirm_change(&cast.console, &cast.caller(login).await, change, &row.digest).await.map(|_| ())
@@ -117,10 +117,12 @@ story!(a_newer_version_supersedes_and_an_older_one_is_brought_back, |world| {
     };
     confirm(&cast, "mara", &id).await.unwrap();
     let versions =
-        store::versions(&mut cast.console.read().await.unwrap(), &policy, cast.console.seal_key()).await.unwrap();
+        store::versions(&mut cast.console.db().unseen().read().await.unwrap(), &policy, cast.console.seal_key())
+            .await
+            .unwrap();
     assert_eq!(versions.iter().map(|row| row.version).collect::<Vec<_>>(), [2, 1]);
     assert!(versions[0].valid_to.is_none() && versions[1].valid_to.is_some() && versions[0].slug == "no-reveal");
-    assert!(store::find_draft(&mut cast.console.read().await.unwrap(), &policy).await.unwrap().is_none());
+    assert!(store::find_draft(&mut cast.console.db().unseen().read().await.unwrap(), &policy).await.unwrap().is_none());
     // The former text again is a third version; the same text as now is nothing to do.
     for (text, expected) in [(milder.as_str(), false), (NO_REVEAL, true)] {
         let typed = Typed { slug: "", name: "no-reveal", text, seen: 0 };
@@ -147,7 +149,7 @@ story!(two_writers_do_not_overwrite_each_other, |world| {
     );
     let stale = documents::propose(&cast.console, &anna, &policy, 1).await;
     assert!(matches!(stale, Err(Error::Conflict(_))), "what is proposed is what was seen");
-    let both = tokio::join!(save(&anna, NO_REVEAL, 2), save(&mara, NO_REVEAL, 2));
+    let both = crate::support::together(save(&anna, NO_REVEAL, 2), save(&mara, NO_REVEAL, 2)).await;
     assert_eq!(usize::from(both.0.is_ok()) + usize::from(both.1.is_ok()), 1);
     // Two drafts under one short name.
     let typed = Typed { slug: "x", name: "y", text: NO_REVEAL, seen: 0 };
@@ -305,11 +307,12 @@ story!(two_policies_at_once_lock_nobody_out_together, |world| {
             format!("forbid (principal is Person, action == Action::\"AssignRole\", resource) when {{ {half} }};");
         changes.push(proposed(&cast, "anna", slug, &text).await.unwrap().1);
     }
-    let (one, two) = tokio::join!(confirm(&cast, "mara", &changes[0]), confirm(&cast, "ewa", &changes[1]));
+    let (one, two) =
+        crate::support::together(confirm(&cast, "mara", &changes[0]), confirm(&cast, "ewa", &changes[1])).await;
     let mut said = [one, two];
     said.sort_by_key(Result::is_err);
     assert_eq!(said, [Ok(()), Err(refused(Refusal::LocksOut))]);
-    let mut db = cast.console.read().await.unwrap();
+    let mut db = cast.console.db().unseen().read().await.unwrap();
     assert_eq!(store::in_force(&mut db, cast.console.seal_key()).await.unwrap().len(), 1);
 });
 
@@ -385,7 +388,7 @@ story!(time_address_and_way_of_signing_in_count, |world| {
         let leaf = Leaf::decode(&cast.last_event().await.leaf).unwrap();
         let deciding = leaf.policy.unwrap();
         assert_eq!(deciding.id, rule);
-        let mut db = cast.console.read().await.unwrap();
+        let mut db = cast.console.db().unseen().read().await.unwrap();
         let input = store::inputs(&mut db, &[deciding.input.clone().unwrap()]).await.unwrap();
         let input = &input[&deciding.input.unwrap()];
         let speaks = if verb == "copy" { "\"address\":null" } else { "\"method\":\"password\"" };

@@ -255,7 +255,7 @@ async fn fetch_status(listen: SocketAddr, token: &str) -> u16 {
 #[test]
 fn two_replicas_are_one_service() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let Some(url) = runtime.block_on(crate::support::fresh_postgres()) else { return };
+    let Some(url) = runtime.block_on(crate::support::fresh_postgres(None)) else { return };
     let folder = tempfile::tempdir().unwrap();
     let (one, two) = (folder.path().join("one"), folder.path().join("two"));
     let keys = folder.path().join("one.keys");
@@ -296,7 +296,7 @@ fn two_replicas_are_one_service() {
         let config = settings.resolve().unwrap();
         let instance = Instance::open(&config, Clock::Machine).await.unwrap();
         let console = Console::new(&instance, "Test").unwrap();
-        let mut db = console.read().await.unwrap();
+        let mut db = console.db().unseen().read().await.unwrap();
         let anna = people::store::find_by_login(&mut db, "anna", console.seal_key()).await.unwrap().unwrap();
         let workload = server::workloads::store::list(&mut db, console.seal_key()).await.unwrap().remove(0);
         drop(db);
@@ -373,7 +373,9 @@ async fn with_a_workload(settings: Settings) -> String {
     people::make_administrator(&console, &Who::system("test"), "anna", "Anna", None).await.unwrap();
     let anna = || async {
         let person =
-            people::store::find_by_login(&mut console.read().await.unwrap(), "anna", console.seal_key()).await.unwrap();
+            people::store::find_by_login(&mut console.db().unseen().read().await.unwrap(), "anna", console.seal_key())
+                .await
+                .unwrap();
         people::Caller::load(&console, person.unwrap(), people::Entry::Direct, Who::anonymous()).await.unwrap()
     };
     let caller = anna().await;
@@ -382,7 +384,7 @@ async fn with_a_workload(settings: Settings) -> String {
     let (team, _) = people::create_team(&console, &caller, "t", "T").await.unwrap();
     let new = catalog::NewProject { slug: "p", name: "p", description: "", open: true, team: &team };
     let (project, _) = catalog::create_project(&console, &caller, new).await.unwrap();
-    let mut db = console.read().await.unwrap();
+    let mut db = console.db().unseen().read().await.unwrap();
     let project = catalog::store::find_project(&mut db, &project).await.unwrap().unwrap();
     let environment = catalog::store::environments(&mut db, &project.id, console.seal_key()).await.unwrap().remove(0);
     drop(db);

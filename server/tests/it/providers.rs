@@ -71,7 +71,7 @@ impl Scene {
         providers::name_emergency_account(&cast.console, &anna, cast.id("anna")).await.unwrap();
         let set = providers::add_provider(&cast.console, &anna, settings(&provider), secret()).await.unwrap();
         assert!(matches!(set, Submitted::Done(_)), "in the first days one person acts alone");
-        let mut db = cast.console.read().await.unwrap();
+        let mut db = cast.console.db().unseen().read().await.unwrap();
         let rows = store::providers(&mut db, cast.console.seal_key()).await.unwrap();
         drop(db);
         let router = router(Site::new(cast.console.clone(), BASE, None, true));
@@ -90,14 +90,14 @@ impl Scene {
 
     /// The row that settings are changed from.
     async fn seen(&self) -> String {
-        let mut db = self.cast.console.read().await.unwrap();
+        let mut db = self.cast.console.db().unseen().read().await.unwrap();
         store::find(&mut db, &self.id, self.cast.console.seal_key()).await.unwrap().unwrap().id
     }
 
     async fn rule(&self, group: &str, gives: Gives) -> String {
         let anna = self.cast.caller("anna").await;
         groups::set_group_rule(&self.cast.console, &anna, &self.id, group, gives).await.unwrap();
-        let mut db = self.cast.console.read().await.unwrap();
+        let mut db = self.cast.console.db().unseen().read().await.unwrap();
         store::rules(&mut db, &self.id, self.cast.console.seal_key()).await.unwrap().last().unwrap().id.clone()
     }
 
@@ -150,13 +150,13 @@ impl Scene {
     }
 
     async fn person(&self, login: &str) -> Option<people::store::Person> {
-        let mut db = self.cast.console.read().await.unwrap();
+        let mut db = self.cast.console.db().unseen().read().await.unwrap();
         people::store::find_by_login(&mut db, login, self.cast.console.seal_key()).await.unwrap()
     }
 
     async fn roles(&self, login: &str) -> Vec<String> {
         let person = self.person(login).await.unwrap();
-        let mut db = self.cast.console.read().await.unwrap();
+        let mut db = self.cast.console.db().unseen().read().await.unwrap();
         let (now, key) = (self.cast.console.now(), self.cast.console.seal_key());
         let roles = people::store::roles_of(&mut db, &person.id, now, key).await.unwrap();
         roles.into_iter().map(|row| row.role).collect()
@@ -164,7 +164,7 @@ impl Scene {
 
     async fn teams(&self, login: &str) -> usize {
         let person = self.person(login).await.unwrap();
-        let mut db = self.cast.console.read().await.unwrap();
+        let mut db = self.cast.console.db().unseen().read().await.unwrap();
         let (now, key) = (self.cast.console.now(), self.cast.console.seal_key());
         people::store::memberships(&mut db, Some(&person.id), now, key).await.unwrap().len()
     }
@@ -515,7 +515,7 @@ story!(an_identity_is_linked_by_its_owner_and_belongs_to_one, |world| {
     assert!(answer.text.contains(&Refusal::IdentityTaken.to_string()));
     // Unlinking ends its sessions; without a password of one's own it is refused.
     let id = {
-        let mut db = scene.cast.console.read().await.unwrap();
+        let mut db = scene.cast.console.db().unseen().read().await.unwrap();
         let rows = store::identities_of(&mut db, scene.cast.id("jonas"), scene.cast.console.seal_key()).await.unwrap();
         rows[0].id.clone()
     };
@@ -542,7 +542,7 @@ story!(passwords_are_for_emergency_accounts_alone, |world| {
     assert_eq!(same(&refused, "jonas"), same(&unknown, "nobody"), "the same answer for both");
     Browser::signed_in(&scene.cast, &scene.router, "anna").await;
     // Each such sign-in is told.
-    let mut db = scene.cast.console.read().await.unwrap();
+    let mut db = scene.cast.console.db().unseen().read().await.unwrap();
     for (login, told) in [("mara", true), ("ewa", true), ("jonas", false), ("anna", false)] {
         let has =
             server::notifications::store::has(&mut db, scene.cast.id(login), "emergency.used", scene.cast.id("anna"));
@@ -711,7 +711,7 @@ story!(the_clients_secret_is_stored_wrapped_and_shown_nowhere, |world| {
     let again = anna.post("/providers", &wrong).await;
     assert_eq!(again.status, StatusCode::UNPROCESSABLE_ENTITY);
     assert!(!again.text.contains("another secret here"));
-    let mut db = scene.cast.console.read().await.unwrap();
+    let mut db = scene.cast.console.db().unseen().read().await.unwrap();
     let row = store::find(&mut db, &scene.id, scene.cast.console.seal_key()).await.unwrap().unwrap();
     assert!(!row.sealed_secret.contains(SECRET));
     assert_eq!(providers::open_secret(&scene.cast.console, &row).unwrap().as_str(), SECRET);
@@ -790,7 +790,7 @@ story!(a_link_for_a_new_password_lets_no_other_identity_in, |world| {
     let (_, late) = scene.come_back(second, "mallory", &[]).await;
     assert_eq!(late.status, StatusCode::FORBIDDEN);
     let nils = scene.person("nils").await.unwrap();
-    let mut db = scene.cast.console.read().await.unwrap();
+    let mut db = scene.cast.console.db().unseen().read().await.unwrap();
     let identities = store::identities_of(&mut db, &nils.id, scene.cast.console.seal_key()).await.unwrap();
     assert_eq!(identities.len(), 1);
 });
@@ -803,7 +803,7 @@ story!(an_identity_that_was_taken_makes_no_second_account, |world| {
     let anna = scene.cast.caller("anna").await;
     people::disable_person(&scene.cast.console, &anna, &noor.id).await.unwrap();
     let id = {
-        let mut db = scene.cast.console.read().await.unwrap();
+        let mut db = scene.cast.console.db().unseen().read().await.unwrap();
         store::identities_of(&mut db, &noor.id, scene.cast.console.seal_key()).await.unwrap()[0].id.clone()
     };
     providers::unlink_identity(&scene.cast.console, &anna, &id).await.unwrap();
@@ -830,7 +830,7 @@ story!(what_binds_an_identity_begins_on_a_page_of_ours, |world| {
     let leaving = Scene::left(anna, &own);
     scene.come_back(leaving, "anna-there", &[]).await;
     assert!(scene.cast.person("anna").await.counts_since() > before);
-    let mut db = scene.cast.console.read().await.unwrap();
+    let mut db = scene.cast.console.db().unseen().read().await.unwrap();
     let id = scene.cast.id("anna");
     assert!(server::notifications::store::has(&mut db, id, "identity.linked", id).await.unwrap());
 });
@@ -845,7 +845,7 @@ story!(a_sign_in_on_the_way_does_not_outlive_its_provider, |world| {
     let (_, answer) = scene.come_back(leaving, "noor", &[]).await;
     assert_eq!(answer.status, StatusCode::FORBIDDEN);
     let (row, vouched) = {
-        let mut db = scene.cast.console.read().await.unwrap();
+        let mut db = scene.cast.console.db().unseen().read().await.unwrap();
         let row = store::find(&mut db, &scene.id, scene.cast.console.seal_key()).await.unwrap().unwrap();
         let vouched = providers::claims::Vouched {
             issuer: row.issuer.clone(),
@@ -937,7 +937,7 @@ story!(tokens_of_an_identity_end_with_it, |world| {
     assert_eq!(call().await, StatusCode::OK);
     let noor = scene.person("noor").await.unwrap();
     let id = {
-        let mut db = scene.cast.console.read().await.unwrap();
+        let mut db = scene.cast.console.db().unseen().read().await.unwrap();
         store::identities_of(&mut db, &noor.id, scene.cast.console.seal_key()).await.unwrap()[0].id.clone()
     };
     let anna = scene.cast.caller("anna").await;

@@ -35,7 +35,7 @@ async fn ask(cast: &Cast, caller: &Caller, wanted: Wanted<'_>) -> String {
 }
 
 async fn job(cast: &Cast, id: &str) -> Job {
-    reports::store::find(&mut cast.console.read().await.unwrap(), id).await.unwrap().unwrap()
+    reports::store::find(&mut cast.console.db().unseen().read().await.unwrap(), id).await.unwrap().unwrap()
 }
 
 /// Asks, has it made, takes it.
@@ -184,7 +184,7 @@ story!(tables_are_what_the_page_shows, |world| {
     assert!(!hidden.contains("Jonas") && !hidden.contains("cmd"), "withheld");
     // The page counts the same.
     let reading = server::audit::search::Reading::All;
-    let mut db = cast.console.read().await.unwrap();
+    let mut db = cast.console.db().unseen().read().await.unwrap();
     let caller = cast.caller("samir").await;
     let parsed = Query::parse(query).unwrap();
     let filter =
@@ -193,7 +193,7 @@ story!(tables_are_what_the_page_shows, |world| {
     assert_eq!(page.rows.len(), rows.len());
     drop(db);
     // Each is recorded: asked, made, taken.
-    let mut db = cast.console.read().await.unwrap();
+    let mut db = cast.console.db().unseen().read().await.unwrap();
     for (action, count) in [("export.started", 6), ("export.finished", 6), ("export.downloaded", 6)] {
         let narrow = Narrow { action: Some(action.into()), ..Narrow::default() };
         assert_eq!(server::audit::store::list(&mut db, &narrow, None, 50).await.unwrap().len(), count, "{action}");
@@ -221,7 +221,7 @@ story!(only_whoever_asked_gets_it_and_only_for_a_day, |world| {
         assert_eq!(reports::cancel_export(&cast.console, stranger, &id).await.err(), Some(Error::NotFound));
     }
     // Two replicas at once make it once.
-    let (one, other) = tokio::join!(reports::run_due(&cast.console), reports::run_due(&cast.console));
+    let (one, other) = crate::support::together(reports::run_due(&cast.console), reports::run_due(&cast.console)).await;
     assert!(one.unwrap() + other.unwrap() >= 1);
     assert!(Download::begin(&cast.console, &mara, &id).await.err() == Some(Error::NotFound));
     assert!(Download::begin(&cast.console, &samir, &id).await.is_ok());
@@ -238,7 +238,7 @@ story!(only_whoever_asked_gets_it_and_only_for_a_day, |world| {
     assert_eq!(job(&cast, &second).await.state(cast.console.now()), State::Gone);
     assert!(Download::begin(&cast.console, &mara, &second).await.is_err());
     reports::forget_over(&cast.console).await.unwrap();
-    let mut db = cast.console.read().await.unwrap();
+    let mut db = cast.console.db().unseen().read().await.unwrap();
     assert!(reports::store::chunk(&mut db, &second, 0).await.unwrap().is_none(), "and it is not kept");
 });
 

@@ -82,10 +82,11 @@ story!(a_decision_binds_to_what_was_seen, |world| {
     let stale = requests::approve_request(&cast.console, &iris, &request, "another digest", "").await;
     assert_eq!(stale.err(), Some(refused(Refusal::WorldChanged)));
     // The secret becomes critical: what was asked for is no longer what one person may give.
-    let row = catalog::store::find(&mut cast.console.read().await.unwrap(), &secret, cast.console.seal_key())
-        .await
-        .unwrap()
-        .unwrap();
+    let row =
+        catalog::store::find(&mut cast.console.db().unseen().read().await.unwrap(), &secret, cast.console.seal_key())
+            .await
+            .unwrap()
+            .unwrap();
     catalog::edit_secret(&cast.console, &iris, &secret, row.event_seq, "", Class::Critical).await.unwrap();
     assert_eq!(cast.approve("iris", &request).await.err(), Some(refused(Refusal::WorldChanged)));
     assert_eq!(cast.request(&request).await.outcome.as_deref(), Some("voided"));
@@ -178,7 +179,7 @@ story!(what_nobody_decides_expires_and_is_told, |world| {
     );
     jobs::run_due(&cast.console).await.unwrap();
     assert_eq!(cast.request(&request).await.outcome.as_deref(), Some("expired"));
-    let mut db = cast.console.read().await.unwrap();
+    let mut db = cast.console.db().unseen().read().await.unwrap();
     let notices = notifications::store::list(&mut db, cast.id("jonas"), 10).await.unwrap();
     assert_eq!(notices[0].kind, "request.expired");
     let events = cast.events().await;
@@ -288,18 +289,18 @@ story!(a_lead_alone_does_not_lower_the_class_in_production, |world| {
     let cast = Cast::new(world).await;
     let secret = cast.secret("a", Tier::Production, Class::Critical).await;
     let seen = async || {
-        let mut db = cast.console.read().await.unwrap();
+        let mut db = cast.console.db().unseen().read().await.unwrap();
         catalog::store::find(&mut db, &secret, cast.console.seal_key()).await.unwrap().unwrap().event_seq
     };
     let iris = cast.caller("iris").await;
     let lowered = catalog::edit_secret(&cast.console, &iris, &secret, seen().await, "", Class::Normal).await;
     let server::controls::Submitted::Waits { id: proposal, .. } = lowered.unwrap() else { panic!("it loosens") };
     let class = async || {
-        let mut db = cast.console.read().await.unwrap();
+        let mut db = cast.console.db().unseen().read().await.unwrap();
         catalog::store::find(&mut db, &secret, cast.console.seal_key()).await.unwrap().unwrap().class()
     };
     let digest = {
-        let mut db = cast.console.read().await.unwrap();
+        let mut db = cast.console.db().unseen().read().await.unwrap();
         server::controls::store::find(&mut db, &proposal, cast.console.seal_key()).await.unwrap().unwrap().digest
     };
     let confirm = async |login: &str| {
@@ -365,7 +366,7 @@ story!(a_request_that_nobody_can_decide_is_said_to_be_locked, |world| {
         people::disable_person(&cast.console, &anna, cast.id(login)).await.unwrap();
     }
     let request = cast.ask("jonas", &secret, Right::Read, 60).await.unwrap();
-    let mut db = cast.console.read().await.unwrap();
+    let mut db = cast.console.db().unseen().read().await.unwrap();
     for login in ["jonas", "mara", "ewa"] {
         assert!(
             notifications::store::has(&mut db, cast.id(login), "request.locked", &request).await.unwrap(),
@@ -381,7 +382,9 @@ story!(holders_are_reminded_once_before_the_end, |world| {
     cast.granted("jonas", &secret, 240).await;
     let told = async || {
         let notices =
-            notifications::store::list(&mut cast.console.read().await.unwrap(), cast.id("jonas"), 50).await.unwrap();
+            notifications::store::list(&mut cast.console.db().unseen().read().await.unwrap(), cast.id("jonas"), 50)
+                .await
+                .unwrap();
         notices.iter().filter(|notice| notice.kind == "grant.ends_soon").count()
     };
     jobs::run_due(&cast.console).await.unwrap();
@@ -416,7 +419,7 @@ story!(a_late_answer_is_kept_without_effect, |world| {
     let row = cast.request(&request).await;
     assert_eq!((row.outcome.as_deref(), row.grant_id), (Some("approved"), granted), "nothing changed");
     assert!(cast.holds("jonas", &secret).await);
-    let mut db = cast.console.read().await.unwrap();
+    let mut db = cast.console.db().unseen().read().await.unwrap();
     let decisions = requests::store::decisions(&mut db, &request, cast.console.seal_key()).await.unwrap();
     assert_eq!(decisions.iter().map(|row| row.verdict.as_str()).collect::<Vec<_>>(), ["approved", "denied too late"]);
     drop(db);
@@ -476,7 +479,7 @@ story!(an_approver_may_give_less_and_never_more, |world| {
     assert_eq!(stale.err(), Some(Error::Refused(Refusal::WorldChanged)), "nobody signs what they did not see");
     cast.approve("mara", &second).await.unwrap();
     let grant = cast.request(&second).await.grant_id.unwrap();
-    let mut db = cast.console.read().await.unwrap();
+    let mut db = cast.console.db().unseen().read().await.unwrap();
     let grant = server::grants::store::find(&mut db, &grant, cast.console.seal_key()).await.unwrap().unwrap();
     assert_eq!(grant.expires_at - grant.starts_at, TimeDelta::minutes(30));
     drop(db);

@@ -13,11 +13,13 @@ use app::{
 use chrono::TimeDelta;
 use server::{
     catalog::{self, NewSecret},
+    clock::Clock,
     console::Console,
     rotations::{self, NewPlan, postgres::Settings, rotator::Target, store::Rotation},
     vault::{self, Source},
 };
 use sqlx::{Connection, Executor, PgConnection};
+use std::sync::atomic::{AtomicU32, Ordering};
 use zeroize::Zeroizing;
 
 pub fn generated(overlap_minutes: i64) -> NewPlan {
@@ -25,7 +27,7 @@ pub fn generated(overlap_minutes: i64) -> NewPlan {
 }
 
 pub async fn rotation(cast: &Cast, id: &str) -> Rotation {
-    let mut db = cast.console.read().await.unwrap();
+    let mut db = cast.console.db().unseen().read().await.unwrap();
     rotations::store::find(&mut db, id, cast.console.seal_key()).await.unwrap().unwrap()
 }
 
@@ -46,13 +48,19 @@ pub async fn until_ended(cast: &Cast, id: &str) {
 }
 
 pub async fn current(cast: &Cast, secret: &str) -> Option<i32> {
-    let mut db = cast.console.read().await.unwrap();
+    let mut db = cast.console.db().unseen().read().await.unwrap();
     catalog::store::find(&mut db, secret, cast.console.seal_key()).await.unwrap().unwrap().current_version
 }
 
 pub async fn is_whole(cast: &Cast) {
     let state = server::audit::state::check(cast.console.db(), cast.console.seal_key()).await.unwrap();
     assert_eq!(state.wrong, Vec::<String>::new());
+}
+
+/// A name that nobody else on the real server has.
+pub fn unlike_any() -> String {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    format!("{}_{}", std::process::id(), COUNT.fetch_add(1, Ordering::SeqCst))
 }
 
 /// A role on the real server that signs in by password alone, and the secret that holds it.
@@ -65,12 +73,13 @@ pub struct Role {
 }
 
 impl Role {
-    /// `None` without the tests' PostgreSQL.
+    /// `None` without the tests' PostgreSQL. A real server judges by the machine's time, so the world's clock is set to it here, once:
+    /// from then on it only runs ahead.
     pub async fn new(cast: Cast, name: &str) -> Option<Self> {
         let endpoint = std::env::var("COUNTERSIGN_TEST_POSTGRES_TARGET").ok()?;
         let mut admin = PgConnection::connect(&std::env::var("COUNTERSIGN_TEST_POSTGRES").unwrap()).await.unwrap();
-        let store = cast.console.ledger.keys().store().to_string();
-        let role = format!("{name}_{}", &store[store.len() - 12..]);
+        cast.world.clock.set(Clock::Machine.now());
+        let role = format!("{name}_{}", unlike_any());
         make_role(&mut admin, &role, "first-password-of-all").await;
         let secret = account(&cast, "db/app", &role, "first-password-of-all").await;
         Some(Self { cast, admin, role, endpoint, secret })
@@ -132,7 +141,7 @@ pub async fn value(console: &Console, secret: &str, version: i32) -> (String, St
 
 /// The same; `None` where it cannot be read any more.
 pub async fn value_if_there(console: &Console, secret: &str, version: i32) -> Option<(String, String)> {
-    let mut db = console.read().await.unwrap();
+    let mut db = console.db().unseen().read().await.unwrap();
     let located = catalog::Located::find(&mut db, secret, console.seal_key()).await.unwrap().unwrap();
     let sealed = vault::version(&mut db, located, version).await.unwrap()?;
     drop(db);
@@ -252,8 +261,6 @@ story!(one_role_is_rotated_and_the_old_password_is_proved_dead, |world| {
     // A session that outlives the change of its password.
     let url = format!("postgres://{}:first-password-of-all@{}/postgres", target.role, target.endpoint);
     let mut survivor = PgConnection::connect(&url).await.unwrap();
-    // The machine's time is the target's: sessions are told apart by it.
-    target.cast.world.clock.set(server::clock::Clock::Machine.now());
     let id = target.start().await;
     run(&target.cast).await;
     let row = rotation(&target.cast, &id).await;
@@ -269,7 +276,7 @@ story!(one_role_is_rotated_and_the_old_password_is_proved_dead, |world| {
         run(&target.cast).await;
         assert_eq!(rotation(&target.cast, &id).await.step(), step);
     }
-    let mut db = target.cast.console.read().await.unwrap();
+    let mut db = target.cast.console.db().unseen().read().await.unwrap();
     let narrow = server::audit::store::Narrow { secret: Some(target.secret.clone()), ..Default::default() };
     let seen = server::audit::store::list(&mut db, &narrow, None, 100).await.unwrap();
     drop(db);
@@ -309,7 +316,7 @@ story!(two_roles_in_turn_leave_no_gap, |world| {
     target.cast.world.clock.advance(TimeDelta::hours(1));
     run(&target.cast).await;
     assert_eq!(rotation(&target.cast, &id).await.dead_at, None, "it is not dead");
-    let mut db = target.cast.console.read().await.unwrap();
+    let mut db = target.cast.console.db().unseen().read().await.unwrap();
     let told = server::notifications::store::list(&mut db, target.cast.id("iris"), 10).await.unwrap();
     drop(db);
     assert_eq!(told[0].kind, "rotation.old_alive");
@@ -339,7 +346,7 @@ story!(a_target_that_says_no_stops_the_line_and_a_person_goes_on, |world| {
     let row = rotation(&target.cast, &id).await;
     assert_eq!((row.step(), row.stopped()), (Step::NeedsPerson, Some(Step::Queued)));
     assert!(row.reason.unwrap().contains("28P01"));
-    let mut db = target.cast.console.read().await.unwrap();
+    let mut db = target.cast.console.db().unseen().read().await.unwrap();
     let told = server::notifications::store::list(&mut db, target.cast.id("teodor"), 10).await.unwrap();
     drop(db);
     assert_eq!(told[0].kind, "rotation.needs_person");
@@ -407,7 +414,7 @@ story!(what_is_due_by_its_age_is_begun_once_by_the_service, |world| {
     rotations::configure_rotation(&cast.console, &iris, &secret, plan(30)).await.unwrap();
     let all = || async {
         server::jobs::run_due(&cast.console).await.unwrap();
-        let mut db = cast.console.read().await.unwrap();
+        let mut db = cast.console.db().unseen().read().await.unwrap();
         rotations::store::of_secret(&mut db, &secret, 10, cast.console.seal_key()).await.unwrap()
     };
     assert!(all().await.is_empty());

@@ -36,12 +36,12 @@ async fn set(cast: &Cast, secret: &str, schedule: Schedule) {
 /// What the service did until now, the newest first.
 async fn all(cast: &Cast, secret: &str) -> Vec<Rotation> {
     server::jobs::run_due(&cast.console).await.unwrap();
-    let mut db = cast.console.read().await.unwrap();
+    let mut db = cast.console.db().unseen().read().await.unwrap();
     rotations::store::of_secret(&mut db, secret, 50, cast.console.seal_key()).await.unwrap()
 }
 
 async fn when(cast: &Cast, secret: &str) -> When {
-    let mut db = cast.console.read().await.unwrap();
+    let mut db = cast.console.db().unseen().read().await.unwrap();
     let key = cast.console.seal_key();
     let plan = rotations::store::find_plan(&mut db, secret, key).await.unwrap().unwrap();
     let located = server::catalog::Located::find(&mut db, secret, key).await.unwrap().unwrap();
@@ -54,7 +54,7 @@ async fn missed(cast: &Cast, secret: &str) -> Vec<String> {
         action: Some("rotation.missed".into()),
         ..Default::default()
     };
-    let mut db = cast.console.read().await.unwrap();
+    let mut db = cast.console.db().unseen().read().await.unwrap();
     let rows = audit::store::list(&mut db, &narrow, None, 50).await.unwrap();
     rows.iter().map(|row| String::from_utf8_lossy(&row.leaf).into_owned()).collect()
 }
@@ -95,7 +95,7 @@ story!(what_could_not_begin_in_its_window_is_missed_and_said_once, |world| {
     assert!(said[0].contains("2026-11-27T03:00:00") && said[0].contains("the service did not run"));
     all(&cast, &secret).await;
     assert_eq!(missed(&cast, &secret).await.len(), 1);
-    let mut db = cast.console.read().await.unwrap();
+    let mut db = cast.console.db().unseen().read().await.unwrap();
     let told = server::notifications::store::list(&mut db, cast.id("iris"), 10).await.unwrap();
     drop(db);
     assert_eq!(told[0].kind, "rotation.missed");
@@ -201,7 +201,7 @@ story!(where_a_plan_says_so_somebody_else_agrees_first, |world| {
     cast.world.clock.advance(TimeDelta::days(31));
     let rows = all(&cast, &secret).await;
     assert_eq!((rows.len(), rows[0].step()), (2, Step::Waiting));
-    let mut db = cast.console.read().await.unwrap();
+    let mut db = cast.console.db().unseen().read().await.unwrap();
     let told = server::notifications::store::list(&mut db, cast.id("teodor"), 10).await.unwrap();
     drop(db);
     assert_eq!(told[0].kind, "rotation.waits");

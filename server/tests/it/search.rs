@@ -29,7 +29,7 @@ async fn filter_for(cast: &Cast, login: &str, text: &str) -> Result<Filter, Aske
     search::refresh(&cast.console).await.unwrap();
     let caller = cast.caller(login).await;
     let reading = Reading::of(&cast.console, &caller).await.unwrap().unwrap();
-    let mut db = cast.console.read().await.unwrap();
+    let mut db = cast.console.db().unseen().read().await.unwrap();
     let query = Query::parse(text).unwrap();
     search::resolve(&cast.console, &mut db, &caller, &reading, &query, Tz::UTC).await
 }
@@ -37,7 +37,7 @@ async fn filter_for(cast: &Cast, login: &str, text: &str) -> Result<Filter, Aske
 /// Every event that fits, newest first, a small page at a time.
 async fn found(cast: &Cast, login: &str, text: &str) -> Vec<i64> {
     let filter = filter_for(cast, login, text).await.unwrap();
-    let mut db = cast.console.read().await.unwrap();
+    let mut db = cast.console.db().unseen().read().await.unwrap();
     let (mut all, mut before) = (Vec::new(), None);
     loop {
         let page = filter.page(&mut db, before, 3).await.unwrap();
@@ -64,7 +64,7 @@ struct Seen {
 }
 
 async fn everything(cast: &Cast) -> Vec<Seen> {
-    let mut db = cast.console.read().await.unwrap();
+    let mut db = cast.console.db().unseen().read().await.unwrap();
     let size = store::size(&mut db).await.unwrap();
     let mut private: BTreeMap<i64, BTreeMap<String, String>> = BTreeMap::new();
     for (seq, field, _, value) in store::disclosures(&mut db, 0, size).await.unwrap() {
@@ -243,7 +243,7 @@ story!(one_page_looks_so_far_and_says_so, |world| {
     }
     // No index says more than the order: what is looked at is bounded, and the page says how far.
     let filter = filter_for(&cast, "mara", "-actor:system").await.unwrap();
-    let mut db = cast.console.read().await.unwrap();
+    let mut db = cast.console.db().unseen().read().await.unwrap();
     let page = filter.page(&mut db, None, 50).await.unwrap();
     assert!(page.rows.is_empty() && !page.complete, "20,000 entries are all system");
     assert_eq!(filter.to - page.looked_to, 20_000);
@@ -252,7 +252,7 @@ story!(one_page_looks_so_far_and_says_so, |world| {
     drop(db);
     // One with an index finds it at once.
     let filter = filter_for(&cast, "mara", "actor:jonas outcome:refused").await.unwrap();
-    let mut db = cast.console.read().await.unwrap();
+    let mut db = cast.console.db().unseen().read().await.unwrap();
     let page = filter.page(&mut db, None, 50).await.unwrap();
     assert!(page.complete && page.rows.iter().any(|row| row.seq as u64 >= refused));
     // Where a time begins is the same whatever came later.
@@ -280,18 +280,21 @@ story!(views_are_ones_own_or_a_teams, |world| {
     }
     let foreign = save(&mara, "x", "x", Some(cast.team.clone())).await;
     assert!(matches!(foreign, Err(Error::Invalid(_))) || mara.teams.contains(&cast.team));
-    let own = views::visible(&cast.console, &mara).await.unwrap();
+    let own = views::visible(&mut cast.console.db().unseen().read().await.unwrap(), &mara).await.unwrap();
     assert_eq!((own.len(), own[0].query.as_str()), (1, "outcome:refused created:7d"));
-    assert!(views::visible(&cast.console, &ewa).await.unwrap().is_empty(), "nobody else's");
+    assert!(
+        views::visible(&mut cast.console.db().unseen().read().await.unwrap(), &ewa).await.unwrap().is_empty(),
+        "nobody else's"
+    );
     let stolen = views::remove_view(&cast.console, &ewa, &own[0].id).await;
     assert_eq!(stolen.err(), Some(Error::Refused(Refusal::NotYours)));
     if iris.teams.contains(&cast.team) {
         save(&iris, "Team's", "outcome:failed", Some(cast.team.clone())).await.unwrap();
-        let shared = views::visible(&cast.console, &iris).await.unwrap();
+        let shared = views::visible(&mut cast.console.db().unseen().read().await.unwrap(), &iris).await.unwrap();
         assert_eq!(shared.len(), 1);
     }
     views::remove_view(&cast.console, &mara, &own[0].id).await.unwrap();
-    assert!(views::visible(&cast.console, &mara).await.unwrap().is_empty());
+    assert!(views::visible(&mut cast.console.db().unseen().read().await.unwrap(), &mara).await.unwrap().is_empty());
     assert_eq!(cast.last_event().await.action, "view.removed");
 });
 

@@ -185,7 +185,7 @@ when { context.class == "critical" && context.tier == "production" };
     );
     assert_eq!(again.await.err(), rule);
     let seen = {
-        let mut db = cast.console.read().await.unwrap();
+        let mut db = cast.console.db().unseen().read().await.unwrap();
         catalog::store::find(&mut db, &critical, cast.console.seal_key()).await.unwrap().unwrap().event_seq
     };
     let lower = catalog::edit_secret(&cast.console, &iris, &critical, seen, "", Class::Normal).await;
@@ -264,7 +264,7 @@ story!(a_workloads_suspended_access_goes_on_by_nobody_who_gains_by_it, |world| {
     given(&cast, "lucia", Role::Lead, Some(&cast.project)).await;
     assert_eq!(resume("lucia").await, refused(Refusal::OwnBenefit), "who is of its team");
     let membership = {
-        let mut db = cast.console.read().await.unwrap();
+        let mut db = cast.console.db().unseen().read().await.unwrap();
         let rows = people::store::memberships(&mut db, Some(cast.id("lucia")), cast.console.now(), key).await.unwrap();
         rows[0].id.clone()
     };

@@ -26,7 +26,9 @@ use server::{
 
 async fn all(console: &Console) -> Vec<Signal> {
     signals::refresh(console).await.unwrap();
-    store::list(&mut console.read().await.unwrap(), &Narrow::default(), console.now(), 1_000).await.unwrap()
+    store::list(&mut console.db().unseen().read().await.unwrap(), &Narrow::default(), console.now(), 1_000)
+        .await
+        .unwrap()
 }
 
 /// Lucia tries twelve secrets of the project: one burst.
@@ -52,7 +54,7 @@ async fn answer(cast: &Cast, login: &str, key: Key, wanted: Wanted<'_>) -> Resul
 }
 
 async fn state(cast: &Cast, key: Key) -> State {
-    let signal = store::find(&mut cast.console.read().await.unwrap(), key).await.unwrap().unwrap();
+    let signal = store::find(&mut cast.console.db().unseen().read().await.unwrap(), key).await.unwrap().unwrap();
     signal.state(cast.console.now())
 }
 
@@ -66,12 +68,12 @@ story!(the_same_trail_gives_the_same_signals, |world| {
     let events = signal.events();
     assert_eq!((events.len(), events.last().copied()), (10, Some(key.seq)));
     for seq in events {
-        let row = trail::find(&mut cast.console.read().await.unwrap(), seq).await.unwrap().unwrap();
+        let row = trail::find(&mut cast.console.db().unseen().read().await.unwrap(), seq).await.unwrap().unwrap();
         assert_eq!((row.outcome.as_str(), row.actor_id.as_deref()), ("refused", Some(cast.id("lucia"))));
     }
     // Security was told once; whoever it is about was not.
     let told = async |login: &str| {
-        let mut db = cast.console.read().await.unwrap();
+        let mut db = cast.console.db().unseen().read().await.unwrap();
         let notices = notifications::store::list(&mut db, cast.id(login), 50).await.unwrap();
         notices.iter().filter(|notice| notice.kind == "signal.raised").count()
     };
@@ -82,7 +84,7 @@ story!(the_same_trail_gives_the_same_signals, |world| {
     trail::lock_cursor(&mut tx, "signals").await.unwrap();
     trail::move_cursor(&mut tx, "signals", 0).await.unwrap();
     tx.finish().await.unwrap();
-    let (one, other) = tokio::join!(signals::refresh(&cast.console), signals::refresh(&cast.console));
+    let (one, other) = crate::support::together(signals::refresh(&cast.console), signals::refresh(&cast.console)).await;
     assert_eq!(one.unwrap(), other.unwrap());
     assert_eq!(all(&cast.console).await, before);
     assert_eq!((told("mara").await, told("ewa").await), (1, 1), "nobody is told again");
@@ -111,10 +113,11 @@ story!(an_answer_is_an_event_once_and_never_about_oneself, |world| {
     let ewa = Wanted { assignee: cast.id("ewa"), ..wanted(Answer::Assign, 1) };
     answer(&cast, "mara", key, ewa).await.unwrap();
     // Two at once: one of them.
-    let (one, other) = tokio::join!(
+    let (one, other) = crate::support::together(
         answer(&cast, "mara", key, wanted(Answer::Close, 2)),
-        answer(&cast, "ewa", key, wanted(Answer::NotUseful, 2))
-    );
+        answer(&cast, "ewa", key, wanted(Answer::NotUseful, 2)),
+    )
+    .await;
     assert!(one.is_ok() != other.is_ok(), "{one:?} {other:?}");
     let lost = one.clone().err().or(other.clone().err()).unwrap();
     assert_eq!(lost, Error::Conflict(Conflict::EditedMeanwhile));
@@ -122,7 +125,7 @@ story!(an_answer_is_an_event_once_and_never_about_oneself, |world| {
     let last = answer(&cast, "ewa", key, wanted(Answer::Reopen, 3)).await.unwrap();
     assert_eq!(state(&cast, key).await, State::Open);
     // Each is in the trail, with the reason beside the leaf.
-    let mut db = cast.console.read().await.unwrap();
+    let mut db = cast.console.db().unseen().read().await.unwrap();
     let row = trail::find(&mut db, last).await.unwrap().unwrap();
     assert_eq!(row.action, Action::ReopenSignal.code());
     let leaf = Leaf::decode(&row.leaf).unwrap();
@@ -166,7 +169,7 @@ story!(who_stands_behind_a_workload_does_not_answer_for_it, |world| {
     assert_eq!(answer(&cast, "iris", key, wanted(Answer::Close, 0)).await, Err(Error::Refused(Refusal::OwnSignal)));
     let pasted = Wanted { reason: "It was AKIA0000.", ..wanted(Answer::Close, 0) };
     assert!(matches!(answer(&cast, "mara", key, pasted).await, Err(Error::Invalid(_))));
-    let signal = store::find(&mut cast.console.read().await.unwrap(), key).await.unwrap().unwrap();
+    let signal = store::find(&mut cast.console.db().unseen().read().await.unwrap(), key).await.unwrap().unwrap();
     let able: Vec<String> =
         signals::able(&cast.console, &signal).await.unwrap().into_iter().map(|(_, name)| name).collect();
     assert_eq!(able, ["Ewa Security", "Mara Security", "Teodor Lead"]);

@@ -22,7 +22,7 @@ async fn drain(copy: &mut Copy, cast: &Cast) {
 
 async fn count(cast: &Cast, action: &str) -> usize {
     let narrow = Narrow { action: Some(action.into()), ..Narrow::default() };
-    store::list(&mut cast.console.read().await.unwrap(), &narrow, None, 100).await.unwrap().len()
+    store::list(&mut cast.console.db().unseen().read().await.unwrap(), &narrow, None, 100).await.unwrap().len()
 }
 
 story!(a_copy_has_every_event_in_order_and_survives_its_replica, |world| {
@@ -73,7 +73,7 @@ story!(a_copy_that_stops_is_told_of_once_and_loses_nothing, |world| {
         cast.world.clock.advance(TimeDelta::seconds(25));
     }
     assert_eq!(count(&cast, "stream.stopped").await, 1);
-    let mut db = cast.console.read().await.unwrap();
+    let mut db = cast.console.db().unseen().read().await.unwrap();
     let told = notifications::store::list(&mut db, cast.id("mara"), 10).await.unwrap();
     assert!(told.iter().any(|notice| notice.kind == "stream.stopped"));
     let streams = store::streams(&mut db).await.unwrap();
@@ -85,6 +85,6 @@ story!(a_copy_that_stops_is_told_of_once_and_loses_nothing, |world| {
     drain(&mut copy, &cast).await;
     let seqs: Vec<u64> = read(&path).iter().filter_map(|line| line["seq"].as_u64()).collect();
     assert_eq!(seqs, (0..cast.events().await).collect::<Vec<_>>(), "nothing is missing");
-    assert!(store::streams(&mut cast.console.read().await.unwrap()).await.unwrap()[0].trouble.is_none());
+    assert!(store::streams(&mut cast.console.db().unseen().read().await.unwrap()).await.unwrap()[0].trouble.is_none());
     assert!(!name(&Anchor::Folder(path)).contains("gone"), "no path is in the trail");
 });

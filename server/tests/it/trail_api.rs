@@ -170,7 +170,7 @@ async fn a_witness_cosigns_what_grows_and_finds_what_was_rewritten() {
     busy(&cast).await;
     let (code, text) = command(&served, &look).await;
     assert!(code == 0 && text.contains("continues what was seen"), "{code} {text}");
-    let heads = store::cosigned_heads(&mut cast.console.read().await.unwrap()).await.unwrap();
+    let heads = store::cosigned_heads(&mut cast.console.db().unseen().read().await.unwrap()).await.unwrap();
     assert_eq!(heads.len(), 1);
     assert_eq!(heads[0].size as u64, cast.console.builder.signed().size.min(heads[0].size as u64));
     // Whoever is not a known witness is not heard.

@@ -36,7 +36,7 @@ story!(who_saw_typed_or_copied_a_value_knows_it, |world| {
     let secret = cast.filled("a", Tier::Production, Class::Normal).await;
     cast.granted("jonas", &secret, 60).await;
     cast.take("jonas", &secret, Take::Copy).await.unwrap();
-    let mut db = cast.console.read().await.unwrap();
+    let mut db = cast.console.db().unseen().read().await.unwrap();
     let knowing = vault::store::knowing(&mut db, &secret).await.unwrap();
     let knowing: Vec<_> = knowing.iter().map(|row| (row.name.as_str(), row.how.as_str())).collect();
     assert_eq!(knowing, [("Iris Lead", "typed"), ("Jonas Engineer", "copied")]);
@@ -61,7 +61,7 @@ story!(any_two_stored_values_swapped_open_nowhere, |world| {
             // Keep what was there, put it back afterwards.
             let saved: Vec<(Vec<u8>, Vec<u8>)> = {
                 use server::db::Sql;
-                let mut db = cast.console.read().await.unwrap();
+                let mut db = cast.console.db().unseen().read().await.unwrap();
                 db.sql("SELECT data_key, payload FROM secret_versions WHERE secret_id = $1 AND version = 2")
                     .bind(one.clone())
                     .all()
@@ -97,7 +97,7 @@ story!(deleting_restoring_and_destroying_are_three_things, |world| {
     cast.write("iris", &secret, 1, "second").await.unwrap();
     let (iris, teodor) = (cast.caller("iris").await, cast.caller("teodor").await);
     let current = || async {
-        let mut db = cast.console.read().await.unwrap();
+        let mut db = cast.console.db().unseen().read().await.unwrap();
         catalog::store::find(&mut db, &secret, cast.console.seal_key()).await.unwrap().unwrap().current_version
     };
     vault::delete_version(&cast.console, &iris, &secret, 2).await.unwrap();
@@ -115,7 +115,7 @@ story!(deleting_restoring_and_destroying_are_three_things, |world| {
         vault::undelete_version(&cast.console, &iris, &secret, 2).await.err(),
         Some(Error::Conflict(Conflict::AlreadyDone))
     );
-    let mut db = cast.console.read().await.unwrap();
+    let mut db = cast.console.db().unseen().read().await.unwrap();
     assert!(vault::store::all_sealed(&mut db, &secret).await.unwrap().iter().all(|(version, _)| *version == 1));
 });
 
@@ -149,7 +149,7 @@ story!(a_moved_secret_opens_at_its_new_place, |world| {
     catalog::move_secret(&cast.console, &iris, &secret, "new/place").await.unwrap();
     cast.granted("jonas", &secret, 60).await;
     assert_eq!(cast.take("jonas", &secret, Take::Reveal).await.unwrap(), CANARY);
-    let mut db = cast.console.read().await.unwrap();
+    let mut db = cast.console.db().unseen().read().await.unwrap();
     let sign = catalog::store::find_move(&mut db, &cast.environment(Tier::Production).id, "old/place").await.unwrap();
     assert_eq!(sign.as_deref(), Some(secret.as_str()));
     assert_ne!(taken, secret);
@@ -173,9 +173,13 @@ story!(an_import_is_all_or_nothing_and_shows_no_value, |world| {
         .as_database_owner(&[&format!("UPDATE secrets SET description = 'changed' WHERE id = '{existing}'")])
         .await;
     assert!(import(&iris).await.is_err());
-    let a =
-        catalog::store::find_at(&mut cast.console.read().await.unwrap(), &environment.id, "a", cast.console.seal_key())
-            .await;
+    let a = catalog::store::find_at(
+        &mut cast.console.db().unseen().read().await.unwrap(),
+        &environment.id,
+        "a",
+        cast.console.seal_key(),
+    )
+    .await;
     assert!(a.unwrap().is_none());
     cast.world.as_database_owner(&[&format!("UPDATE secrets SET description = '' WHERE id = '{existing}'")]).await;
     assert_eq!(import(&iris).await.unwrap().0, 2);

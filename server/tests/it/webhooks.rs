@@ -28,7 +28,7 @@ pub struct Ring {
 }
 
 pub async fn value(console: &Console, secret: &str, version: i32) -> Value {
-    let mut db = console.read().await.unwrap();
+    let mut db = console.db().unseen().read().await.unwrap();
     let located = server::catalog::Located::find(&mut db, secret, console.seal_key()).await.unwrap().unwrap();
     let sealed = vault::version(&mut db, located, version).await.unwrap().unwrap();
     drop(db);
@@ -93,7 +93,7 @@ story!(a_receiver_that_is_told_by_signed_calls_ends_with_the_proof, |world| {
     let calls = ring.receiver.calls();
     assert_eq!(calls.iter().filter(|call| call.starts_with(&format!("{id}.set."))).count(), 1);
     assert_eq!(calls.iter().filter(|call| call.starts_with(&format!("{id}.disable."))).count(), 1);
-    let mut db = ring.cast.console.read().await.unwrap();
+    let mut db = ring.cast.console.db().unseen().read().await.unwrap();
     let narrow = server::audit::store::Narrow { secret: Some(ring.secret.clone()), ..Default::default() };
     let seen = server::audit::store::list(&mut db, &narrow, None, 100).await.unwrap();
     drop(db);
@@ -177,7 +177,7 @@ story!(nobody_clears_themself_where_a_rotation_stopped, |world| {
 story!(a_call_that_is_not_signed_with_the_key_changes_nothing, |world| {
     let ring = Ring::new(Cast::new(world).await).await;
     let iris = ring.cast.caller("iris").await;
-    let mut db = ring.cast.console.read().await.unwrap();
+    let mut db = ring.cast.console.db().unseen().read().await.unwrap();
     let plan = rotations::store::find_plan(&mut db, &ring.secret, ring.cast.console.seal_key()).await.unwrap().unwrap();
     drop(db);
     let Some(Target::Webhook(settings)) = plan.target() else { panic!("a receiver") };
@@ -207,7 +207,7 @@ story!(a_call_that_is_not_signed_with_the_key_changes_nothing, |world| {
 story!(while_both_work_one_can_go_back, |world| {
     let ring = Ring::new(Cast::new(world).await).await;
     let iris = ring.cast.caller("iris").await;
-    let mut db = ring.cast.console.read().await.unwrap();
+    let mut db = ring.cast.console.db().unseen().read().await.unwrap();
     let plan = rotations::store::find_plan(&mut db, &ring.secret, ring.cast.console.seal_key()).await.unwrap().unwrap();
     drop(db);
     let plan = NewPlan { overlap_minutes: 60, ..NewPlan::at(plan.target().unwrap()) };
@@ -232,7 +232,7 @@ story!(while_both_work_one_can_go_back, |world| {
     ring.settle(&id).await;
     assert_eq!(rotation(&ring.cast, &id).await.step(), Step::RolledBack);
     assert!(ring.receiver.accepts(&first) && !ring.receiver.accepts(&new), "and the new one is withdrawn");
-    let mut db = ring.cast.console.read().await.unwrap();
+    let mut db = ring.cast.console.db().unseen().read().await.unwrap();
     let key = ring.cast.console.seal_key();
     let cases = rotations::case_store::of_secret(&mut db, &ring.secret, key).await.unwrap();
     drop(db);
@@ -252,11 +252,11 @@ story!(what_lives_again_opens_every_case_that_its_proof_closed, |world| {
     let second = json!({ "value": "second-key" });
     ring.receiver.accept(&second);
     let plan = {
-        let mut db = cast.console.read().await.unwrap();
+        let mut db = cast.console.db().unseen().read().await.unwrap();
         rotations::store::find_plan(&mut db, &ring.secret, cast.console.seal_key()).await.unwrap().unwrap()
     };
     let cases = async || {
-        let mut db = cast.console.read().await.unwrap();
+        let mut db = cast.console.db().unseen().read().await.unwrap();
         let mut cases = rotations::case_store::of_secret(&mut db, &ring.secret, cast.console.seal_key()).await.unwrap();
         cases.sort_by_key(|case| case.version);
         cases.into_iter().map(|case| (case.version, case.end())).collect::<Vec<_>>()

@@ -118,7 +118,7 @@ story!(every_end_works_on_the_next_request, |world| {
     assert_eq!(fetch(&cast, &bearer, "production", "a").await.err(), bad, "the token's life is over");
     let bearer = token(&cast, &worker).await.unwrap();
     let iris = cast.caller("iris").await;
-    let mut db = cast.console.read().await.unwrap();
+    let mut db = cast.console.db().unseen().read().await.unwrap();
     let credential =
         workloads::store::credentials(&mut db, &worker.id, cast.console.seal_key()).await.unwrap()[0].id.clone();
     drop(db);
@@ -159,7 +159,7 @@ story!(whoever_made_a_client_secret_does_not_decide_for_it, |world| {
     // Mara is of security and not of the owning team; the lead who makes the workload is taken out of the team.
     let worker = machine(&cast, "worker", Tier::Production).await;
     let anna = cast.caller("anna").await;
-    let mut db = cast.console.read().await.unwrap();
+    let mut db = cast.console.db().unseen().read().await.unwrap();
     let rows =
         server::people::store::memberships(&mut db, Some(cast.id("iris")), cast.console.now(), cast.console.seal_key());
     let membership = rows.await.unwrap()[0].id.clone();

@@ -3,7 +3,7 @@
 pub mod store;
 
 use self::store::SavedView;
-use crate::{audit::ledger::Receipt, console::Console, people::Caller, policies::Situation};
+use crate::{audit::ledger::Receipt, console::Console, db::Sql, people::Caller, policies::Situation};
 use app::{
     audit::{action::Action, leaf::Subject, query::Query},
     error::{Error, Refusal},
@@ -15,8 +15,8 @@ use app::{
 const MOST: i64 = 100;
 
 /// The views that a caller is shown.
-pub async fn visible(console: &Console, caller: &Caller) -> Result<Vec<SavedView>, Error> {
-    let all = store::list(&mut console.read().await?, caller.id()).await?;
+pub async fn visible(db: &mut impl Sql, caller: &Caller) -> Result<Vec<SavedView>, Error> {
+    let all = store::list(db, caller.id()).await?;
     Ok(all.into_iter().filter(|view| may_use(caller, view)).collect())
 }
 

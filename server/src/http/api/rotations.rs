@@ -332,7 +332,8 @@ pub async fn rotation_calendar(program: Program, Query(query): Query<CalendarQue
     }
     let until = from.checked_add_signed(TimeDelta::days(days.into())).filter(|_| (1..=92).contains(&days));
     let until = until.ok_or_else(|| Error::invalid("days", "Between 1 and 92."))?;
-    let (dated, incomplete) = operations::calendar(console, &program.caller, from, until).await?;
+    let (dated, incomplete) =
+        operations::calendar(console, &mut console.read().await?, &program.caller, from, until).await?;
     let items = dated.into_iter().map(|dated| {
         let (rotation, state) = match dated.what {
             operations::What::Rotation(row) => (Some(row.id.clone()), row.step().code().to_owned()),

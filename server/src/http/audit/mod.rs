@@ -169,7 +169,7 @@ async fn kept(signed: &Signed, db: &mut impl crate::db::Sql) -> Result<(Vec<View
         .filter(|team| signed.caller.teams.contains(&team.id))
         .map(|team| (team.id, team.name))
         .collect();
-    let views = views::visible(signed.console(), &signed.caller).await?;
+    let views = views::visible(db, &signed.caller).await?;
     let views = views
         .into_iter()
         .map(|view| View {

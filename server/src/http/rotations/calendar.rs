@@ -29,7 +29,7 @@ pub async fn calendar(signed: Signed, Query(query): Query<Month>) -> Answer {
     let month = asked.filter(|month| (2000..2200).contains(&month.year())).unwrap_or(this);
     let from = month.and_time(NaiveTime::MIN).and_utc();
     let until = (month + Months::new(1)).and_time(NaiveTime::MIN).and_utc();
-    let (dated, more) = rotations::calendar(console, &signed.caller, from, until).await?;
+    let (dated, more) = rotations::calendar(console, &mut console.read().await?, &signed.caller, from, until).await?;
     let entries = dated.into_iter().map(entry).collect();
     let view = CalendarView { month, agenda: query.view == "agenda", entries, more };
     Ok(shown(page::calendar(&shell, view)))

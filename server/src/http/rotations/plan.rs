@@ -170,12 +170,12 @@ fn filled(plan: Option<Plan>) -> Form {
 async fn plan_page(signed: &Signed, id: &str, form: &Form) -> Result<String, Error> {
     let console = signed.console();
     let shell = signed.shell("/rotations").await?;
-    let mut db = console.read().await?;
-    let located = Located::visible(console, &mut db, &signed.caller, id).await?;
+    let located = Located::visible(console, &mut console.read().await?, &signed.caller, id).await?;
     let situation = catalog::secret_situation(&located);
     // Asked before the form is read, so that a refusal does not depend on what was typed.
     let (who, principal) = (&signed.caller.who, signed.caller.principal(Some(&located.project.id)));
     console.permit(who, &principal, Action::ConfigureRotation, located.subject(), situation).await?;
+    let mut db = console.read().await?;
     let beside = catalog::store::secrets_of(&mut db, &located.project.id, console.seal_key()).await?;
     let beside = beside.into_iter().filter(|row| {
         row.environment_id == located.environment.id && row.id != located.secret.id && row.archived_at.is_none()

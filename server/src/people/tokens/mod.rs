@@ -154,6 +154,11 @@ pub async fn recognise_access_token(console: &Console, origin: &Who, text: &str)
         Some(row) => people::find(&mut db, &row.person_id, key).await?.filter(people::Person::is_active),
         None => None,
     };
+    let used = match &found {
+        Some(row) => store::used_at(&mut db, &row.id).await?,
+        None => None,
+    };
+    drop(db);
     let Some((token, person)) = found.zip(person) else {
         // Nobody guesses 256 bits: what is slowed down is noise, and a good token is never kept out by it.
         if !console.attempts.may_try(&account, &source, now) {
@@ -162,8 +167,6 @@ pub async fn recognise_access_token(console: &Console, origin: &Who, text: &str)
         console.attempts.failed(&account, &source, now);
         return Err(console.ledger.refuse(origin, attempted, Refusal::BadToken).await);
     };
-    let used = store::used_at(&mut db, &token.id).await?;
-    drop(db);
     if used.is_none_or(|used| now - used >= NOTED) {
         let mut tx = console.ledger.housekeeping().await?;
         store::note_use(&mut tx, &token.id, now).await?;

@@ -25,7 +25,8 @@ const ROUND: u32 = 10;
 /// Opens the cases of those who left since; how many people were looked through.
 pub async fn open_leavers(console: &Console) -> Result<usize, Error> {
     let mut done = 0;
-    for (person, left_at) in rotations::leavers(&mut console.read().await?, ROUND).await? {
+    let left = rotations::leavers(&mut console.read().await?, ROUND).await?;
+    for (person, left_at) in left {
         // One that cannot be looked through now keeps nothing else waiting.
         match open_known(console, &person, left_at).await {
             Ok(()) => done += 1,
