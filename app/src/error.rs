@@ -105,6 +105,7 @@ sentences! {
         NewcomerDecides = "newcomer_decides", "Your account, your role, a second factor or a way to sign in is younger than 24 hours: you decide nothing in production yet.";
         NewFactor = "new_factor", "This second factor was added within 24 hours and no older one vouched for it: it opens nothing critical and no production yet.";
         ChangedTrust = "changed_trust", "You made this workload, or issued a client secret for it, within seven days: somebody else decides.";
+        OnePiece = "one_piece", "With the access that is held or was given already, this would be longer in one piece than the protection level allows.";
         NotOpen = "not_open", "This request is no longer open.";
         WorldChanged = "world_changed", "The request changed since you opened it. Look at it again, then decide.";
         NotYours = "not_yours", "This belongs to somebody else.";

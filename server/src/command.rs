@@ -6,12 +6,18 @@ use crate::{
     config::{Config, Settings},
     console::Console,
     demo,
-    http::{Site, router},
+    http::{
+        Site,
+        connections::{self, Limited},
+        router,
+    },
     instance::{self, Instance},
     jobs, people,
 };
 use app::audit::{checkpoint::VerifierKey, evidence};
+use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
 use clap::{Args, Parser, Subcommand};
+use hyper_util::rt::TokioTimer;
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
@@ -262,13 +268,16 @@ async fn serve(config: Config, organisation: &str, demo: bool) -> Result<(), Fai
             say(format!("Countersign listens on {base_url}"));
         }
     });
+    let limited = Limited::new(connections::raise_descriptors(), config.trusted_proxy);
+    let mut server = axum_server::bind(config.listen).handle(handle).first_request_timeout(connections::PATIENCE);
+    server.http_builder().http1().timer(TokioTimer::new()).header_read_timeout(connections::PATIENCE);
     match &config.tls {
         Some((cert, key)) => {
             let _ = rustls::crypto::ring::default_provider().install_default();
-            let tls = axum_server::tls_rustls::RustlsConfig::from_pem_file(cert, key).await?;
-            axum_server::bind_rustls(config.listen, tls).handle(handle).serve(service).await?;
+            let tls = RustlsConfig::from_pem_file(cert, key).await?;
+            server.acceptor(RustlsAcceptor::new(tls).acceptor(limited)).serve(service).await?;
         }
-        None => axum_server::bind(config.listen).handle(handle).serve(service).await?,
+        None => server.acceptor(limited).serve(service).await?,
     }
     jobs::stopped(&console).await;
     console.db().close().await;
@@ -363,7 +372,11 @@ async fn run_audit(audit: Audit) -> Result<ExitCode, Failure> {
             let (key, demo) = instance::verifier(&config, &db).await?;
             let kept = checkpoint.map(std::fs::read_to_string).transpose()?;
             let started = tokio::time::Instant::now();
-            let report = verify::run(&db, &key, verify::Options { checkpoint: kept.as_deref(), deep }, demo).await?;
+            let keys = instance::keys(&config, &db).await?;
+            let heads: Vec<String> = config.heads().notes().into_iter().map(|(_, note)| note).collect();
+            let seal = Some(&keys.event_seal);
+            let options = verify::Options { checkpoint: kept.as_deref(), deep, seal, heads: &heads };
+            let report = verify::run(&db, &key, options, demo).await?;
             let seconds = started.elapsed().as_secs_f64();
             report.lines().into_iter().for_each(say);
             say(format!("{seconds:.2} s"));

@@ -1,5 +1,5 @@
 //! Settings: flags, then environment, then a TOML file, in that order. Unknown keys are errors.
-use crate::audit::anchor::Anchor;
+use crate::audit::anchor::{Anchor, Anchors};
 use app::audit::checkpoint::CosignerKey;
 use clap::Args;
 use serde::Deserialize;
@@ -198,6 +198,13 @@ impl std::str::FromStr for Network {
         let address: IpAddr = address.parse().map_err(|_| wrong())?;
         let prefix = prefix.parse().ok().filter(|prefix| *prefix <= if address.is_ipv4() { 32 } else { 128 });
         Ok(Self { address, prefix: prefix.ok_or_else(wrong)? })
+    }
+}
+
+impl Config {
+    /// Where heads are kept outside the database: beside the keys, and wherever the operator named.
+    pub fn heads(&self) -> Anchors {
+        Anchors::new(std::iter::once(Anchor::Keys(self.keys.clone())).chain(self.anchors.clone()).collect())
     }
 }
 

@@ -93,7 +93,12 @@ pub async fn init(config: &Config, clock: Clock, demo: bool) -> Result<(), Error
         return Err(Error::Exists);
     }
     let files = KeyFiles::create(&config.keys)?;
-    create(&db, &files, clock, demo).await
+    create(&db, &files, clock.clone(), demo).await?;
+    // The first head, so that there is never a log without one.
+    let instance = Instance::attach(db, &files, clock, config.heads()).await?;
+    instance.builder.build().await.map_err(|_| Error::Ledger)?;
+    instance.db.close().await;
+    Ok(())
 }
 
 /// Writes the identity and the ledger's first event into a migrated, empty database.
@@ -141,7 +146,7 @@ impl Instance {
         let db = connect(config).await?;
         db.migrate().await?;
         let files = KeyFiles::read(&config.keys)?;
-        let mut instance = Self::attach(db, &files, clock, Anchors::new(config.anchors.clone())).await?;
+        let mut instance = Self::attach(db, &files, clock, config.heads()).await?;
         instance.folder = config.database.is_none().then(|| config.data.clone());
         instance.private.clone_from(&config.allow_private);
         instance.witnesses.clone_from(&config.witnesses);
@@ -158,9 +163,9 @@ impl Instance {
         keys.check(&identity.log_id, identity.epoch, identity.demo, &identity.key_check)?;
         let pseudonyms = unwrap(&keys.credential_wrap, &identity.pseudonym_key)?;
         let log_key = files.log_key(origin(&identity));
-        check_anchors(&db, &anchors, &log_key.verifier()).await?;
+        let covered = check_anchors(&db, &anchors, &log_key.verifier()).await?;
         let ledger = Ledger::new(db.clone(), clock, keys.clone(), pseudonyms);
-        let builder = Builder::new(ledger.clone(), log_key, anchors);
+        let builder = Builder::new(ledger.clone(), log_key, anchors, covered);
         Ok(Self {
             db,
             keys,
@@ -185,10 +190,10 @@ pub async fn recover(config: &Config, clock: Clock, reason: &str) -> Result<Roll
     let files = KeyFiles::read(&config.keys)?;
     let identity = store::identity(&mut db.read().await?).await?.ok_or(Error::Uninitialised)?;
     let key = files.log_key(origin(&identity)).verifier();
-    let anchors = Anchors::new(config.anchors.clone());
+    let anchors = config.heads();
     let found = match check_anchors(&db, &anchors, &key).await {
         Err(Error::RolledBack(found)) => found,
-        Ok(()) => return Err(Error::NothingLost),
+        Ok(_) => return Err(Error::NothingLost),
         Err(other) => return Err(other),
     };
     let lost =
@@ -217,7 +222,7 @@ pub async fn recover(config: &Config, clock: Clock, reason: &str) -> Result<Roll
     // The first checkpoint of the new epoch takes the place of the lost one at every anchor.
     let reopened = Instance::attach(db, &files, clock, Anchors::default()).await?;
     let log_key = files.log_key(origin(&Identity { epoch: identity.epoch + 1, ..identity }));
-    let builder = Builder::new(reopened.ledger.clone(), log_key, anchors);
+    let builder = Builder::new(reopened.ledger.clone(), log_key, anchors, 0);
     builder.build().await.map_err(|_| Error::Ledger)?;
     reopened.db.close().await;
     Ok(found)
@@ -230,13 +235,13 @@ pub async fn verifier(config: &Config, db: &Db) -> Result<(VerifierKey, bool), E
     Ok((files.log_key(origin(&identity)).verifier(), identity.demo))
 }
 
-/// The key of this installation's row seals, from its key file.
-pub async fn seal_key(config: &Config, db: &Db) -> Result<keys::Secret, Error> {
+/// The keys of this installation, from its key files.
+pub async fn keys(config: &Config, db: &Db) -> Result<Keys, Error> {
     let identity = store::identity(&mut db.read().await?).await?.ok_or(Error::Uninitialised)?;
     let id: StoreId = identity.store_id.parse().map_err(|_| Error::Foreign("the store's id is no store id"))?;
     let keys = KeyFiles::read(&config.keys)?.for_store(&id);
     keys.check(&identity.log_id, identity.epoch, identity.demo, &identity.key_check)?;
-    Ok(keys.row_seal)
+    Ok(keys)
 }
 
 fn origin(identity: &Identity) -> String {
@@ -244,7 +249,9 @@ fn origin(identity: &Identity) -> String {
     format!("countersign.invalid/{demo}{}/e{}", identity.log_id, identity.epoch)
 }
 
-async fn check_anchors(db: &Db, anchors: &Anchors, key: &VerifierKey) -> Result<(), Error> {
+/// Compares the database with each head that lies at an anchor; returns the size of the largest.
+async fn check_anchors(db: &Db, anchors: &Anchors, key: &VerifierKey) -> Result<u64, Error> {
+    let mut covered = 0;
     for (anchor, checkpoint) in anchors.read(key) {
         let mut reader = db.read().await?;
         let stored = store::size(&mut reader).await?;
@@ -256,8 +263,9 @@ async fn check_anchors(db: &Db, anchors: &Anchors, key: &VerifierKey) -> Result<
         if frontier.is_none_or(|frontier| frontier.root() != checkpoint.root) {
             return Err(RolledBack::Other { anchor, anchored }.into());
         }
+        covered = covered.max(anchored);
     }
-    Ok(())
+    Ok(covered)
 }
 
 fn make_folder(folder: &Path) -> Result<(), Error> {

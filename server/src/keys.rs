@@ -96,6 +96,8 @@ impl KeyFiles {
             row_seal: derive("row-seal/v1"),
             credential_wrap: derive("credential-wrap/v1"),
             stash: derive("stash/v1"),
+            event_seal: derive("event-seal/v1"),
+            familiar: derive("familiar/v1"),
             key_check: derive("key-check/v1"),
             store: store.clone(),
         }
@@ -113,6 +115,10 @@ pub struct Keys {
     pub credential_wrap: Secret,
     /// Seals what lies in the database between two steps of one form.
     pub stash: Secret,
+    /// Seals events.
+    pub event_seal: Secret,
+    /// Marks browsers that signed in before.
+    pub familiar: Secret,
     key_check: Secret,
     store: StoreId,
 }

@@ -93,11 +93,7 @@ pub async fn send(
         _ => return Err(Failure::NoUrl),
     }
     let port = url.port_or_known_default().ok_or(Failure::NoUrl)?;
-    let found: Vec<SocketAddr> =
-        tokio::net::lookup_host((host.as_str(), port)).await.map_err(|_| Failure::Unresolved)?.collect();
-    if found.is_empty() {
-        return Err(Failure::Unresolved);
-    }
+    let found = resolve(&host, port).await?;
     reach.permits(url.scheme(), &found)?;
     let mut map = HeaderMap::new();
     for (name, value) in headers {
@@ -121,6 +117,19 @@ pub async fn send(
         read.extend_from_slice(&chunk);
     }
     Ok(Answer { status: response.status().as_u16(), body: read })
+}
+
+async fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, Failure> {
+    let found: Vec<SocketAddr> =
+        tokio::net::lookup_host((host, port)).await.map_err(|_| Failure::Unresolved)?.collect();
+    if found.is_empty() { Err(Failure::Unresolved) } else { Ok(found) }
+}
+
+/// May a host that somebody typed be connected to, by whatever means? Each address that it has must be public, or in a network that
+/// the operator allows. What then connects resolves the name once more: over TLS the certificate tells whether it is the same host.
+pub async fn may_connect(reach: &Reach, host: &str, port: u16) -> Result<(), Failure> {
+    let Reach::Typed(_) = reach else { return Ok(()) };
+    reach.permits("https", &resolve(host, port).await?)
 }
 
 /// How certificates are verified: by the system's roots, which are read once.
@@ -162,6 +171,10 @@ pub fn is_public(address: IpAddr) -> bool {
         }
         IpAddr::V6(ip) => match ip.to_ipv4_mapped() {
             Some(mapped) => is_public(IpAddr::V4(mapped)),
+            // `::a.b.c.d` (RFC 4291, 2.5.5.1) names an address of version 4 as well.
+            None if ip.segments()[..6] == [0; 6] => {
+                ip.to_ipv4().is_some_and(|ip| is_public(IpAddr::V4(ip))) && !ip.is_loopback()
+            }
             None => {
                 let [first, second, ..] = ip.segments();
                 !(ip.is_loopback()
@@ -169,6 +182,8 @@ pub fn is_public(address: IpAddr) -> bool {
                     || ip.is_multicast()
                     || (first & 0xfe00) == 0xfc00
                     || (first & 0xffc0) == 0xfe80
+                    // Site-local: deprecated, and private all the same (RFC 3879).
+                    || (first & 0xffc0) == 0xfec0
                     || (first == 0x2001 && second == 0xdb8)
                     || (first == 0x64 && second == 0xff9b)
                     || first == 0x2002)
@@ -197,6 +212,10 @@ mod tests {
             "224.0.0.1",
             "::1",
             "::",
+            "::10.1.2.3",
+            "::169.254.169.254",
+            "fec0::1",
+            "feff::1",
             "fd00::1",
             "fe80::1",
             "::ffff:10.0.0.1",

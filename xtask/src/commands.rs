@@ -43,15 +43,11 @@ pub fn test(arguments: &[String]) -> Done {
         if on_path("python3").is_none() {
             apt_install(&["python3"], "evidence is checked by an independent program as well")?;
         }
-        let postgres = stages.time("postgres", || Postgres::start(false))?;
+        let postgres = stages.time("postgres", || Postgres::start(false, &Vec::new()))?;
         stages.time("rust tests", || {
             say("rust tests, on SQLite and on PostgreSQL");
             run(
-                cargo()
-                    .args(["test", "--workspace", "--quiet"])
-                    .args(rest)
-                    .env("COUNTERSIGN_TEST_POSTGRES", &postgres.url)
-                    .env("COUNTERSIGN_TEST_POSTGRES_TARGET", &postgres.by_password),
+                cargo().args(["test", "--workspace", "--quiet"]).args(rest).envs(postgres.environment()),
                 "The failing tests are named above.",
             )
         })?;
@@ -111,13 +107,13 @@ pub fn build() -> Done {
 
 pub fn bench(arguments: &[String]) -> Done {
     build()?;
-    let postgres = Postgres::start(true)?;
+    let postgres = Postgres::start(true, &Vec::new())?;
     run(
         Command::new(target().join("release/countersign"))
             .arg("bench")
             .args(arguments)
             .env("COUNTERSIGN_LOG", "warn")
-            .env("COUNTERSIGN_TEST_POSTGRES", &postgres.url),
+            .envs(postgres.environment()),
         "See the message above.",
     )
 }

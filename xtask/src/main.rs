@@ -1,6 +1,7 @@
 //! `cargo xtask …`: every set-up step of Countersign, in Rust, so that a bare machine needs only cargo.
 mod browser;
 mod commands;
+mod dates;
 mod machine;
 mod postgres;
 mod site;
@@ -16,6 +17,7 @@ cargo xtask COMMAND
   test      install what is missing, run every test on SQLite and PostgreSQL, and the browser tests
   contract  call the API as its OpenAPI document allows (Schemathesis): no server error, nothing undescribed
   fuzz      run the fuzz targets for a minute each, or for as many as are given
+  dates     run the Rust tests on other days and in other time zones (about five minutes each; names choose some)
   lint      rustfmt, and clippy with warnings denied, for the server and for the browser
   build     one self-contained release binary: target/release/countersign
   bench     measure what README quotes, beside the cost of fsync on this machine
@@ -41,6 +43,7 @@ fn main() -> ExitCode {
         "test" => commands::test(&rest),
         "contract" => commands::contract(&rest),
         "fuzz" => commands::fuzz(&rest),
+        "dates" => dates::run_all(&rest),
         "lint" => commands::lint(),
         "build" => commands::build(),
         "bench" => commands::bench(&rest),

@@ -1,5 +1,6 @@
 //! A private PostgreSQL for one run of the tests: a cluster in a temporary folder, on a unix socket and, by password alone,
 //! on loopback; gone afterwards.
+use crate::dates::Faked;
 use crate::machine::{Done, apt_install, is_root, on_path, run, say};
 use std::{
     fs,
@@ -11,14 +12,15 @@ pub struct Postgres {
     folder: PathBuf,
     bin: PathBuf,
     /// The tests' own way in: the socket, as the cluster's superuser.
-    pub url: String,
+    url: String,
     /// Where it takes connections by password alone, as a rotation's target: `host:port`.
-    pub by_password: String,
+    by_password: String,
 }
 
 impl Postgres {
     /// Starts a cluster. `durable` is for measuring: the tests do not cut the power.
-    pub fn start(durable: bool) -> Done<Postgres> {
+    /// With another clock it lives at that time.
+    pub fn start(durable: bool, faked: &Faked) -> Done<Postgres> {
         let fsync = if durable { "on" } else { "off" };
         let bin = binaries()?;
         let folder = std::env::temp_dir().join(format!("countersign-postgres-{}", std::process::id()));
@@ -57,6 +59,7 @@ impl Postgres {
         );
         run(
             as_postgres(&bin.join("pg_ctl"))
+                .envs(faked.iter().map(|(name, value)| (name, value)))
                 .args(["start", "--wait", "--silent", "-o", &settings, "-D"])
                 .arg(&data)
                 .arg("-l")
@@ -66,6 +69,11 @@ impl Postgres {
         let socket = folder.display().to_string().replace('/', "%2F");
         let url = format!("postgres://countersign@{socket}:{port}/postgres");
         Ok(Postgres { folder, bin, url, by_password: format!("127.0.0.1:{port}") })
+    }
+
+    /// How the tests find it.
+    pub fn environment(&self) -> [(&'static str, &str); 2] {
+        [("COUNTERSIGN_TEST_POSTGRES", &self.url), ("COUNTERSIGN_TEST_POSTGRES_TARGET", &self.by_password)]
     }
 }
 

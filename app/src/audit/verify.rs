@@ -7,10 +7,13 @@ use super::{
 use crate::time::{Moment, parse_rfc3339};
 use chrono::TimeDelta;
 use serde::Deserialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The longest time without any event while the service runs; twice this unexplained is reported.
 pub const HEARTBEAT: TimeDelta = TimeDelta::minutes(5);
+
+/// The longest that events go on before they are signed for: heads follow within a second, and this leaves room for a slow disk.
+pub const UNSIGNED: TimeDelta = TimeDelta::seconds(30);
 
 /// Something that an untouched ledger never shows.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +24,10 @@ pub enum Tampering {
     Truncated { signed: u64, stored: u64 },
     /// The events do not hash to what was signed at this size.
     OtherHistory { size: u64 },
+    /// Events went on without being signed for: heads were deleted, or whoever signs was kept from it.
+    Unsigned { from: u64, size: u64 },
+    /// A head that is kept elsewhere is not among the stored ones.
+    MissingHead { size: u64 },
     /// A stored or given checkpoint is not this log's.
     Checkpoint { size: Option<u64>, why: Unproven },
 }
@@ -37,6 +44,15 @@ impl std::fmt::Display for Tampering {
             }
             Self::OtherHistory { size } => {
                 write!(f, "the first {size} events are not the ones that were signed: one of them was changed")
+            }
+            Self::Unsigned { from, size } => write!(
+                f,
+                "no signed head covers the events from {from} to {}, though they were written over more than half a minute: \
+                 heads were deleted, or nothing was signed",
+                size.saturating_sub(1)
+            ),
+            Self::MissingHead { size } => {
+                write!(f, "the head of {size} events that was kept elsewhere is not stored: heads were deleted")
             }
             Self::Checkpoint { size: Some(size), why } => write!(f, "checkpoint of size {size}: {why}"),
             Self::Checkpoint { size: None, why } => write!(f, "the given checkpoint: {why}"),
@@ -113,6 +129,12 @@ pub struct Verifier {
     checkpoints: u64,
     restores: Vec<Restore>,
     last: Option<(Moment, bool)>,
+    /// The first event that no checkpoint covers: its number and time.
+    unsigned: Option<(u64, Moment)>,
+    largest: u64,
+    /// Sizes of heads that were kept elsewhere, and of those that are stored.
+    kept: Vec<u64>,
+    stored: BTreeSet<u64>,
     silence: TimeDelta,
     tampering: Vec<Tampering>,
     lost: Vec<Lost>,
@@ -146,6 +168,10 @@ impl Verifier {
             checkpoints: 0,
             restores: Vec::new(),
             last: None,
+            unsigned: None,
+            largest: 0,
+            kept: Vec::new(),
+            stored: BTreeSet::new(),
             silence,
             tampering: Vec::new(),
             lost: Vec::new(),
@@ -167,11 +193,25 @@ impl Verifier {
         match opened {
             Ok(Checkpoint { size: signed, root, .. }) if size.is_none_or(|size| size == signed) => {
                 self.checkpoints += 1;
+                self.largest = self.largest.max(signed);
+                if size.is_some() {
+                    self.stored.insert(signed);
+                }
                 self.expected.entry(signed).or_default().push((epoch, root));
             }
             Ok(_) => self.tampering.push(Tampering::Checkpoint { size, why: Unproven::Malformed }),
             Err(why) => self.tampering.push(Tampering::Checkpoint { size, why }),
         }
+    }
+
+    /// The newest head as it lies where the database does not reach. It was stored before it was kept there.
+    pub fn head(&mut self, key: &VerifierKey, note: &str) {
+        let opened = (0..=key.epoch()).rev().find_map(|epoch| key.of_epoch(epoch).open(note).ok());
+        self.kept.extend(opened.map(|head| head.size));
+        // It is one of the stored ones, and is not counted twice.
+        let stored = self.checkpoints;
+        self.checkpoint(key, None, note);
+        self.checkpoints = stored;
     }
 
     /// The next stored leaf.
@@ -210,6 +250,9 @@ impl Verifier {
             } else if gap > self.silence * 2 && !(stopped && action == "service.started") {
                 self.oddities.push(Oddity::Silence { seq, length: gap });
             }
+        }
+        if seq >= self.largest && self.unsigned.is_none() {
+            self.unsigned = Some((seq, at));
         }
         self.last = Some((at, action == "service.stopped"));
     }
@@ -253,6 +296,14 @@ impl Verifier {
                 self.differs(epoch, signed, truncated);
             }
         }
+        let size = self.tree.size();
+        if let (Some((from, since)), Some((last, _))) = (self.unsigned, self.last)
+            && last - since > UNSIGNED
+        {
+            self.tampering.push(Tampering::Unsigned { from, size });
+        }
+        let missing = self.kept.iter().filter(|kept| **kept <= size && !self.stored.contains(kept));
+        self.tampering.extend(missing.map(|size| Tampering::MissingHead { size: *size }));
         Verified {
             size: self.tree.size(),
             root: self.tree.root(),
@@ -274,7 +325,9 @@ mod tests {
         (0..count)
             .map(|seq| {
                 let example = example();
-                Leaf { seq, at: example.at + TimeDelta::seconds(seq as i64), ..example }.encode().unwrap_or_default()
+                Leaf { seq, at: example.at + TimeDelta::milliseconds(700 * seq as i64), ..example }
+                    .encode()
+                    .unwrap_or_default()
             })
             .collect()
     }
@@ -310,7 +363,7 @@ mod tests {
                 seq,
                 action: "log.restored".into(),
                 detail,
-                at: example.at + TimeDelta::seconds(seq as i64),
+                at: example.at + TimeDelta::milliseconds(700 * seq as i64),
                 ..example
             }
         };

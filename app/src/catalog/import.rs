@@ -14,6 +14,9 @@ impl std::fmt::Display for BadLine {
     }
 }
 
+/// Names in one file at most.
+pub const MOST_NAMES: usize = 500;
+
 pub fn dotenv(text: &str) -> Result<Vec<(String, String)>, BadLine> {
     let mut found: Vec<(String, String)> = Vec::new();
     for (number, line) in (1..).zip(text.lines()) {
@@ -30,6 +33,9 @@ pub fn dotenv(text: &str) -> Result<Vec<(String, String)>, BadLine> {
         }
         if found.iter().any(|(known, _)| known == name) {
             return Err(bad("this name stands here twice."));
+        }
+        if found.len() == MOST_NAMES {
+            return Err(bad("more than 500 names: import them in several files."));
         }
         found.push((name.to_owned(), unquote(value.trim()).map_err(bad)?));
     }

@@ -1,5 +1,6 @@
 //! A grant's state, computed from its facts.
 use crate::time::Moment;
+use chrono::TimeDelta;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
@@ -59,10 +60,35 @@ pub fn effective_state(span: Span, now: Moment) -> State {
     }
 }
 
+/// Access that ends and begins again within so short a time was held in one piece.
+pub const TOUCHES: TimeDelta = TimeDelta::minutes(1);
+
+/// The piece that a span is part of, together with all others that overlap or touch it, however they are linked.
+pub fn joined(others: &[(Moment, Moment)], span: (Moment, Moment)) -> (Moment, Moment) {
+    let (mut first, mut last) = span;
+    loop {
+        let touching = others.iter().filter(|(from, to)| *from <= last + TOUCHES && *to + TOUCHES >= first);
+        let (from, to) = touching.fold((first, last), |(first, last), (from, to)| (first.min(*from), last.max(*to)));
+        if (from, to) == (first, last) {
+            return (first, last);
+        }
+        (first, last) = (from, to);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use chrono::TimeDelta;
+
+    #[test]
+    fn what_overlaps_or_touches_is_one_piece() {
+        let at = |hours| Moment::default() + TimeDelta::hours(hours);
+        let held = [(at(0), at(8)), (at(7), at(15)), (at(14), at(22)), (at(30), at(38))];
+        assert_eq!(joined(&held, (at(21), at(29))), (at(0), at(29)));
+        assert_eq!(joined(&held, (at(22), at(30))), (at(0), at(38)), "what fills a gap joins both sides");
+        assert_eq!(joined(&held, (at(24), at(28))), (at(24), at(28)));
+        assert_eq!(joined(&[], (at(1), at(2))), (at(1), at(2)));
+    }
 
     #[test]
     fn the_bounds_are_exact() {

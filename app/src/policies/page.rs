@@ -239,7 +239,7 @@ pub fn editor(shell: &Shell, view: Editor, form: &Form) -> String {
         let write = if view.may {
             let text = view! {
                 <textarea class="input editor" id="text" name="text" rows="16" spellcheck="false" autocomplete="off" autocapitalize="off"
-                    aria-describedby=if filled.error("text").is_some() { "text-hint text-wrong" } else { "text-hint" }>{filled.value("text")}</textarea>
+                    aria-describedby=if filled.error("text").is_some() { "text-hint text-wrong" } else { "text-hint" }>{ui::typed(&filled.value("text"))}</textarea>
             };
             view! {
                 <form class="sheet broad" method="post" action=action>

@@ -144,7 +144,17 @@ pub fn guarded(cell: &str) -> String {
     let computes = |letter: char| {
         matches!(letter, '=' | '+' | '-' | '@' | '\t' | '\r' | '\n' | '\u{ff1d}' | '\u{ff0b}' | '\u{ff0d}' | '\u{ff20}')
     };
-    if first.is_some_and(computes) { format!("'{cell}") } else { cell.to_owned() }
+    let mut guarded = if first.is_some_and(computes) { String::from("'") } else { String::new() };
+    // Where spreadsheets split lines at semicolons or tabs, a cell can begin in the middle of ours.
+    let mut begins = false;
+    for letter in cell.chars() {
+        if begins && computes(letter) && !matches!(letter, '\t' | '\r' | '\n') {
+            guarded.push('\'');
+        }
+        begins = matches!(letter, ';' | '\t' | '\r' | '\n') || begins && matches!(letter, ' ' | '\u{a0}' | '"');
+        guarded.push(letter);
+    }
+    guarded
 }
 
 #[cfg(test)]
@@ -178,9 +188,6 @@ mod tests {
             "+1",
             "-1",
             "@SUM(A1)",
-            "\t=1",
-            "\r=1",
-            "\n=1",
             " =1",
             "\u{a0}=1",
             "=cmd|' /C calc'!A0",
@@ -191,6 +198,19 @@ mod tests {
             "\u{ff20}x",
         ] {
             assert_eq!(guarded(cell), format!("'{cell}"), "{cell:?}");
+        }
+        for (cell, safe) in [
+            ("\t=1", "'\t'=1"),
+            ("\r=1", "'\r'=1"),
+            ("\n=1", "'\n'=1"),
+            (";=1+1", ";'=1+1"),
+            ("x;=1+1", "x;'=1+1"),
+            ("x; \"=1+1", "x; \"'=1+1"),
+            ("x\n=1+1", "x\n'=1+1"),
+            ("x\t@SUM(A1)", "x\t'@SUM(A1)"),
+            ("a; b=c", "a; b=c"),
+        ] {
+            assert_eq!(guarded(cell), safe, "{cell:?}");
         }
         for cell in ["", "db/one", "a=b", "1-2", "'", "2026-11-25"] {
             assert_eq!(guarded(cell), cell);

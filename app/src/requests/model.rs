@@ -31,6 +31,26 @@ pub struct Terms<'a> {
     /// When access begins, if later than its approval. Absent terms leave the digest of before.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "written")]
     pub starts_at: Option<Moment>,
+    /// What approvers read of the secrets ([`shown`]). Absent in requests of the first versions.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shown: Option<&'a str>,
+}
+
+/// A secret as whoever decides reads it.
+#[derive(Clone, Debug, Serialize)]
+pub struct Shown<'a> {
+    pub secret: &'a str,
+    pub path: &'a str,
+    pub class: &'a str,
+    pub description: &'a str,
+}
+
+/// SHA-256(`countersign/shown/v1` ‖ JCS of the secrets by their ids), base64url: what a request was asked for, under the names that it
+/// was asked by.
+pub fn shown(mut secrets: Vec<Shown<'_>>) -> String {
+    secrets.sort_by_key(|shown| shown.secret.to_owned());
+    let json = serde_json_canonicalizer::to_vec(&secrets).unwrap_or_default();
+    URL_SAFE_NO_PAD.encode(Sha256::new().chain_update("countersign/shown/v1").chain_update(json).finalize())
 }
 
 fn written<S: serde::Serializer>(at: &Option<Moment>, serializer: S) -> Result<S::Ok, S::Error> {
@@ -211,6 +231,7 @@ mod tests {
             reason: "PAY-2291: totals differ",
             policy: "production-critical",
             starts_at: None,
+            shown: None,
         }
     }
 
@@ -234,6 +255,7 @@ mod tests {
             Terms { policy: "production", ..terms() },
             Terms { starts_at: Some(Moment::default()), ..terms() },
             Terms { beneficiary: "wkl_01m846kxs0e8kbcf2tpy8vep2a", ..terms() },
+            Terms { shown: Some("other"), ..terms() },
         ];
         assert!(changed.iter().all(|changed| changed.digest() != digest));
     }

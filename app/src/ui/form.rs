@@ -55,11 +55,27 @@ pub fn input(form: &Form, name: &'static str, label: &'static str, kind: &'stati
     field(form, name, label, hint, control.into_any())
 }
 
+/// A text as the child of a `<textarea>`, where leptos writes what it is given as it is. Every text goes through here. A line feed
+/// comes first because parsers leave the first one out (HTML, 13.2.6.4.7).
+pub fn typed(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len() + 1);
+    escaped.push('\n');
+    for letter in text.chars() {
+        match letter {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            _ => escaped.push(letter),
+        }
+    }
+    escaped
+}
+
 pub fn text_area(form: &Form, name: &'static str, label: &'static str, hint: &'static str) -> AnyView {
     let invalid = form.error(name).map(|_| "true");
     let described = described(form, name, hint);
     let control = view! {
-        <textarea class="input" id=name name=name rows="3" aria-invalid=invalid aria-describedby=described>{form.value(name)}</textarea>
+        <textarea class="input" id=name name=name rows="3" aria-invalid=invalid aria-describedby=described>{typed(&form.value(name))}</textarea>
     };
     field(form, name, label, hint, control.into_any())
 }

@@ -3,6 +3,6 @@ pub mod form;
 pub mod parts;
 pub mod shell;
 
-pub use form::{Form, field, input, pick, text_area};
+pub use form::{Form, field, input, pick, text_area, typed};
 pub use parts::*;
 pub use shell::{door, page};

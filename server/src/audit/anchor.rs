@@ -16,8 +16,21 @@ use tokio::sync::watch;
 /// The file in an anchor's folder.
 const FILE: &str = "checkpoint";
 
+impl Anchor {
+    /// Where it can be read back.
+    fn folder(&self) -> Option<&Path> {
+        match self {
+            Self::Keys(folder) | Self::Folder(folder) => Some(folder),
+            Self::Stdout | Self::Webhook(_) => None,
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Anchor {
+    /// The folder of the keys: whoever can change it has the keys. Always there, so that a database alone cannot be rewritten or put
+    /// back unnoticed.
+    Keys(PathBuf),
     /// A folder, best on another volume.
     Folder(PathBuf),
     /// One line of JSON for each checkpoint, for whatever collects the process's output.
@@ -165,7 +178,7 @@ impl Anchors {
                     let line = serde_json::json!({ "checkpoint": note });
                     writeln!(std::io::stdout(), "{line}")
                 }
-                Anchor::Folder(folder) => {
+                Anchor::Keys(folder) | Anchor::Folder(folder) => {
                     let (folder, note) = (folder.clone(), note.to_owned());
                     tokio::task::spawn_blocking(move || replace(&folder, &note)).await.unwrap_or(Ok(()))
                 }
@@ -182,17 +195,21 @@ impl Anchors {
         }
     }
 
+    /// What lies at the anchors that can be read back.
+    pub fn notes(&self) -> Vec<(PathBuf, String)> {
+        let folders = self.list.iter().filter_map(Anchor::folder);
+        folders.filter_map(|folder| Some((folder.to_owned(), fs::read_to_string(folder.join(FILE)).ok()?))).collect()
+    }
+
     /// The checkpoints that can be read back, with their folders. Ones that this log's key did not sign are reported.
     pub fn read(&self, key: &VerifierKey) -> Vec<(PathBuf, Checkpoint)> {
         let mut found = Vec::new();
-        for anchor in self.list.iter() {
-            let Anchor::Folder(folder) = anchor else { continue };
-            let Ok(note) = fs::read_to_string(folder.join(FILE)) else { continue };
+        for (folder, note) in self.notes() {
             // A checkpoint of an earlier epoch speaks too: a recorded restore replaces it at every anchor.
             let opened = (0..=key.epoch()).rev().map(|epoch| key.of_epoch(epoch).open(&note));
             let opened = opened.reduce(|found, older| if found.is_ok() { found } else { older });
             match opened.unwrap_or(Err(app::audit::checkpoint::Unproven::Malformed)) {
-                Ok(checkpoint) => found.push((folder.clone(), checkpoint)),
+                Ok(checkpoint) => found.push((folder, checkpoint)),
                 Err(why) => {
                     tracing::warn!(folder = %folder.display(), %why, "what lies at this anchor proves nothing here")
                 }

@@ -2,7 +2,7 @@
 //!
 //! It is deterministic, so that replicas that build at the same time agree: the same size with another root means that
 //! the stored leaves changed under it, and it stops for good.
-use super::{anchor::Anchors, ledger::Ledger, store, tiles};
+use super::{anchor::Anchors, event_seal, ledger::Ledger, store, tiles};
 use crate::db::Sql;
 use app::{
     audit::{
@@ -23,6 +23,8 @@ pub struct Builder {
     key: LogKey,
     anchors: Anchors,
     state: Arc<Mutex<Option<State>>>,
+    /// What heads that were found at start cover: those at the anchors, which the database was compared with.
+    covered: u64,
     signed: watch::Sender<Signed>,
 }
 
@@ -47,8 +49,9 @@ impl Builder {
         self.anchors.settle().await;
     }
 
-    pub fn new(ledger: Ledger, key: LogKey, anchors: Anchors) -> Self {
-        Self { ledger, key, anchors, state: Arc::default(), signed: watch::Sender::new(Signed::default()) }
+    /// `covered`: the size of the largest head at an anchor that the database agrees with.
+    pub fn new(ledger: Ledger, key: LogKey, anchors: Anchors, covered: u64) -> Self {
+        Self { ledger, key, anchors, state: Arc::default(), covered, signed: watch::Sender::new(Signed::default()) }
     }
 
     pub fn verifier(&self) -> VerifierKey {
@@ -117,13 +120,25 @@ impl Builder {
 
     async fn extend(&self, state: &mut State, to: u64) -> Result<(), Error> {
         let from = state.tree.size();
-        let leaves = store::leaves(&mut self.ledger.db().read().await?, from, to, to - from).await?;
+        let leaves = store::sealed_leaves(&mut self.ledger.db().read().await?, from, to, to - from).await?;
         if leaves.len() as u64 != to - from {
             tracing::error!(from, to, found = leaves.len(), "events are missing below the ledger's head");
             return Err(self.stop());
         }
+        // What is taken up now is signed: it has to be what this service wrote. Below the newest head there may be events of the first
+        // versions, without a seal; what that head was signed for is compared with them.
+        let covered = self.covered;
+        let key = &self.ledger.keys().event_seal;
+        let wrong = leaves.iter().find(|stored| {
+            let (seq, seal) = (stored.seq as u64, stored.seal.as_deref());
+            !(event_seal::holds(key, seq, &stored.leaf, seal) || seal.is_none() && seq < covered)
+        });
+        if let Some(wrong) = wrong {
+            tracing::error!(seq = wrong.seq, "an event was not written by this service: nothing is signed any more");
+            return Err(self.stop());
+        }
         let mut full = Vec::new();
-        for (_, leaf) in leaves {
+        for leaf in leaves.into_iter().map(|stored| stored.leaf) {
             let hash = leaf_hash(&leaf);
             state.tree.push(hash);
             state.add(0, hash, &mut full);

@@ -6,6 +6,7 @@
 //! * [`Ledger::housekeeping`]: changes to operational tables, which no event describes.
 use super::{
     event::{Event, Who},
+    event_seal,
     repeats::Repeats,
     row_seal::{PendingSeal, SealedRow},
     store::{self, Disclosure, Row},
@@ -203,7 +204,7 @@ impl Tx {
         }
         crash::at("commit.sealed");
         let batch = events.into_iter().map(|event| (&self.who, event));
-        append(&mut self.inner, &self.ledger.0.pseudonyms, first, at, batch).await?;
+        append(&mut self.inner, &self.ledger.0, first, at, batch).await?;
         crash::at("commit.appended");
         self.inner.commit().await?;
         crash::at("commit.committed");
@@ -283,7 +284,7 @@ async fn write_observations(
     let at = ledger.clock.now();
     let standing = events.iter().zip(&stands).filter(|(_, stands)| **stands);
     let batch = standing.map(|((who, event, _), _)| (who, event.clone()));
-    append(&mut tx, &ledger.pseudonyms, first, at, batch).await?;
+    append(&mut tx, ledger, first, at, batch).await?;
     crash::at("observe.appended");
     tx.commit().await?;
     crash::at("observe.committed");
@@ -296,14 +297,14 @@ async fn write_observations(
 /// Inserts the leaves and their disclosures at the places that were taken.
 async fn append<'a>(
     tx: &mut Transaction,
-    pseudonyms: &Secret,
+    ledger: &Shared,
     first: u64,
     at: Moment,
     events: impl Iterator<Item = (&'a Who, Event)>,
 ) -> Result<(), Error> {
     let (mut rows, mut disclosures) = (Vec::new(), Vec::new());
     for (seq, (who, event)) in (first..).zip(events) {
-        rows.push(row(seq, at, who, event, pseudonyms, &mut disclosures)?);
+        rows.push(row(seq, at, who, event, ledger, &mut disclosures)?);
     }
     store::insert(tx, rows).await?;
     Ok(store::insert_disclosures(tx, disclosures).await?)
@@ -314,7 +315,7 @@ fn row(
     at: Moment,
     who: &Who,
     mut event: Event,
-    pseudonyms: &Secret,
+    ledger: &Shared,
     disclosures: &mut Vec<Disclosure>,
 ) -> Result<Row, Error> {
     for (field, value) in [("address", &who.address), ("agent", &who.agent)] {
@@ -339,7 +340,7 @@ fn row(
     };
     for (field, value) in event.private {
         let salt = random()?;
-        leaf.committed.insert(field.into(), Commitment::new(field, &value, &salt, pseudonyms));
+        leaf.committed.insert(field.into(), Commitment::new(field, &value, &salt, &ledger.pseudonyms));
         disclosures.push(Disclosure { seq, field, salt, value });
     }
     let bytes = leaf.encode().map_err(|error| {
@@ -348,6 +349,7 @@ fn row(
     })?;
     Ok(Row {
         seq,
+        seal: event_seal::seal(&ledger.keys.event_seal, seq, &bytes),
         leaf: bytes,
         at,
         action: event.action.code(),

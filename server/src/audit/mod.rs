@@ -10,6 +10,7 @@
 pub mod anchor;
 pub mod builder;
 pub mod event;
+pub mod event_seal;
 pub mod heads;
 pub mod ledger;
 pub mod projection;

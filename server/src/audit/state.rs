@@ -109,8 +109,8 @@ fn written<'a>(action: Action, subject: &'a Subject) -> Vec<(&'static str, &'a S
 
 /// Checks with the key files that the settings name.
 pub async fn run(config: &Config, db: &Db) -> Result<Checked, instance::Error> {
-    let key = instance::seal_key(config, db).await?;
-    Ok(check(db, &key).await?)
+    let keys = instance::keys(config, db).await?;
+    Ok(check(db, &keys.row_seal).await?)
 }
 
 pub async fn check(db: &Db, key: &Key) -> crate::db::Result<Checked> {

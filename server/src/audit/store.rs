@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 pub struct Row {
     pub seq: u64,
     pub leaf: Vec<u8>,
+    pub seal: [u8; 32],
     pub at: Moment,
     pub action: &'static str,
     pub outcome: &'static str,
@@ -73,9 +74,9 @@ pub async fn insert(tx: &mut Transaction, rows: Vec<Row>) -> Result<()> {
         let chunk = CHUNKS.into_iter().find(|size| *size <= rows.len()).unwrap_or(1);
         let mut statement = Statement::from(
             "INSERT INTO audit_events (seq, leaf, at, action, outcome, reason, actor_kind, actor_id, project_id, \
-             environment_id, secret_id, request_id, grant_id) VALUES ",
+             environment_id, secret_id, request_id, grant_id, seal) VALUES ",
         );
-        statement.rows(chunk, 13);
+        statement.rows(chunk, 14);
         let mut query = tx.sql(statement);
         for row in rows.by_ref().take(chunk) {
             query = query
@@ -91,7 +92,8 @@ pub async fn insert(tx: &mut Transaction, rows: Vec<Row>) -> Result<()> {
                 .bind(row.environment)
                 .bind(row.secret)
                 .bind(row.request)
-                .bind(row.grant);
+                .bind(row.grant)
+                .bind(row.seal.to_vec());
         }
         query.execute().await?;
     }
@@ -126,6 +128,24 @@ pub async fn leaves(db: &mut impl Sql, from: u64, to: u64, limit: u64) -> Result
         .bind(limit as i64)
         .all()
         .await
+}
+
+/// The same with the seal of each.
+pub async fn sealed_leaves(db: &mut impl Sql, from: u64, to: u64, limit: u64) -> Result<Vec<SealedLeaf>> {
+    db.sql("SELECT seq, leaf, seal FROM audit_events WHERE seq >= $1 AND seq < $2 ORDER BY seq LIMIT $3")
+        .bind(from as i64)
+        .bind(to as i64)
+        .bind(limit as i64)
+        .all()
+        .await
+}
+
+/// A leaf as it is stored; events of the first versions have no seal.
+#[derive(sqlx::FromRow)]
+pub struct SealedLeaf {
+    pub seq: i64,
+    pub leaf: Vec<u8>,
+    pub seal: Option<Vec<u8>>,
 }
 
 #[derive(Clone, sqlx::FromRow)]

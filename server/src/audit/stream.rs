@@ -46,7 +46,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 pub fn name(place: &Anchor) -> String {
     let (kind, place) = match place {
         Anchor::Stdout => return "stdout".into(),
-        Anchor::Folder(path) => ("file", path.display().to_string()),
+        Anchor::Keys(path) | Anchor::Folder(path) => ("file", path.display().to_string()),
         Anchor::Webhook(url) => ("address", url.clone()),
     };
     let digest = Sha256::digest(place.as_bytes());
@@ -196,7 +196,7 @@ async fn write(place: &Anchor, text: String) -> Result<(), String> {
             })
             .await
         }
-        Anchor::Folder(path) => {
+        Anchor::Keys(path) | Anchor::Folder(path) => {
             let path = path.clone();
             on_thread(move || append(&path, &text)).await
         }

@@ -1,6 +1,6 @@
 //! `countersign audit verify`: the pure verifier of `app/src/audit` fed from the database, and the comparisons beside it.
-use super::store;
-use crate::db::Db;
+use super::{event_seal, store};
+use crate::{db::Db, keys::Secret};
 use app::audit::{
     checkpoint::VerifierKey,
     leaf::Leaf,
@@ -17,6 +17,10 @@ pub struct Options<'a> {
     pub checkpoint: Option<&'a str>,
     /// Compare every searched column and disclosure with its leaf.
     pub deep: bool,
+    /// The key that events are sealed with: check each seal.
+    pub seal: Option<&'a Secret>,
+    /// The newest heads as they lie outside the database.
+    pub heads: &'a [String],
 }
 
 pub struct Report {
@@ -45,6 +49,8 @@ pub struct Verification {
     verifier: Verifier,
     mismatches: Vec<String>,
     undisclosed: u64,
+    /// Below this number lie events without a seal: of the first versions.
+    unsealed: u64,
     next: u64,
     head: u64,
 }
@@ -67,25 +73,34 @@ impl Verification {
         if let Some(note) = options.checkpoint {
             verifier.checkpoint(key, None, note);
         }
+        options.heads.iter().for_each(|note| verifier.head(key, note));
         let head = store::size(&mut db.read().await?).await?;
-        Ok(Self { verifier, mismatches: Vec::new(), undisclosed: 0, next: 0, head })
+        Ok(Self { verifier, mismatches: Vec::new(), undisclosed: 0, unsealed: 0, next: 0, head })
     }
 
     /// Reads on; false at the end.
     pub async fn go_on(&mut self, db: &Db, options: &Options<'_>) -> crate::db::Result<bool> {
-        let read = if options.deep {
+        let read = store::sealed_leaves(&mut db.read().await?, self.next, i64::MAX as u64, CHUNK).await?;
+        if options.deep {
             let rows = store::stored(&mut db.read().await?, self.next, CHUNK).await?;
             if let (Some(first), Some(last)) = (rows.first(), rows.last()) {
                 let disclosed = store::disclosures(&mut db.read().await?, first.seq as u64, last.seq as u64).await?;
                 self.undisclosed += compare(&rows, &disclosed, &mut self.mismatches);
             }
-            rows.into_iter().map(|row| (row.seq, row.leaf)).collect()
-        } else {
-            store::leaves(&mut db.read().await?, self.next, i64::MAX as u64, CHUNK).await?
-        };
-        let Some((last, _)) = read.last() else { return Ok(false) };
-        self.next = *last as u64 + 1;
-        read.iter().for_each(|(_, leaf)| self.verifier.leaf(leaf));
+        }
+        let Some(last) = read.last() else { return Ok(false) };
+        self.next = last.seq as u64 + 1;
+        for event in &read {
+            self.verifier.leaf(&event.leaf);
+            let Some(key) = options.seal else { continue };
+            match event.seal.as_deref() {
+                None => self.unsealed = event.seq as u64 + 1,
+                seal if !event_seal::holds(key, event.seq as u64, &event.leaf, seal) => {
+                    self.mismatches.push(format!("event {} fails its seal: this service did not write it", event.seq));
+                }
+                Some(_) => {}
+            }
+        }
         self.head = self.head.max(self.next);
         Ok(true)
     }
@@ -98,6 +113,9 @@ impl Verification {
     pub fn finish(self) -> Report {
         let verified = self.verifier.finish();
         let mut mismatches = self.mismatches;
+        if self.unsealed > verified.signed.unwrap_or(0) {
+            mismatches.push(format!("event {} has no seal, and no signed head covers it", self.unsealed - 1));
+        }
         if verified.size < self.head {
             mismatches.push(format!("the head counts {} events, {} are stored", self.head, verified.size));
         }

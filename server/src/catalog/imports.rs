@@ -18,7 +18,7 @@ use crate::{
 use app::{
     audit::action::Action,
     catalog::{
-        import::dotenv,
+        import::{MOST_NAMES, dotenv},
         model::{self, Kind},
     },
     error::{Conflict, Error},
@@ -27,9 +27,6 @@ use app::{
 };
 use chrono::TimeDelta;
 use zeroize::Zeroizing;
-
-/// Names in one file at most.
-const MOST: usize = 500;
 
 /// One line of the preview.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,7 +52,7 @@ fn read(format: &str, text: &str) -> Result<Entries, Error> {
         "json" => {
             let map: Flat = serde_json::from_str(text).map_err(|error| {
                 invalid(format!(
-                    "Line {}, column {}: not one JSON object of names and texts.",
+                    "Line {}, column {}: not one JSON object of at most {MOST_NAMES} names and texts.",
                     error.line(),
                     error.column()
                 ))
@@ -65,7 +62,7 @@ fn read(format: &str, text: &str) -> Result<Entries, Error> {
         "yaml" => {
             let map: Flat = serde_saphyr::from_str(text).map_err(|error| {
                 let place = error.location().map_or(String::new(), |at| format!("Line {}: ", at.line()));
-                invalid(format!("{place}not one YAML mapping of names and texts."))
+                invalid(format!("{place}not one YAML mapping of at most {MOST_NAMES} names and texts."))
             })?;
             map.0
         }
@@ -73,9 +70,6 @@ fn read(format: &str, text: &str) -> Result<Entries, Error> {
     };
     if entries.is_empty() {
         return Err(invalid("There are no names in it.".into()));
-    }
-    if entries.len() > MOST {
-        return Err(invalid(format!("At most {MOST} names at once.")));
     }
     for (n, (name, _)) in entries.iter().enumerate() {
         model::path(name).map_err(|why| invalid(format!("Name {}: {why}", n + 1)))?;
@@ -99,6 +93,9 @@ impl<'d> serde::Deserialize<'d> for Flat {
                 while let Some((name, value)) = map.next_entry::<String, String>()? {
                     if found.iter().any(|(known, _)| *known == name) {
                         return Err(serde::de::Error::custom("a name stands here twice"));
+                    }
+                    if found.len() == MOST_NAMES {
+                        return Err(serde::de::Error::custom("more names than one file may have"));
                     }
                     found.push((name, Zeroizing::new(value)));
                 }

@@ -4,7 +4,10 @@ use super::{
     store::{self, Environment, Project, Secret},
 };
 use crate::{
-    audit::ledger::{Receipt, Tx},
+    audit::{
+        event::Event,
+        ledger::{Receipt, Tx},
+    },
     console::Console,
     controls::{self, Submitted},
     grants,
@@ -99,10 +102,15 @@ pub async fn edit_secret(
     }
     let event = event.detail("class_before", secret.class.clone()).detail("class", class.code());
     let event = event.private("path", secret.path.clone()).private("description", description.clone());
+    let is_other = secret.description != description || secret.class() != class;
     let secret = Secret { description, class: class.code().into(), ..secret };
     store::save(&mut tx, &secret).await?;
     tx.seal(&secret)?;
-    Ok(Submitted::Done(tx.commit(vec![event]).await?))
+    let mut events = vec![event];
+    if is_other {
+        events.extend(requests::void_requests_for(console, &mut tx, id, "secret_changed").await?);
+    }
+    Ok(Submitted::Done(tx.commit(events).await?))
 }
 
 /// It loosens what is asked of whoever wants the secret: somebody else confirms it, and it alone.
@@ -126,19 +134,20 @@ async fn lower_class(
     controls::submit(console, caller, Change::SetClass { secret: located.secret.id.clone(), class }).await
 }
 
-/// Another class within a change: what the event is about, and the class before.
+/// Another class within a change: what the event is about, the class before, and the ends of requests that were for the former one.
 pub(crate) async fn set_class(
     console: &Console,
     tx: &mut Tx,
     id: &str,
     class: Class,
-) -> Result<(Subject, Class), Error> {
+) -> Result<(Subject, Class, Vec<Event>), Error> {
     let located = Located::find(tx, id, console.seal_key()).await?.ok_or(Error::NotFound)?;
     let (subject, before) = (located.subject(), located.secret.class());
     let secret = Secret { class: class.code().into(), ..located.secret };
     store::save(tx, &secret).await?;
     tx.seal(&secret)?;
-    Ok((subject, before))
+    let voided = requests::void_requests_for(console, tx, id, "secret_changed").await?;
+    Ok((subject, before, voided))
 }
 
 /// Moves a secret to another path of its environment: every data key is wrapped anew, a sign stays at the old place.
@@ -171,7 +180,10 @@ pub async fn move_secret(console: &Console, caller: &Caller, id: &str, path: &st
     let secret = Secret { path, folded, ..secret };
     store::save(&mut tx, &secret).await?;
     tx.seal(&secret)?;
-    tx.commit(vec![event]).await
+    let mut events = vec![event];
+    // Whoever approves read the former place.
+    events.extend(requests::void_requests_for(console, &mut tx, id, "secret_moved").await?);
+    tx.commit(events).await
 }
 
 /// Takes a secret out of use: grants on it end, requests for it lose their effect. Values stay, sealed.

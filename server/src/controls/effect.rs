@@ -223,9 +223,9 @@ pub(super) async fn apply(
             providers::set(console, tx, by, provider, settings, sealed_secret.as_deref(), event).await
         }
         Change::SetClass { secret, class } => {
-            let (subject, before) = catalog::set_class(console, tx, secret, *class).await?;
-            let event = event.on(subject);
-            Ok(vec![event.detail("class_before", before.code()).detail("class", class.code())])
+            let (subject, before, voided) = catalog::set_class(console, tx, secret, *class).await?;
+            let event = event.on(subject).detail("class_before", before.code()).detail("class", class.code());
+            Ok(std::iter::once(event).chain(voided).collect())
         }
         Change::SetPolicy { policy, slug, name, text } => {
             documents::set(console, tx, by, policy, (slug, name, text), event).await

@@ -170,7 +170,7 @@ impl Life {
     async fn found(&mut self) -> Result<(), Error> {
         let console = self.console.clone();
         // One hash for everybody: nobody signs in with a password here.
-        let unknown = console.hasher.hash(vault::generate(40)?).await?;
+        let unknown = console.hasher.hash("demo", vault::generate(40)?).await?;
         let (admin, name) = PEOPLE[0];
         people::make_administrator(&console, &Who::system("demo"), admin, name, Some(unknown)).await?;
         let row = people_store::find_by_login(&mut console.read().await?, admin, console.seal_key()).await?;

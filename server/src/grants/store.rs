@@ -49,6 +49,13 @@ impl Grant {
         effective_state(span, now)
     }
 
+    /// From when to when it is or was held; a suspension does not shorten it. `None`: never.
+    pub fn held(&self) -> Option<(Moment, Moment)> {
+        let ends = [Some(self.expires_at), self.revoked_at, self.given_back_at];
+        let ends = ends.into_iter().flatten().min()?;
+        (ends > self.starts_at).then_some((self.starts_at, ends))
+    }
+
     pub fn covers(&self, secret: &str) -> bool {
         self.secrets.split(' ').any(|known| known == secret)
     }

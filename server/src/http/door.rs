@@ -3,7 +3,7 @@ use super::{
     Problem, Site,
     proof::{Proved, sign_in_question},
     provider_sign_in::{provider_sign_out, ways},
-    visitor::{Fields, Visitor, done, local, mistaken, shown},
+    visitor::{Fields, Visitor, done, local, mistaken, remembered, shown},
 };
 use crate::{
     audit::ledger::Receipt,
@@ -104,10 +104,10 @@ pub async fn sign_in(visitor: Visitor, proved: Option<Extension<Proved>>, fields
         let person = person.filter(|person| stamp(person) == fields.get("stamp"));
         let Some(person) = person else { return sign_in_refused(&visitor, Refusal::SignInStale).await };
         let receipt = switch(&visitor, former, &person, people::PASSWORD).await?;
-        return Ok(done(&next, Action::SignIn, receipt));
+        return Ok(remembered(done(&next, Action::SignIn, receipt), console, &person.id)?);
     }
     let (login, password) = (fields.get("login").to_owned(), fields.secret("password"));
-    match people::check_password(console, &visitor.who, &login, password).await {
+    match people::check_password(console, &visitor.who, &login, password, visitor.known.as_deref()).await {
         Ok(person) => {
             if has_factor(&mut console.read().await?, &person.id, console.seal_key()).await? {
                 let body = serde_urlencoded::to_string([("next", &next), ("stamp", &stamp(&person))]);
@@ -115,7 +115,7 @@ pub async fn sign_in(visitor: Visitor, proved: Option<Extension<Proved>>, fields
                 return Ok(sign_in_question(&visitor, &person, &body, None, None).await?);
             }
             let receipt = switch(&visitor, former, &person, people::PASSWORD).await?;
-            Ok(done(&next, Action::SignIn, receipt))
+            Ok(remembered(done(&next, Action::SignIn, receipt), console, &person.id)?)
         }
         Err(Error::Refused(refusal)) => {
             let form = Form::default().with("login", login);

@@ -73,11 +73,12 @@ pub async fn integrity(signed: Signed) -> Answer {
         .and_then(|job| Some((job.id, job.ended_at?, job.whole?)));
     let anchors = console.builder.anchors().kept().into_iter().map(|(anchor, kept)| AnchorLine {
         kind: match &anchor {
+            Anchor::Keys(_) => "Beside the keys",
             Anchor::Folder(_) => "A folder",
             Anchor::Stdout => "The service’s output",
             Anchor::Webhook(_) => "An address",
         },
-        beside: matches!(&anchor, Anchor::Folder(folder) if console.space.shares_volume(folder)),
+        beside: matches!(&anchor, Anchor::Folder(folder) | Anchor::Keys(folder) if console.space.shares_volume(folder)),
         size: kept.taken.map(|(size, _)| size),
         at: kept.taken.map(|(_, at)| at),
         trouble: kept.trouble,

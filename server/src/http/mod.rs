@@ -1,13 +1,15 @@
 //! HTTP: one table of routes, layers around it, and handlers that turn operations into pages or JSON.
 //!
 //! ```text
-//! request ─▶ correlate (id, headers, errors) ─▶ same origin? ─▶ browser session ─▶ second factor? ─▶ handler ─▶ operation ─▶ page | 303 | JSON
+//! request ─▶ correlate (id, headers, errors) ─▶ same origin? ─▶ body, bounded ─▶ browser session ─▶ second factor? ─▶ handler ─▶ operation ─▶ page | 303 | JSON
 //! ```
 mod account;
 pub(crate) mod api;
 mod assets;
 mod audit;
+mod bodies;
 mod catalog;
+pub mod connections;
 mod controls;
 mod door;
 mod drift;
@@ -61,6 +63,7 @@ pub struct Inner {
     pub assets: Arc<Assets>,
     /// What browsers know this installation as where they keep passkeys; none where its address is a number.
     pub passkeys: Option<webauthn_rs::Webauthn>,
+    pub arriving: bodies::Arriving,
     /// Trail readings that were recorded lately.
     pub readings: audit::Readings,
 }
@@ -81,6 +84,7 @@ impl Site {
             is_private,
             assets: Arc::new(asset_names()),
             passkeys: crate::people::factors::relying_party(base_url),
+            arriving: bodies::Arriving::default(),
             readings: audit::Readings::default(),
         }))
     }
@@ -97,8 +101,10 @@ pub fn router(site: Site) -> Router {
         .method_not_allowed_fallback(error::wrong_method)
         .layer(middleware::from_fn_with_state(site.clone(), proof::ask))
         .layer(session::layer(site.console.clone()))
+        .layer(middleware::from_fn_with_state(site.clone(), bodies::read))
         .layer(middleware::from_fn_with_state(site.clone(), layers::same_origin))
-        .layer(DefaultBodyLimit::max(LONGEST_BODY))
+        // How long a body may be is said by its route, and was seen to before a handler asks for it.
+        .layer(DefaultBodyLimit::disable())
         .layer(middleware::from_fn_with_state(site.clone(), layers::correlate))
         .with_state(site)
 }

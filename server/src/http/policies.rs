@@ -174,7 +174,7 @@ async fn one_page(signed: &Signed, id: &str, asked: &Asked, form: &Form) -> Resu
     };
     let waiting = proposals.into_iter().filter(concerns).map(|row| row.id).collect();
     drop(db);
-    let mistakes = check::mistakes(&console.engine, &text);
+    let mistakes = check::mistakes_aside(&console.engine, &text).await?;
     let drafted = document(id, &slug, versions.first().map_or(1, |row| row.version + 1), &text);
     let organisation = console.engine.organisation();
     let lints = if mistakes.is_empty() && may(signed, Action::SaveDraft) {

@@ -1,7 +1,7 @@
 //! Asking for a second factor, around every form: what policy answers with `factor_needed` becomes a question, and the answer sends
 //! the same form again, once.
 use super::{
-    LONGEST_BODY, Problem, Site,
+    Problem, Site,
     error::{Unwritten, status},
     layers::accepts_json,
     routes::{Access, table},
@@ -43,10 +43,10 @@ pub async fn ask(State(site): State<Site>, request: Request, next: Next) -> Resp
     if request.method() != Method::POST || !is_form {
         return next.run(request).await;
     }
-    // The whole form, before anybody is recognised: who they are is asked when it is here, however slowly it came.
+    // It is here already, and bounded.
     let json = accepts_json(request.headers());
     let (mut parts, body) = request.into_parts();
-    let Ok(body) = to_bytes(body, LONGEST_BODY).await else { return Problem(Error::TooLarge).into_response() };
+    let Ok(body) = to_bytes(body, usize::MAX).await else { return Problem(Error::TooLarge).into_response() };
     let asked = parts.clone();
     let (form, from) = if body.starts_with(b"proof=") {
         match take(&site, &mut parts, &body).await {

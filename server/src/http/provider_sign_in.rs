@@ -8,6 +8,7 @@ use crate::{
     db::Sql,
     people::{
         self,
+        attempts::Door,
         providers::{
             flow::{self, Answer as Returned, Flow, Purpose},
             logout, store,
@@ -94,10 +95,10 @@ async fn go(visitor: &Visitor, provider: &str, purpose: Purpose, next: &str) -> 
     let console = &visitor.site.console;
     let source = visitor.who.address.clone().unwrap_or_default();
     // Each beginning leaves a record: no source begins without end. A sign-in that is finished is taken back.
-    if !console.attempts.may_begin(&source, console.now()) {
+    if !console.attempts.may_knock(Door::Provider, &source, console.now()) {
         return Err(Error::Refused(Refusal::TooManyAttempts).into());
     }
-    console.attempts.began(&source, console.now());
+    console.attempts.knocked(Door::Provider, &source, console.now());
     let begun = flow::begin(console, &visitor.who, &visitor.site.base_url, provider, purpose, next).await;
     let (flow, url) = match begun {
         Ok(begun) => begun,
@@ -141,7 +142,7 @@ pub async fn back(visitor: Visitor, Query(back): Query<Back>) -> Answer {
         Err(Error::Refused(why)) => return sign_in_refused(&visitor, why).await,
         Err(error) => return Err(error.into()),
     };
-    console.attempts.came_back(&visitor.who.address.clone().unwrap_or_default());
+    console.attempts.let_in(Door::Provider, &visitor.who.address.clone().unwrap_or_default());
     let former = visitor.caller().await?;
     if let Purpose::Link { person } = &flow.purpose {
         // Only into the account that was signed in here when it began.

@@ -32,6 +32,18 @@ pub struct Route {
     pub path: &'static str,
     pub access: Access,
     pub handler: MethodRouter<Site>,
+    /// The longest body that it takes, in bytes.
+    pub longest: usize,
+}
+
+/// Most forms and calls are short; whoever signs in sends least, and whoever sends values or documents says so.
+const SHORT: usize = 64 * 1024;
+const SHORTEST: usize = 8 * 1024;
+
+impl Route {
+    fn long(self) -> Self {
+        Self { longest: super::LONGEST_BODY, ..self }
+    }
 }
 
 fn route<T: 'static>(
@@ -45,7 +57,11 @@ fn route<T: 'static>(
         Access::Program(scope, action) => handler.layer(Extension(api::Needs(scope, action))),
         Access::Open | Access::Person(_) | Access::Own | Access::Machine(_) => handler,
     };
-    Route { method, path, access, handler }
+    let longest = match access {
+        Access::Open | Access::Machine(_) => SHORTEST,
+        Access::Person(_) | Access::Own | Access::Program(..) => SHORT,
+    };
+    Route { method, path, access, handler, longest }
 }
 
 fn get<T: 'static>(path: &'static str, access: Access, handler: impl Handler<T, Site>) -> Route {
@@ -68,7 +84,7 @@ pub fn table() -> Vec<Route> {
         post("/sign-in", Open, door::sign_in),
         get("/sign-in/provider/{id}", Open, provider_sign_in::leave),
         get("/sign-in/return", Open, provider_sign_in::back),
-        post("/sign-in/back-channel/{id}", Open, provider_sign_in::back_channel),
+        post("/sign-in/back-channel/{id}", Open, provider_sign_in::back_channel).long(),
         post("/demo/sign-in", Open, door::demo_sign_in),
         get("/set-up", Open, door::set_up_page),
         post("/set-up", Open, door::set_up),
@@ -117,7 +133,7 @@ pub fn table() -> Vec<Route> {
         get("/projects/{slug}/secrets/new", Person(CreateSecret), catalog::new_secret),
         post("/projects/{slug}/secrets", Person(CreateSecret), catalog::create_secret),
         get("/projects/{slug}/import", Person(ImportSecrets), catalog::import_page),
-        post("/projects/{slug}/import", Person(ImportSecrets), catalog::preview_import),
+        post("/projects/{slug}/import", Person(ImportSecrets), catalog::preview_import).long(),
         post("/projects/{slug}/import/confirm", Person(ImportSecrets), catalog::import),
         post("/projects/{slug}/environments", Person(CreateEnvironment), catalog::create_environment),
         get("/environments/{id}", Person(ViewCatalog), catalog::environment),
@@ -155,7 +171,7 @@ pub fn table() -> Vec<Route> {
         get("/rotations/{id}", Person(ViewCatalog), rotations::rotation),
         post("/rotations/{id}/resolve", Person(ResolveRotation), rotations::resolve),
         get("/secrets/{id}/write", Person(WriteVersion), secrets::write_page),
-        post("/secrets/{id}/write", Person(WriteVersion), secrets::write),
+        post("/secrets/{id}/write", Person(WriteVersion), secrets::write).long(),
         post("/secrets/{id}/generate", Person(WriteVersion), secrets::generate),
         post("/secrets/{id}/edit", Person(EditSecret), secrets::edit),
         post("/secrets/{id}/move", Person(MoveSecret), secrets::move_),
@@ -189,9 +205,9 @@ pub fn table() -> Vec<Route> {
         post("/group-rules/{id}/remove", Person(RemoveGroupRule), providers::remove_rule),
         get("/policies", Person(ViewPolicies), policies::list),
         get("/policies/new", Person(SaveDraft), policies::new),
-        post("/policies", Person(SaveDraft), policies::create),
+        post("/policies", Person(SaveDraft), policies::create).long(),
         get("/policies/{id}", Person(ViewPolicies), policies::one),
-        post("/policies/{id}", Person(SaveDraft), policies::answer),
+        post("/policies/{id}", Person(SaveDraft), policies::answer).long(),
         post("/policies/{id}/remove", Person(RemovePolicy), policies::remove),
         get("/levels", Own, levels::list),
         get("/levels/{tier}", Own, levels::one),

@@ -25,6 +25,8 @@ use zeroize::{Zeroize, Zeroizing};
 
 const FLASH: &str = "__Host-flash";
 const THEME: &str = "__Host-theme";
+/// What a browser keeps that signed in here before.
+pub(super) const KNOWN: &str = "__Host-known";
 
 /// One cookie of a request.
 pub fn cookie<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
@@ -43,6 +45,8 @@ pub struct Visitor {
     pub browser: Session,
     pub theme: Theme,
     pub flash: Option<Flash>,
+    /// What this browser keeps if it signed in here before; it may be anything.
+    pub known: Option<String>,
     pub wants_json: bool,
     /// The browser says that another site, or nobody, led here.
     pub from_elsewhere: bool,
@@ -69,6 +73,7 @@ impl FromRequestParts<Site> for Visitor {
             browser,
             theme: theme_of(&parts.headers),
             flash: cookie(&parts.headers, FLASH).and_then(Flash::decode),
+            known: cookie(&parts.headers, KNOWN).map(str::to_owned),
             wants_json: accepts_json(&parts.headers),
             from_elsewhere: text(header::HeaderName::from_static("sec-fetch-site"))
                 .is_some_and(|site| site != "same-origin"),
@@ -77,7 +82,7 @@ impl FromRequestParts<Site> for Visitor {
 }
 
 /// The caller's address; what a proxy says is believed only from the trusted one, and only its own last entry.
-fn address(site: &Site, headers: &HeaderMap, peer: Option<SocketAddr>) -> Option<String> {
+pub(super) fn address(site: &Site, headers: &HeaderMap, peer: Option<SocketAddr>) -> Option<String> {
     let peer = peer?.ip().to_canonical();
     if site.trusted_proxy.is_some_and(|network| network.contains(peer)) {
         let forwarded = headers.get_all("x-forwarded-for").into_iter().next_back();
@@ -227,6 +232,9 @@ async fn role_words(db: &mut impl crate::db::Sql, caller: &Caller) -> Result<Str
     }
 }
 
+/// The most fields that a form has: its longest lists are of 500 things.
+pub const MOST_FIELDS: usize = 1_200;
+
 /// The fields of a form, in order. Secret ones are wiped from memory when this is dropped.
 pub struct Fields(Vec<(String, Zeroizing<String>)>);
 
@@ -238,6 +246,10 @@ impl FromRequest<Site> for Fields {
             let too_large = rejection.status() == StatusCode::PAYLOAD_TOO_LARGE;
             Problem(if too_large { Error::TooLarge } else { Error::invalid("form", "The form could not be read.") })
         })?;
+        // Each field costs more than its bytes: they are counted before they are taken apart.
+        if body.iter().filter(|byte| **byte == b'&').count() >= MOST_FIELDS {
+            return Err(Error::TooLarge.into());
+        }
         let pairs: Vec<(String, String)> =
             serde_urlencoded::from_bytes(&body).map_err(|_| Error::invalid("form", "The form could not be read."))?;
         Ok(Self(pairs.into_iter().map(|(name, value)| (name, Zeroizing::new(value))).collect()))
@@ -299,6 +311,15 @@ pub fn done(to: &str, action: Action, receipt: Receipt) -> Response {
     let mut response = Redirect::to(to).into_response();
     response.headers_mut().append(header::SET_COOKIE, cookie.parse().unwrap_or(HeaderValue::from_static("")));
     response
+}
+
+/// The same answer from which the browser is known at this account's next sign-in.
+pub fn remembered(mut response: Response, console: &crate::console::Console, person: &str) -> Result<Response, Error> {
+    let kept = people::familiar::remember(console, person)?;
+    let life = people::familiar::LIFE.num_seconds();
+    let cookie = format!("{KNOWN}={kept}; Path=/; Secure; HttpOnly; SameSite=Strict; Max-Age={life}");
+    response.headers_mut().append(header::SET_COOKIE, cookie.parse().map_err(|_| Error::Unavailable)?);
+    Ok(response)
 }
 
 /// A page; a flash message that it showed is gone with it.

@@ -3,12 +3,14 @@ pub mod attempts;
 mod careers;
 pub mod delegation;
 pub mod factors;
+pub mod familiar;
 pub mod passwords;
 pub mod providers;
 mod second;
 mod sign_in;
 pub mod store;
 pub mod tokens;
+pub mod turns;
 
 pub use careers::*;
 pub use second::{Begun, decides, second};

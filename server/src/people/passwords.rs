@@ -1,9 +1,7 @@
 //! Passwords (Argon2id, RFC 9106) in a bounded pool, and the code that makes the first administrator.
+use super::turns::{Lane, Turns};
 use crate::keys;
-use app::{
-    error::{Error, Refusal},
-    time::Moment,
-};
+use app::{error::Error, time::Moment};
 use argon2::{
     Algorithm, Argon2, Params, Version,
     password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash},
@@ -13,18 +11,14 @@ use chrono::TimeDelta;
 use sha2::{Digest, Sha256};
 use std::{
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 use subtle::ConstantTimeEq;
-use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
 
 /// The shortest password that is accepted, in characters (NIST SP 800-63B-4 for passwords that stand alone).
 pub const SHORTEST: usize = 15;
 const LONGEST: usize = 200;
-/// Who may wait for a hash: more are turned away at once, so that a flood costs bounded memory.
-const MOST_WAITING: usize = 64;
-
 /// Hashes at the same time: each takes 19 MiB and a core, and half of the cores are for everything else.
 fn at_once() -> usize {
     std::thread::available_parallelism().map_or(1, |cores| (cores.get() / 2).max(1))
@@ -34,23 +28,19 @@ const NOBODY: &str =
     "$argon2id$v=19$m=19456,t=2,p=1$Y291bnRlcnNpZ24tbm9ib2R5$2m3uNkgVJw0dHNfWqvxZ2Zd6EMZQZ7a3r4nO0PjI0wM";
 
 #[derive(Clone)]
-pub struct Hasher {
-    turns: Arc<Semaphore>,
-    places: Arc<Semaphore>,
-}
+pub struct Hasher(Turns);
 
 impl Default for Hasher {
     fn default() -> Self {
-        let at_once = at_once();
-        let places = Arc::new(Semaphore::new(at_once + MOST_WAITING));
-        Self { turns: Arc::new(Semaphore::new(at_once)), places }
+        Self(Turns::new(at_once()))
     }
 }
 
 impl Hasher {
-    pub async fn hash(&self, password: Zeroizing<String>) -> Result<String, Error> {
+    /// `source` is who hashes: everybody has their turn.
+    pub async fn hash(&self, source: &str, password: Zeroizing<String>) -> Result<String, Error> {
         let salt: [u8; 16] = keys::random().map_err(|_| Error::Unavailable)?;
-        let hashed = self.run(move || {
+        let hashed = self.run(Lane::Known, source, move || {
             let hash = argon()?.hash_password_with_salt(password.as_bytes(), &salt);
             hash.map(|hash| hash.to_string()).ok()
         });
@@ -58,11 +48,16 @@ impl Hasher {
     }
 
     /// False for a wrong password and for no account at all, after the same time.
-    pub async fn verify(&self, password: Zeroizing<String>, stored: Option<String>) -> Result<bool, Error> {
+    pub async fn verify(
+        &self,
+        (lane, source): (Lane, &str),
+        password: Zeroizing<String>,
+        stored: Option<String>,
+    ) -> Result<bool, Error> {
         let known = stored.is_some();
         let stored = stored.unwrap_or_else(|| NOBODY.to_owned());
         let fits = self
-            .run(move || {
+            .run(lane, source, move || {
                 let parsed = PasswordHash::new(&stored).ok()?;
                 Some(argon()?.verify_password(password.as_bytes(), &parsed).is_ok())
             })
@@ -70,9 +65,13 @@ impl Hasher {
         Ok(fits.unwrap_or(false) && known)
     }
 
-    async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Error> {
-        let _place = self.places.try_acquire().map_err(|_| Error::Refused(Refusal::TooManyAttempts))?;
-        let _turn = self.turns.acquire().await.map_err(|_| Error::Unavailable)?;
+    async fn run<T: Send + 'static>(
+        &self,
+        lane: Lane,
+        source: &str,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Error> {
+        let _turn = self.0.take(lane, source).await?;
         tokio::task::spawn_blocking(work).await.map_err(|_| Error::Unavailable)
     }
 }
@@ -186,10 +185,16 @@ mod tests {
     async fn a_password_fits_itself_alone() {
         let hasher = Hasher::default();
         let secret = |text: &str| Zeroizing::new(text.to_owned());
-        let stored = hasher.hash(secret("four ordinary words here")).await.unwrap_or_default();
-        assert_eq!(hasher.verify(secret("four ordinary words here"), Some(stored.clone())).await, Ok(true));
-        assert_eq!(hasher.verify(secret("four ordinary words there"), Some(stored)).await, Ok(false));
-        assert_eq!(hasher.verify(secret("four ordinary words here"), None).await, Ok(false));
+        let stored = hasher.hash("test", secret("four ordinary words here")).await.unwrap_or_default();
+        assert_eq!(
+            hasher.verify((Lane::Stranger, "test"), secret("four ordinary words here"), Some(stored.clone())).await,
+            Ok(true)
+        );
+        assert_eq!(
+            hasher.verify((Lane::Stranger, "test"), secret("four ordinary words there"), Some(stored)).await,
+            Ok(false)
+        );
+        assert_eq!(hasher.verify((Lane::Stranger, "test"), secret("four ordinary words here"), None).await, Ok(false));
         assert!(PasswordHash::new(NOBODY).is_ok());
     }
 

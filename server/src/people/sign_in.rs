@@ -1,10 +1,13 @@
 //! Sign-in, sign-out, sessions, links, the first administrator.
 use super::{
-    Caller, Entry, about, overseers, own,
+    Caller, Entry, about,
+    attempts::{Door, Try},
+    familiar, overseers, own,
     passwords::{bearer, bearer_hash, mistake},
     providers::{self, takes_password},
     store::{self, Link, Person, RoleRow, Session},
     tokens::{end_access_tokens_from, end_access_tokens_of},
+    turns::Lane,
 };
 use crate::{
     audit::{
@@ -32,32 +35,42 @@ const LINK_LIFE: TimeDelta = TimeDelta::hours(72);
 /// The prefixes of bearer secrets that people handle.
 const LINK_PREFIX: &str = "csl";
 
-/// Whose name and password these are. Unknown names answer like wrong passwords.
+/// Whose name and password these are. Unknown names answer like wrong passwords. `known` is what the browser keeps if it signed in
+/// here before.
 pub async fn check_password(
     console: &Console,
     origin: &Who,
     login: &str,
     password: Zeroizing<String>,
+    known: Option<&str>,
 ) -> Result<Person, Error> {
     let now = console.now();
     let source = origin.address.clone().unwrap_or_default();
     let account = model::login(login).unwrap_or_default();
     let attempted = Event::new(Action::SignIn).private("login", account.clone());
-    if !console.attempts.may_try(&account, &source, now) {
+    let mut db = console.read().await?;
+    let found = store::find_by_login(&mut db, &account, console.seal_key()).await?;
+    let may = match &found {
+        Some(person) => person.is_active() && takes_password(console, &mut db, &person.id).await?,
+        None => false,
+    };
+    drop(db);
+    let browser = found.as_ref().zip(known).and_then(|(person, known)| familiar::recognise(console, known, &person.id));
+    let tried = Try { login: &account, exists: found.is_some(), source: &source, browser: browser.as_deref() };
+    if !console.attempts.may_try(tried, now) {
         return Err(console.ledger.refuse(origin, attempted, Refusal::TooManyAttempts).await);
     }
-    let found = store::find_by_login(&mut console.read().await?, &account, console.seal_key()).await?;
-    let may = match &found {
-        Some(person) => person.is_active() && takes_password(console, &mut console.read().await?, &person.id).await?,
-        None => false,
+    let queue = match &browser {
+        Some(browser) => (Lane::Known, browser.as_str()),
+        None => (Lane::Stranger, source.as_str()),
     };
     let stored = found.as_ref().filter(|_| may).and_then(|person| person.password_hash.clone());
     // Counted before the slow check, so that many at once are not many free guesses; taken back when it fits.
-    console.attempts.failed(&account, &source, now);
-    let fits = console.hasher.verify(password, stored).await?;
+    console.attempts.failed(tried, now);
+    let fits = console.hasher.verify(queue, password, stored).await?;
     match found {
         Some(person) if fits => {
-            console.attempts.forgive(&account, &source);
+            console.attempts.forgive(tried);
             Ok(person)
         }
         found => {
@@ -270,12 +283,19 @@ pub async fn change_password(
     if let Some(mistake) = mistake(&new, &caller.person.login) {
         return Err(Error::invalid("new_password", mistake));
     }
-    if !console.hasher.verify(former, caller.person.password_hash.clone()).await? {
-        let event = Event::new(Action::ChangePassword).on(about(&caller.person));
+    let event = Event::new(Action::ChangePassword).on(about(&caller.person));
+    let (guessed, now) = (format!("password {}", caller.id()), console.now());
+    if !console.attempts.may_prove(&guessed, now) {
+        return Err(console.ledger.refuse(&caller.who, event, Refusal::TooManyAttempts).await);
+    }
+    console.attempts.proving(&guessed, now);
+    let fits = console.hasher.verify((Lane::Known, caller.id()), former, caller.person.password_hash.clone()).await?;
+    if !fits {
         console.ledger.refuse(&caller.who, event, Refusal::WrongCredentials).await;
         return Err(Error::invalid("password", "This is not your present password."));
     }
-    let hash = console.hasher.hash(new).await?;
+    console.attempts.proved(&guessed);
+    let hash = console.hasher.hash(caller.id(), new).await?;
     let (mut tx, event) = console.begin(caller, Action::ChangePassword, about(&caller.person), own(true)).await?;
     let person = store::lock(&mut tx, caller.id(), console.seal_key()).await?.ok_or(Error::NotFound)?;
     if person.password_hash != caller.person.password_hash {
@@ -369,7 +389,7 @@ pub async fn use_link(
     if let Some(mistake) = mistake(&password, &person.login) {
         return Err(Error::invalid("new_password", mistake));
     }
-    let hash = console.hasher.hash(password).await?;
+    let hash = console.hasher.hash(&person.id, password).await?;
     finish_link(console, origin, link, Some(hash)).await
 }
 
@@ -430,11 +450,13 @@ pub async fn set_up(
         return Err(Error::NotFound);
     }
     let attempted = Event::new(Action::JoinOrganisation);
-    if !console.attempts.may_try("set-up", "", console.now()) {
-        return Err(console.ledger.refuse(origin, attempted, Refusal::TooManyAttempts).await);
-    }
-    if !console.set_up.fits(code, console.now()) {
-        console.attempts.failed("set-up", "", console.now());
+    let (source, now) = (origin.address.clone().unwrap_or_default(), console.now());
+    if !console.set_up.fits(code, now) {
+        // The code cannot be guessed: whoever has it is let in whatever others try.
+        if !console.attempts.may_knock(Door::SetUp, &source, now) {
+            return Err(console.ledger.refuse(origin, attempted, Refusal::TooManyAttempts).await);
+        }
+        console.attempts.knocked(Door::SetUp, &source, now);
         console.ledger.refuse(origin, attempted, Refusal::SetUpCode).await;
         return Err(Error::invalid("code", Refusal::SetUpCode.to_string()));
     }
@@ -443,7 +465,7 @@ pub async fn set_up(
     if let Some(mistake) = mistake(&password, &login) {
         return Err(Error::invalid("new_password", mistake));
     }
-    let hash = console.hasher.hash(password).await?;
+    let hash = console.hasher.hash(&source, password).await?;
     let receipt = make_administrator(console, origin, &login, &name, Some(hash)).await?;
     console.set_up.close();
     Ok(receipt)

@@ -28,6 +28,13 @@ pub fn mistakes(engine: &Engine, text: &str) -> Vec<Mistake> {
     }
 }
 
+/// The same away from the threads that answer requests: it takes a core for a while.
+pub async fn mistakes_aside(engine: &Engine, text: &str) -> Result<Vec<Mistake>, app::error::Error> {
+    let (engine, text) = (engine.clone(), text.to_owned());
+    let found = tokio::task::spawn_blocking(move || mistakes(&engine, &text)).await;
+    found.map_err(|_| app::error::Error::Unavailable)
+}
+
 fn mistakes_of(engine: &Engine, text: &str, parsed: &PolicySet) -> Vec<Mistake> {
     let whole = |message: &str| vec![Mistake { line: 1, column: 1, message: message.into() }];
     let count = parsed.policies().count();

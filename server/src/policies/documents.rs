@@ -173,7 +173,7 @@ pub(crate) async fn outlook(
     }
     let in_force = store::in_force(tx, key).await?;
     if let Some((slug, _, text)) = wanted {
-        if let Some(first) = check::mistakes(&console.engine, text).first() {
+        if let Some(first) = check::mistakes_aside(&console.engine, text).await?.first() {
             let why = format!("Line {}, column {}: {}", first.line, first.column, first.message);
             return Err(Error::invalid("text", why));
         }

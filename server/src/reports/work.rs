@@ -205,7 +205,10 @@ async fn fail(console: &Console, job: Job, holder: &str, why: String) -> Result<
 async fn verification(working: &mut Working<'_>, chunks: &mut Chunks<'_>) -> Result<u64, Stopped> {
     let console = working.console;
     let key = console.builder.verifier();
-    let options = verify::Options { deep: true, ..verify::Options::default() };
+    let notes = console.builder.anchors().notes();
+    let heads: Vec<String> = notes.into_iter().map(|(_, note)| note).collect();
+    let seal = Some(&console.ledger.keys().event_seal);
+    let options = verify::Options { deep: true, seal, heads: &heads, ..verify::Options::default() };
     let mut verification = verify::Verification::begin(console.db(), &key, &options, console.demo).await?;
     while verification.go_on(console.db(), &options).await? {
         let size = verification.size();

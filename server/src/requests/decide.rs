@@ -1,12 +1,15 @@
 //! Deciding: one seat, one person, one digest.
-use super::{candidates, end, may_decide, may_take, store, store::Decision, subject, visible_request, void, wanted};
+use super::{
+    candidates, end, may_decide, may_take, pieces, store, store::Decision, subject, visible_request, void, wanted,
+};
 use crate::{
     audit::{
         event::Event,
         ledger::{Receipt, Tx},
     },
     console::Console,
-    grants, notifications,
+    grants::{self, Holder},
+    notifications,
     people::{Caller, delegation},
     policies::Situation,
 };
@@ -45,7 +48,8 @@ pub async fn approve_less(
     let less = less.of(&asked.secret_ids(), asked.minutes).map_err(|(field, why)| Error::invalid(field, why))?;
     let located = super::located(console, &mut sitting.tx, asked).await?;
     let kept = located.iter().filter(|located| less.secrets.contains(&located.secret.id));
-    let class = kept.map(|located| located.secret.class()).max().ok_or(Error::NotFound)?;
+    let kept: Vec<&crate::catalog::Located> = kept.collect();
+    let class = kept.iter().map(|located| located.secret.class()).max().ok_or(Error::NotFound)?;
     let mut part = Request {
         revision: asked.revision + 1,
         class: class.code().into(),
@@ -57,6 +61,7 @@ pub async fn approve_less(
             .join(" "),
         minutes: less.minutes,
         policy: console.level(asked.tier()).approval_policy(class),
+        shown: Some(super::shown(kept.into_iter())),
         ..asked.clone()
     };
     part.digest = part.compute_digest();
@@ -86,6 +91,16 @@ pub async fn approve_less(
 }
 
 async fn approve(console: &Console, caller: &Caller, mut sitting: Sitting) -> Result<Receipt, Error> {
+    let asked = &sitting.request;
+    let holder = match &asked.workload_id {
+        Some(id) => Holder::Workload(id),
+        None => Holder::Person(&asked.requester_id),
+    };
+    let (ids, tx) = (asked.secret_ids(), &mut sitting.tx);
+    let piece = pieces::longest(console, tx, holder, &ids, asked.right(), asked.starts_at, asked.minutes).await?;
+    if piece > console.level(asked.tier()).longest_for(asked.workload_id.is_some()) * 2 {
+        return Err(sitting.tx.refuse(sitting.event, Refusal::OnePiece).await);
+    }
     let (decision, request) = (sitting.sign(console, caller, APPROVED).await?, sitting.request.clone());
     let id = request.id.as_str();
     crate::crash::at("approve.signed");
@@ -171,6 +186,9 @@ async fn sit_down(
     let standing = delegation::standing(console, &mut db, caller.id()).await?;
     let mut accounts: Vec<String> = standing.into_iter().map(|(_, absent)| absent.id).collect();
     accounts.push(caller.id().into());
+    // And whoever asked: two who decide on each other's requests at the same instant come one after the other, and what somebody
+    // holds in one piece is added up with everything that was given meanwhile.
+    accounts.push(seen.requester_id.clone());
     drop(db);
     let situation = Situation { tier: Some(seen.tier()), class: Some(seen.class()), ..Situation::default() };
     let decision = console.id::<DecisionId>()?.to_string();
@@ -178,8 +196,12 @@ async fn sit_down(
     let (mut tx, event) = console.begin(&asked, action, about, situation).await?;
     // These accounts are kept as they are until this is done: closing one cuts what it signed, before or after.
     accounts.sort_unstable();
+    accounts.dedup();
     for account in &accounts {
         crate::people::store::lock(&mut tx, account, console.seal_key()).await?;
+    }
+    if let Some(workload) = &seen.workload_id {
+        crate::workloads::store::lock(&mut tx, workload, console.seal_key()).await?;
     }
     let request = store::lock(&mut tx, id, console.seal_key()).await?.ok_or(Error::NotFound)?;
     let event = event.detail("digest", request.digest.clone()).detail("revision", request.revision);
@@ -281,6 +303,8 @@ async fn still_stands(console: &Console, tx: &mut Tx, request: &Request) -> Resu
         && located.iter().all(|located| located.secret.archived_at.is_none())
         && located.iter().all(|located| located.environment.tier() == request.tier())
         && class == Some(request.class())
+        // Under the names that were read.
+        && request.shown.as_ref().is_none_or(|read| *read == super::shown(located.iter()))
         // Its policy asks for as many signatures as the level does now, and access is no longer than it gives now.
         && request.policy == console.level(request.tier()).approval_policy(request.class())
         && request.minutes <= console.level(request.tier()).longest_for(request.workload_id.is_some()).num_minutes())

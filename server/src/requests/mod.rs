@@ -1,5 +1,6 @@
 //! Requests: submitted, decided seat by seat, ended. States and invariants are in `app/src/requests`.
 mod decide;
+mod pieces;
 pub mod store;
 mod submit;
 
@@ -28,7 +29,7 @@ use app::{
     audit::{action::Action, leaf::Subject},
     error::{Error, Refusal},
     policies::model::Role,
-    requests::model::{Outcome, Seat, State, may_sit},
+    requests::model::{Outcome, Seat, Shown, State, may_sit},
     time::Moment,
 };
 use std::collections::BTreeSet;
@@ -351,6 +352,17 @@ pub async fn expire_requests(console: &Console) -> Result<usize, Error> {
         ended += 1;
     }
     Ok(ended)
+}
+
+/// What somebody who decides reads of these secrets.
+fn shown<'a>(located: impl Iterator<Item = &'a Located>) -> String {
+    let shown = located.map(|located| Shown {
+        secret: &located.secret.id,
+        path: &located.secret.path,
+        class: &located.secret.class,
+        description: &located.secret.description,
+    });
+    app::requests::model::shown(shown.collect())
 }
 
 /// The secrets of a request with their places, as they are now.

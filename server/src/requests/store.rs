@@ -38,6 +38,9 @@ pub struct Request {
     pub grant_id: Option<String>,
     /// When access begins, if later than its approval.
     pub starts_at: Option<Moment>,
+    /// What approvers read of the secrets.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shown: Option<String>,
     #[serde(skip)]
     pub event_seq: i64,
     #[serde(skip)]
@@ -82,6 +85,7 @@ impl Request {
             reason: &self.reason,
             policy: &self.policy,
             starts_at: self.starts_at,
+            shown: self.shown.as_deref(),
         }
         .digest()
     }
@@ -131,7 +135,7 @@ sealed_row!(Decision, "decisions", DECISION);
 
 const REQUEST: &str = "SELECT id, revision, requester_id, workload_id, project_id, environment_id, tier, class, \
                        access_right, secrets, minutes, reason, policy, digest, form_id, submitted_at, expires_at, \
-                       ended_at, outcome, grant_id, starts_at, event_seq, row_mac FROM access_requests";
+                       ended_at, outcome, grant_id, starts_at, shown, event_seq, row_mac FROM access_requests";
 const DECISION: &str = "SELECT id, request_id, person_id, requester_id, verdict, seat, comment, digest, decided_at, \
                         on_behalf_of, voided_at, event_seq, row_mac FROM decisions";
 
@@ -255,8 +259,8 @@ pub async fn insert(tx: &mut impl Sql, request: &Request) -> Result<u64> {
         .sql(
             "INSERT INTO access_requests (id, revision, requester_id, workload_id, project_id, environment_id, tier, \
              class, access_right, secrets, minutes, reason, policy, digest, form_id, submitted_at, expires_at, ended_at, \
-             outcome, grant_id, starts_at, event_seq, row_mac) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, \
-             $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23) ON CONFLICT DO NOTHING",
+             outcome, grant_id, starts_at, event_seq, row_mac, shown) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, \
+             $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24) ON CONFLICT DO NOTHING",
         )
         .bind(request.id.clone())
         .bind(request.revision)
@@ -281,6 +285,7 @@ pub async fn insert(tx: &mut impl Sql, request: &Request) -> Result<u64> {
         .bind(request.starts_at)
         .bind(request.event_seq)
         .bind(request.row_mac.clone())
+        .bind(request.shown.clone())
         .execute()
         .await?;
     if written == 0 {
@@ -304,8 +309,8 @@ async fn insert_secrets(tx: &mut impl Sql, request: &Request) -> Result<()> {
 /// Writes narrower terms.
 pub async fn save_terms(tx: &mut impl Sql, request: &Request) -> Result<()> {
     tx.sql(
-        "UPDATE access_requests SET revision = $1, class = $2, secrets = $3, minutes = $4, policy = $5, digest = $6 \
-         WHERE id = $7",
+        "UPDATE access_requests SET revision = $1, class = $2, secrets = $3, minutes = $4, policy = $5, digest = $6, \
+         shown = $7 WHERE id = $8",
     )
     .bind(request.revision)
     .bind(request.class.clone())
@@ -313,6 +318,7 @@ pub async fn save_terms(tx: &mut impl Sql, request: &Request) -> Result<()> {
     .bind(request.minutes)
     .bind(request.policy.clone())
     .bind(request.digest.clone())
+    .bind(request.shown.clone())
     .bind(request.id.clone())
     .execute()
     .await?;

@@ -1,10 +1,9 @@
 //! Asking.
-use super::{candidates, end, store, store::Request, subject};
+use super::{candidates, end, pieces, store, store::Request, subject};
 use crate::{
     audit::ledger::{Receipt, Tx},
     catalog::Located,
     console::Console,
-    db::Sql,
     grants::{self, Holder},
     notifications,
     people::Caller,
@@ -20,7 +19,6 @@ use app::{
     requests::model::{AHEAD, Outcome, WAITS},
     time::Moment,
 };
-use chrono::TimeDelta;
 
 /// What is asked for.
 #[derive(Clone, Debug)]
@@ -132,18 +130,17 @@ pub async fn submit_request(
         Some(id) => Holder::Workload(id),
         None => Holder::Person(caller.id()),
     };
-    if let Some(since) = held_since(console, &mut db, holder, &located, ask.right).await? {
-        let most = level.longest_for(workload.is_some()) * 2;
-        if console.now() + TimeDelta::minutes(ask.minutes) > since + most {
-            let most = app::time::span(most);
-            return Err(Error::invalid(
-                "minutes",
-                format!("With the access that is held already this would be longer than {most} in one piece."),
-            ));
-        }
+    let ids: Vec<&str> = located.iter().map(|located| located.secret.id.as_str()).collect();
+    let piece = pieces::longest(console, &mut db, holder, &ids, ask.right, ask.starts_at, ask.minutes).await?;
+    let most = level.longest_for(workload.is_some()) * 2;
+    if piece > most {
+        let most = app::time::span(most);
+        return Err(Error::invalid(
+            "minutes",
+            format!("With the access that is held already this would be longer than {most} in one piece."),
+        ));
     }
     drop(db);
-    let ids: Vec<&str> = located.iter().map(|located| located.secret.id.as_str()).collect();
     let now = console.now();
     let mut request = Request {
         id: console.id::<RequestId>()?.to_string(),
@@ -167,6 +164,7 @@ pub async fn submit_request(
         outcome: None,
         grant_id: None,
         starts_at: ask.starts_at,
+        shown: Some(super::shown(located.iter())),
         event_seq: 0,
         row_mac: Vec::new(),
     };
@@ -217,22 +215,6 @@ pub async fn submit_request(
         notifications::tell(console, &mut tx, able.collect::<Vec<_>>(), "request.submitted", &request.id).await?;
     }
     Ok((request.id, done, tx.commit(events).await?))
-}
-
-/// Since when a holder holds one of these secrets in one piece with now.
-async fn held_since(
-    console: &Console,
-    db: &mut impl Sql,
-    holder: Holder<'_>,
-    located: &[Located],
-    right: Right,
-) -> Result<Option<Moment>, Error> {
-    let mut since = None;
-    for at in located {
-        let grant = grants::effective(db, holder, &at.secret.id, right, console.now(), console.seal_key()).await?;
-        since = [since, grant.map(|grant| grant.starts_at)].into_iter().flatten().min();
-    }
-    Ok(since)
 }
 
 /// The same form twice shows the first result.

@@ -3,7 +3,12 @@
 //! The new password reaches the server only as a SCRAM-SHA-256 verifier (RFC 7677), so that neither its log nor
 //! `pg_stat_statements` can hold it. A password change ends no session: sessions of the old role are ended, or counted.
 use super::rotator::{Rotator, Sessions, Trouble, text, with};
-use crate::{clock::Clock, held, vault::envelope::Payload};
+use crate::{
+    clock::Clock,
+    held,
+    outbound::{Failure, Reach, may_connect},
+    vault::envelope::Payload,
+};
 use app::{
     error::Error,
     rotations::model::{Standing, ValueRules},
@@ -110,11 +115,12 @@ pub struct Postgres {
     settings: Settings,
     admin: Option<Payload>,
     clock: Clock,
+    reach: Reach,
 }
 
 impl Postgres {
-    pub fn new(settings: Settings, admin: Option<Payload>, clock: Clock) -> Self {
-        Self { settings, admin, clock }
+    pub fn new(settings: Settings, admin: Option<Payload>, clock: Clock, reach: Reach) -> Self {
+        Self { settings, admin, clock, reach }
     }
 
     /// Until when the server takes a password that is set now. Only an administrator may say so of a role, and does so each
@@ -135,6 +141,16 @@ impl Postgres {
             (Some(user), Some(password)) => (user, password),
             _ => return Err(unclear("the value has no username and password")),
         };
+        match tokio::time::timeout(PATIENCE, may_connect(&self.reach, host, port)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(Failure::Private)) => {
+                return Err(unclear(
+                    "the server's address is private; the operator allows networks with --allow-private",
+                ));
+            }
+            Ok(Err(failure)) => return Err(unclear(&failure.to_string())),
+            Err(_) => return Err(unclear("its name was not resolved in time")),
+        }
         let options = PgConnectOptions::new_without_pgpass()
             .host(host)
             .port(port)

@@ -198,7 +198,7 @@ impl Target {
         match self {
             Self::Consumers => Box::new(Generated),
             Self::Postgres(settings) | Self::PostgresInTurn(settings) => {
-                Box::new(postgres::Postgres::new(settings, around.helper, around.clock))
+                Box::new(postgres::Postgres::new(settings, around.helper, around.clock, around.reach))
             }
             Self::Webhook(settings) => Box::new(webhook::Webhook::new(settings, around)),
         }

@@ -20,6 +20,7 @@ use crate::{
     keys::Secret as Key,
     people::{
         Caller,
+        attempts::Door,
         passwords::{bearer, bearer_hash},
     },
     policies::{Principal, Situation},
@@ -212,9 +213,6 @@ pub async fn issue_token(console: &Console, origin: &Who, client_secret: &str) -
     let (now, key) = (console.now(), console.seal_key());
     let attempted = Event::new(Action::IssueToken);
     let source = origin.address.clone().unwrap_or_default();
-    if !console.attempts.may_try(&format!("workload {source}"), &source, now) {
-        return Err(console.ledger.refuse(origin, attempted, Refusal::TooManyAttempts).await);
-    }
     let mut db = console.read().await?;
     crate::policies::documents::follow(&console.engine, &mut db, key).await?;
     let found = match bearer_hash(CLIENT_SECRET, client_secret) {
@@ -232,7 +230,11 @@ pub async fn issue_token(console: &Console, origin: &Who, client_secret: &str) -
     };
     drop(db);
     let Some(credential) = credential else {
-        console.attempts.failed(&format!("workload {source}"), &source, now);
+        // Nobody guesses 256 bits: noise is slowed down, and a good secret is never kept out by somebody else's.
+        if !console.attempts.may_knock(Door::ClientSecret, &source, now) {
+            return Err(console.ledger.refuse(origin, attempted, Refusal::TooManyAttempts).await);
+        }
+        console.attempts.knocked(Door::ClientSecret, &source, now);
         return Err(console.ledger.refuse(origin, attempted, Refusal::BadToken).await);
     };
     let Some(workload) = workload.filter(|row| row.disabled_at.is_none()) else {

@@ -157,7 +157,7 @@ story!(tokens_end_on_the_next_call, |world| {
     // With the session that it was made in, when somebody ends that.
     let origin = Who { address: Some("10.0.0.1".into()), ..Who::anonymous() };
     let password = zeroize::Zeroizing::new(crate::cast::PASSWORD.to_owned());
-    let person = people::check_password(&cast.console, &origin, "iris", password).await.unwrap();
+    let person = people::check_password(&cast.console, &origin, "iris", password, None).await.unwrap();
     let (session, _) = people::open_session(&cast.console, &origin, &person, "password", vec![7; 32]).await.unwrap();
     let browser = people::recognise(&cast.console, origin, &[7; 32]).await.unwrap().unwrap();
     let asked = people::create_access_token(&cast.console, &browser, "thief", scopes, TimeDelta::days(90)).await;

@@ -110,7 +110,7 @@ async fn hash(console: &Console) -> String {
     if let Some(hash) = HASH.get() {
         return hash.clone();
     }
-    let made = console.hasher.hash(Zeroizing::new(PASSWORD.into())).await.unwrap();
+    let made = console.hasher.hash("test", Zeroizing::new(PASSWORD.into())).await.unwrap();
     HASH.get_or_init(|| made).clone()
 }
 

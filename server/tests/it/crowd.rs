@@ -147,3 +147,30 @@ story!(strangers_with_wrong_tokens_hold_up_nobody, |world| {
     }
     assert!(begun.elapsed() < SLOWEST, "{:?}", begun.elapsed());
 });
+
+// What is sent is bounded before it is parsed: by bytes, by fields, by the time that it takes.
+story!(bodies_are_bounded_before_they_are_parsed, |world| {
+    use axum::{body::Body, http::Request};
+    let (cast, router) = site(world).await;
+    let send = async |path: &str, body: String| {
+        let request = Request::post(path)
+            .header("content-type", "application/x-www-form-urlencoded")
+            .header("sec-fetch-site", "same-origin")
+            .body(Body::from(body));
+        Browser::new(&router).raw(request.unwrap()).await.status
+    };
+    assert_eq!(send("/sign-in", "a&".repeat(512 * 1024)).await, StatusCode::PAYLOAD_TOO_LARGE);
+    assert_eq!(send("/sign-in", "a&".repeat(3_000)).await, StatusCode::PAYLOAD_TOO_LARGE, "short, and many fields");
+    assert_eq!(send("/sign-in", format!("proof={}", "a&".repeat(512 * 1024))).await, StatusCode::PAYLOAD_TOO_LARGE);
+    assert_eq!(send("/sign-in", "login=iris&password=no".into()).await, StatusCode::UNAUTHORIZED);
+    assert_eq!(send("/nowhere", "a&".repeat(512 * 1024)).await, StatusCode::PAYLOAD_TOO_LARGE);
+    let mut iris = Browser::signed_in(&cast, &router, "iris").await;
+    let names: String = (0..60_000).map(|n| format!("N{n}=1\n")).collect();
+    let environment = cast.environment(Tier::Staging).id.clone();
+    let begun = Instant::now();
+    let form = [("environment", environment.as_str()), ("format", "env"), ("text", &names)];
+    let answer = iris.post("/projects/payments/import", &form).await;
+    assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(answer.text.contains("more than 500 names"), "it is said why: {}", answer.text);
+    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+});

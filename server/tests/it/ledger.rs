@@ -255,7 +255,7 @@ story!(a_cut_off_end_is_found_by_a_checkpoint_kept_elsewhere, |world| {
         ])
         .await;
     assert!(check(&world, Options::default()).await.is_clean(), "alone, the database tells a consistent story");
-    let report = check(&world, Options { checkpoint: Some(&kept), deep: false }).await;
+    let report = check(&world, Options { checkpoint: Some(&kept), ..Options::default() }).await;
     assert_eq!(report.verified.tampering, vec![Tampering::Truncated { signed: 11, stored: 6 }]);
     // The anchor says it at the next start, and the exit code is 4.
     let restarted =
@@ -269,9 +269,10 @@ story!(a_replaced_log_is_found, |world| {
     let other = World::foreign().await;
     observe(&other, 50).await;
     other.instance.builder.build().await.unwrap();
-    let report = verify::run(&other.instance.db, &key(&world), Options { checkpoint: Some(&kept), deep: false }, false)
-        .await
-        .unwrap();
+    let report =
+        verify::run(&other.instance.db, &key(&world), Options { checkpoint: Some(&kept), ..Options::default() }, false)
+            .await
+            .unwrap();
     assert!(report.verified.tampering.iter().any(|found| matches!(found, Tampering::OtherHistory { .. })));
     assert!(report.verified.tampering.iter().any(|found| matches!(found, Tampering::Checkpoint { .. })));
 });
@@ -345,4 +346,96 @@ story!(a_changed_epoch_or_kind_of_installation_is_refused, |world| {
     }
     world.as_database_owner(&["UPDATE store_identity SET demo = NOT demo"]).await;
     assert!(attach().await.is_ok());
+});
+
+/// A leaf is changed, and all that would contradict it is taken away: heads and tiles.
+async fn forge(world: &World, seq: u64) {
+    world.without_triggers().await;
+    let leaf = match world.url.is_some() {
+        true => "convert_to(replace(convert_from(leaf, 'UTF8'), 'service.heartbeat', 'service.heartbeet'), 'UTF8')",
+        false => "CAST(replace(CAST(leaf AS TEXT), 'service.heartbeat', 'service.heartbeet') AS BLOB)",
+    };
+    let change = format!("UPDATE audit_events SET leaf = {leaf} WHERE seq = {seq}");
+    world.as_database_owner(&[&change, "DELETE FROM audit_checkpoints", "DELETE FROM audit_tiles"]).await;
+}
+
+fn heads(world: &World) -> Vec<String> {
+    world.anchors().notes().into_iter().map(|(_, note)| note).collect()
+}
+
+story!(a_database_owner_has_no_forgery_signed, |world| {
+    observe(&world, 300).await;
+    world.instance.builder.build().await.unwrap();
+    let seal = world.instance.keys.event_seal.clone();
+    let before = store::find(&mut world.instance.db.unseen().read().await.unwrap(), 5).await.unwrap().unwrap();
+    forge(&world, 5).await;
+    let after = store::find(&mut world.instance.db.unseen().read().await.unwrap(), 5).await.unwrap().unwrap();
+    assert_ne!(before.leaf, after.leaf);
+    // By its seal, by having no head, and by the head that lies elsewhere.
+    let alone = check(&world, Options { seal: Some(&seal), ..Options::default() }).await;
+    assert!(alone.mismatches.iter().any(|found| found.contains("event 5 fails its seal")), "{:?}", alone.mismatches);
+    assert!(alone.verified.tampering.contains(&Tampering::Unsigned { from: 0, size: 301 }), "{:?}", alone.verified);
+    let heads = heads(&world);
+    let beside = check(&world, Options { heads: &heads, ..Options::default() }).await.verified.tampering;
+    assert!(beside.contains(&Tampering::OtherHistory { size: 301 }), "{beside:?}");
+    assert!(beside.contains(&Tampering::MissingHead { size: 301 }), "{beside:?}");
+    // The next start refuses, and where nothing is left to compare with, nothing is signed.
+    let attach = |anchors| Instance::attach(world.instance.db.clone(), &world.files, world.clock.clone(), anchors);
+    assert_eq!(attach(world.anchors()).await.err().map(|error| error.exit_code()), Some(4));
+    let again = attach(Default::default()).await.unwrap();
+    assert_eq!(again.builder.build().await.err(), Some(Error::Unavailable));
+    assert!(again.builder.signed().forked, "and it says so");
+    let checkpoints = store::checkpoints(&mut world.instance.db.unseen().read().await.unwrap(), 0, 9).await.unwrap();
+    assert!(checkpoints.is_empty());
+});
+
+story!(an_event_that_somebody_else_wrote_is_never_taken_up, |world| {
+    observe(&world, 10).await;
+    let before = world.instance.builder.build().await.unwrap();
+    // A copy of an event of this log at the end, with the seal of the one that it copies, and with none.
+    world.without_triggers().await;
+    for seal in ["seal", "NULL"] {
+        let leaf = match world.url.is_some() {
+            true => "convert_to(replace(convert_from(leaf, 'UTF8'), '\"seq\":3,', '\"seq\":11,'), 'UTF8')",
+            false => "CAST(replace(CAST(leaf AS TEXT), '\"seq\":3,', '\"seq\":11,') AS BLOB)",
+        };
+        let insert = format!(
+            "INSERT INTO audit_events (seq, leaf, at, action, outcome, actor_kind, seal) \
+             SELECT 11, {leaf}, at, action, outcome, actor_kind, {seal} FROM audit_events WHERE seq = 3"
+        );
+        world
+            .as_database_owner(&[
+                "DELETE FROM audit_events WHERE seq = 11",
+                &insert,
+                "UPDATE ledger_head SET size = 12",
+            ])
+            .await;
+        let again = Instance::attach(world.instance.db.clone(), &world.files, world.clock.clone(), world.anchors());
+        let again = again.await.unwrap();
+        assert_eq!(again.builder.build().await.err(), Some(Error::Unavailable), "{seal}");
+        assert!(again.builder.signed().forked);
+        let seal = Some(&again.keys.event_seal);
+        assert!(!check(&world, Options { seal, ..Options::default() }).await.is_clean());
+    }
+    assert!(world.instance.builder.build().await.is_err(), "a process that ran all the while refuses as well");
+    assert_eq!(world.instance.builder.signed().size, before.size);
+});
+
+story!(a_cut_off_end_is_found_without_any_head_in_the_database, |world| {
+    observe(&world, 10).await;
+    world.instance.builder.build().await.unwrap();
+    observe(&world, 10).await;
+    world.instance.builder.build().await.unwrap();
+    world.without_triggers().await;
+    world
+        .as_database_owner(&[
+            "DELETE FROM audit_disclosures WHERE seq > 10",
+            "DELETE FROM audit_events WHERE seq > 10",
+            "DELETE FROM audit_checkpoints WHERE size > 11",
+            "UPDATE ledger_head SET size = 11",
+        ])
+        .await;
+    let heads = heads(&world);
+    let report = check(&world, Options { heads: &heads, ..Options::default() }).await;
+    assert_eq!(report.verified.tampering, vec![Tampering::Truncated { signed: 21, stored: 11 }]);
 });

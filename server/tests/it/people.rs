@@ -26,7 +26,7 @@ fn origin() -> Who {
 }
 
 async fn sign_in(cast: &Cast, login: &str, password: &str, browser: u8) -> Result<store::Session, Error> {
-    let person = people::check_password(&cast.console, &origin(), login, secret(password)).await?;
+    let person = people::check_password(&cast.console, &origin(), login, secret(password), None).await?;
     people::open_session(&cast.console, &origin(), &person, "password", vec![browser; 32])
         .await
         .map(|(session, _)| session)

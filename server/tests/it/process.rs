@@ -395,3 +395,96 @@ async fn with_a_workload(settings: Settings) -> String {
     console.db().close().await;
     secret.to_string()
 }
+
+/// A connection from one of the machine's own addresses.
+#[cfg(target_os = "linux")]
+async fn from(source: [u8; 4], to: SocketAddr) -> std::io::Result<TcpStream> {
+    let socket = tokio::net::TcpSocket::new_v4()?;
+    socket.bind((source, 0).into())?;
+    socket.connect(to).await
+}
+
+/// Strangers that connect and say nothing, more of them than the process may have descriptors: everybody else is answered, and theirs
+/// end.
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn silent_connections_keep_nobody_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    assert_eq!(run(&["init", "--data", data.to_str().unwrap()]).0, 0);
+    let listen = free();
+    let mut server = Command::new("sh")
+        .args(["-c", "ulimit -n 512 && exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_countersign"), "serve", "--data"])
+        .arg(&data)
+        .args(["--listen", &listen.to_string()])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(server.stdout.take().unwrap()).lines();
+    assert!(lines.map_while(Result::ok).any(|line| line.contains("listens on")));
+    let mut silent = Vec::new();
+    for n in 0..1_000_u32 {
+        // From one address, and, to the last descriptor, from many.
+        let last = if n < 500 { 2 } else { 3 + (n % 200) as u8 };
+        silent.push(from([127, 0, 0, last], listen).await.unwrap());
+    }
+    // Some of them hold their place for ten seconds at most.
+    let begun = Instant::now();
+    let mut answered = None;
+    while answered.is_none() && begun.elapsed() < Duration::from_secs(20) {
+        answered = ask(listen, "GET /readyz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n".into()).await;
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    assert_eq!(
+        answered.map(|(status, _)| status),
+        Some(200),
+        "the database answers as well: it has its own descriptors"
+    );
+    tokio::time::sleep(Duration::from_secs(12).saturating_sub(begun.elapsed())).await;
+    for mut connection in silent {
+        let mut byte = [0; 1];
+        let ended = tokio::time::timeout(Duration::from_secs(1), connection.read(&mut byte)).await;
+        assert!(matches!(ended, Ok(Ok(0) | Err(_))), "it was ended");
+    }
+    assert!(server.try_wait().unwrap().is_none(), "and the server goes on");
+    server.kill().unwrap();
+    server.wait().unwrap();
+}
+
+/// Without any anchor that the operator names, the head beside the keys tells that a database was put back or rewritten.
+#[test]
+fn the_head_beside_the_keys_tells_that_a_database_was_put_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let text = data.to_str().unwrap();
+    assert_eq!(run(&["init", "--data", text]).0, 0);
+    assert!(folder.path().join("data.keys/checkpoint").exists(), "there is never a log without a head");
+    let (code, said) = run(&["audit", "verify", "--deep", "--state", "--data", text]);
+    assert!(code == 0 && said.contains("1 checkpoints"), "{said}");
+    let files = ["countersign.db", "countersign.db-wal"];
+    let copies = files.map(|file| fs::read(data.join(file)).ok());
+    let listen = free();
+    let mut server = binary()
+        .args(["serve", "--data", text, "--listen", &listen.to_string()])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(server.stdout.take().unwrap()).lines();
+    assert!(lines.map_while(Result::ok).any(|line| line.contains("listens on")));
+    std::thread::sleep(Duration::from_millis(1500));
+    server.kill().unwrap();
+    server.wait().unwrap();
+    for (file, copy) in files.iter().zip(copies) {
+        match copy {
+            Some(copy) => fs::write(data.join(file), copy).unwrap(),
+            None => drop(fs::remove_file(data.join(file))),
+        }
+    }
+    let _ = fs::remove_file(data.join("countersign.db-shm"));
+    let (code, said) = run(&["audit", "verify", "--data", text]);
+    assert!(code == 2 && said.contains("the end was cut off"), "{said}");
+    let (code, said) = run(&["serve", "--data", text, "--listen", &free().to_string()]);
+    assert!(code == 4 && said.contains("an older state was restored"), "{said}");
+}

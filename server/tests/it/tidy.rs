@@ -86,6 +86,60 @@ fn pages_have_no_inline_styles_and_no_server_functions() {
     assert_eq!(offenders("app/src", |_, text| wrong(text)), Vec::<String>::new());
 }
 
+/// Leptos writes the children of a textarea as they are: only what the kit escaped stands there.
+#[test]
+fn texts_in_text_areas_are_escaped() {
+    let wrong = |text: &str| {
+        text.split("<textarea").skip(1).any(|rest| {
+            let inside = rest.split("</textarea>").next().unwrap_or_default();
+            let child = inside.rfind(['>', '\n']).map_or(inside, |end| &inside[end + 1..]).trim();
+            let child = inside.rfind(">{").map_or(child, |begin| &inside[begin + 1..]);
+            !child.is_empty() && !child.starts_with("{typed(") && !child.starts_with("{ui::typed(")
+        })
+    };
+    assert_eq!(offenders("app/src", |_, text| wrong(text)), Vec::<String>::new());
+}
+
+/// Markup that is not written by the templates: drawings that plotters made, whose texts it escapes.
+#[test]
+fn raw_markup_has_a_reason() {
+    let drawings = ["app/src/metrics/page.rs", "app/src/signals/page.rs"];
+    let raw = |path: &str, text: &str| text.contains("inner_html") && !drawings.contains(&path);
+    assert_eq!(offenders("app/src", raw), Vec::<String>::new());
+    let ours = |text: &str| text.lines().filter(|line| line.contains("inner_html")).all(|line| line.contains("svg"));
+    assert!(sources("app/src").iter().all(|(_, text)| ours(text)));
+}
+
+/// Who may read the machine's clock: the clock, the command line that starts with it, what serves a demonstration of now, and measurements.
+#[test]
+fn only_these_tell_real_time() {
+    let allowed = [
+        "server/src/clock.rs",
+        "server/src/command.rs",
+        "server/src/client/witness.rs",
+        "server/src/demo/mod.rs",
+        "server/src/bench.rs",
+    ];
+    let reads = |text: &str| {
+        ["Clock::Machine", "Utc::now()", "SystemTime::now()", "Local::now()"].iter().any(|way| text.contains(way))
+    };
+    assert_eq!(offenders("server/src", |path, text| reads(text) && !allowed.contains(&path)), Vec::<String>::new());
+    assert_eq!(offenders("app/src", |_, text| reads(text)), Vec::<String>::new());
+    // In SQL the database's own time is asked for nowhere: everything is bound.
+    let asks = |text: &str| {
+        ["now()", "CURRENT_TIMESTAMP", "clock_timestamp"].iter().any(|way| text.contains(&format!(" {way}")))
+    };
+    assert_eq!(offenders("server/src", |path, text| path.ends_with("/store.rs") && asks(text)), Vec::<String>::new());
+    // A story whose target is a real server takes the machine's time there, at the one place that joins the two.
+    let tests = [
+        "server/tests/it/rotations.rs",
+        "server/tests/it/process.rs",
+        "server/tests/signals.rs",
+        "server/tests/it/tidy.rs",
+    ];
+    assert_eq!(offenders("server/tests", |path, text| reads(text) && !tests.contains(&path)), Vec::<String>::new());
+}
+
 #[test]
 fn rules_know_nothing_of_the_web() {
     let wrong = |text: &str| ["leptos", "cfg(", "async "].iter().any(|mark| text.contains(mark));

@@ -18,7 +18,7 @@ use zeroize::Zeroizing;
 
 pub struct Machine {
     pub id: String,
-    secret: Zeroizing<String>,
+    pub secret: Zeroizing<String>,
 }
 
 fn origin() -> Who {

@@ -21,7 +21,7 @@ pub fn check(shell: &Shell, key: Option<String>) -> String {
             <noscript><p class="callout attention">"This check runs as a script. Without one, use any computer: "<code>"countersign evidence verify FILE --key KEYFILE"</code></p></noscript>
             <form class="sheet drop" id="check" hidden="">
                 <div class="field"><label for="check-file">"The bundle (.zip); or drop it here"</label><input class="input" id="check-file" type="file" accept=".zip,application/zip" /></div>
-                <div class="field"><label for="check-key">"Verifier key"</label><textarea class="input" id="check-key" rows="2" spellcheck="false" autocomplete="off">{given}</textarea><p class="hint">{whose}</p></div>
+                <div class="field"><label for="check-key">"Verifier key"</label><textarea class="input" id="check-key" rows="2" spellcheck="false" autocomplete="off">{ui::typed(&given)}</textarea><p class="hint">{whose}</p></div>
                 <div><button class="button primary" type="submit">"Check it"</button></div>
                 <output class="checked" id="check-said" for="check-file check-key" aria-live="polite"></output>
             </form>

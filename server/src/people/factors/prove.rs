@@ -74,7 +74,7 @@ pub async fn prove(
     let subject = Subject { person: Some(question.person.clone()), ..Subject::default() };
     let event = Event::new(Action::ProveFactor).on(subject).detail("for", question.path.clone());
     let event = event.detail("digest", question.digest());
-    if !console.attempts.may_try(&account, &account, now) {
+    if !console.attempts.may_prove(&account, now) {
         return Err(console.ledger.refuse(origin, event, Refusal::TooManyAttempts).await);
     }
     // Six digits can be guessed; a code on paper cannot, nor what a passkey answers.
@@ -83,7 +83,7 @@ pub async fn prove(
         return Err(console.ledger.refuse(origin, event, Refusal::TooManyGuesses).await);
     }
     // Counted before it is looked at: many at once are not many free guesses.
-    console.attempts.failed(&account, &account, now);
+    console.attempts.proving(&account, now);
     if digits {
         console.attempts.guessed(&account, now);
     }
@@ -107,7 +107,7 @@ pub async fn prove(
     }
     let event = event.on(about(&row)).detail("factor", kind.code());
     tx.commit(vec![if question.purpose == For::SignIn { event.detail("signs_in", true) } else { event }]).await?;
-    console.attempts.forgive(&account, &account);
+    console.attempts.proved(&account);
     if digits {
         console.attempts.guessed_right(&account);
     }

@@ -5,7 +5,9 @@ pub mod store;
 
 use self::store::AccessToken;
 use super::{
-    Caller, about, own,
+    Caller, about,
+    attempts::Door,
+    own,
     passwords::{bearer, bearer_hash},
     store as people,
 };
@@ -143,7 +145,6 @@ pub async fn end_every_access_token(tx: &mut Tx, now: Moment, key: &Key) -> Resu
 pub async fn recognise_access_token(console: &Console, origin: &Who, text: &str) -> Result<Caller, Error> {
     let (now, key) = (console.now(), console.seal_key());
     let source = origin.address.clone().unwrap_or_default();
-    let account = format!("access token {source}");
     let attempted = Event::new(Action::SignIn).detail("method", "token");
     let mut db = console.read().await?;
     let found = match bearer_hash(PREFIX, text) {
@@ -161,10 +162,10 @@ pub async fn recognise_access_token(console: &Console, origin: &Who, text: &str)
     drop(db);
     let Some((token, person)) = found.zip(person) else {
         // Nobody guesses 256 bits: what is slowed down is noise, and a good token is never kept out by it.
-        if !console.attempts.may_try(&account, &source, now) {
+        if !console.attempts.may_knock(Door::AccessToken, &source, now) {
             return Err(console.ledger.refuse(origin, attempted, Refusal::TooManyAttempts).await);
         }
-        console.attempts.failed(&account, &source, now);
+        console.attempts.knocked(Door::AccessToken, &source, now);
         return Err(console.ledger.refuse(origin, attempted, Refusal::BadToken).await);
     };
     if used.is_none_or(|used| now - used >= NOTED) {
