@@ -17,6 +17,8 @@ pub enum Error {
     WrongMethod,
     /// 413: more than is ever needed.
     TooLarge,
+    /// 503: the database did not say whether it kept the change.
+    Uncertain,
     /// 500 and 503: not the user's fault; the correlation id finds it in the log.
     Unavailable,
 }
@@ -46,6 +48,9 @@ impl fmt::Display for Error {
             Self::Conflict(conflict) => conflict.fmt(f),
             Self::WrongMethod => f.write_str("This address is not used in that way."),
             Self::TooLarge => f.write_str("That is more than this page accepts."),
+            Self::Uncertain => f.write_str(
+                "The database did not answer in time: this may have been done. Look in the audit trail before you try again.",
+            ),
             Self::Unavailable => f.write_str("Countersign could not do this now. Nothing was changed."),
         }
     }

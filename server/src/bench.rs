@@ -149,7 +149,7 @@ async fn ground(db: Db) -> Result<Ground, Failure> {
         secrets.push(id);
     }
     let (workload, _) = workloads::create_workload(&console, &lead, &project, &staging, "w", "w", &team).await?;
-    let (client_secret, _) = workloads::issue_credential(&console, &lead, &workload, TimeDelta::days(90)).await?;
+    let client_secret = workloads::issue_credential(&console, &lead, &workload, TimeDelta::days(90)).await?.secret;
     clock.advance(TimeDelta::days(2));
     let form = console.id::<CorrelationId>()?.to_string();
     let ask = Ask {

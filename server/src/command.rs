@@ -247,6 +247,17 @@ async fn serve(config: Config, organisation: &str, demo: bool) -> Result<(), Fai
         };
         return Err(why.into());
     }
+    if let Some(skew) = instance.db.time().await?.map(|theirs| Clock::Machine.now() - theirs)
+        && skew.abs() > jobs::SKEW
+    {
+        let seconds = skew.num_seconds();
+        return Err(format!(
+            "this machine's clock is {} s {} the database's: set it right first, or replicas disagree on what has ended",
+            seconds.abs(),
+            if seconds > 0 { "ahead of" } else { "behind" }
+        )
+        .into());
+    }
     let console = Console::new(&instance, organisation)?;
     jobs::started(&console).await?;
     jobs::start(&console);

@@ -5,6 +5,7 @@ use crate::{
         event::{Event, Who},
         ledger::{Ledger, Tx},
         search::Search,
+        state::Found,
     },
     clock::Clock,
     db::{Db, Reader},
@@ -30,7 +31,11 @@ use app::{
     policies::model::Tier,
     time::Moment,
 };
-use std::{ops::Deref, sync::Arc};
+use std::{
+    ops::Deref,
+    sync::{Arc, atomic::AtomicBool},
+};
+use tokio::sync::watch;
 
 #[derive(Clone)]
 pub struct Console(Arc<Inner>);
@@ -53,6 +58,10 @@ pub struct Inner {
     pub demo: bool,
     /// Where calls to addresses that people typed may go.
     pub reach: Reach,
+    /// This machine's clock is off the database's.
+    pub clock_is_off: AtomicBool,
+    /// Rows that contradict the trail.
+    pub found: watch::Sender<Found>,
     /// Keys of the witnesses whose cosignatures are kept.
     pub witnesses: Vec<CosignerKey>,
 }
@@ -81,6 +90,8 @@ impl Console {
             organisation: organisation.into(),
             demo: instance.demo,
             reach: Reach::Typed(instance.private.clone()),
+            clock_is_off: AtomicBool::new(false),
+            found: watch::Sender::default(),
             witnesses: instance.witnesses.clone(),
         })))
     }

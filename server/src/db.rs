@@ -3,7 +3,11 @@
 //! SQLite has one writer: operations are savepoints in a transaction that is handed on while others wait, so that one
 //! COMMIT (one fsync) carries up to [`BATCH`] of them; whoever commits wakes all. PostgreSQL transactions are its own.
 //! Nothing outside `audit/ledger.rs` may commit: see the four doors there.
-use crate::held::{self, Held};
+use crate::{
+    held::{self, Held},
+    keys::Secret,
+};
+use chrono::{DateTime, Utc};
 use sqlx::{
     AssertSqlSafe, Connection, Encode, FromRow, Postgres, Sqlite, Type,
     migrate::Migrator,
@@ -29,6 +33,9 @@ use tokio::sync::{Mutex, OwnedMutexGuard, OwnedSemaphorePermit, Semaphore, onesh
 const BATCH: usize = 32;
 /// Concurrent writing transactions per replica on PostgreSQL: more only queue at the ledger's head.
 const COMMITS: usize = 8;
+/// Of those, how many are at the ledger's head or wait for it: a replica that is paused there holds the others up until the server
+/// ends its transactions, one after the other.
+const AT_HEAD: usize = 2;
 /// Readers at the same time: for each database what keeps two cores busy.
 const READERS_SQLITE: u32 = 4;
 const READERS_POSTGRES: u32 = 10;
@@ -82,6 +89,17 @@ pub enum Error {
     Unfit(String),
 }
 
+impl Error {
+    /// The connection broke, so that what became of the statement is not known.
+    pub fn is_lost(&self) -> bool {
+        matches!(self, Self::Sql(sqlx::Error::Io(_) | sqlx::Error::Protocol(_) | sqlx::Error::WorkerCrashed))
+            || matches!(self, Self::Sql(error) if error.as_database_error().and_then(|error| error.code()).is_some_and(
+                // The server went down or ended the session in the middle of it.
+                |code| code.starts_with("57P") || code.starts_with("08")
+            ))
+    }
+}
+
 pub type Result<T> = std::result::Result<T, Error>;
 
 #[derive(Clone)]
@@ -89,13 +107,15 @@ pub struct Db {
     kind: Kind,
     /// Nobody minds who holds its readers, and when.
     unseen: bool,
+    /// What rows that open access are sealed with: readers and transactions carry it to whoever loads such rows.
+    seal: Option<Arc<Secret>>,
 }
 
 /// Readers, writers and the probe never wait for each other's connections.
 #[derive(Clone)]
 enum Kind {
     Sqlite { writer: Arc<Mutex<Writer>>, queued: Arc<AtomicUsize>, readers: SqlitePool, probe: SqlitePool },
-    Postgres { writers: PgPool, commits: Arc<Semaphore>, readers: PgPool, probe: PgPool },
+    Postgres { writers: PgPool, commits: Arc<Semaphore>, head: Arc<Semaphore>, readers: PgPool, probe: PgPool },
 }
 
 /// SQLite's one writing connection, with the operations aboard its open transaction.
@@ -122,13 +142,13 @@ impl Db {
         let probe = pool(1).connect_lazy_with(reading);
         let writer = Writer { connection, open: false, aboard: Vec::new() };
         let kind = Kind::Sqlite { writer: Arc::new(Mutex::new(writer)), queued: Arc::default(), readers, probe };
-        Ok(Self { kind, unseen: false })
+        Ok(Self { kind, unseen: false, seal: None })
     }
 
     pub async fn postgres(url: &str) -> Result<Self> {
         let options = PgConnectOptions::from_str(url)?
             .application_name("countersign")
-            .options([("idle_in_transaction_session_timeout", "5000"), ("lock_timeout", "10000")])
+            .options([("idle_in_transaction_session_timeout", "1000"), ("lock_timeout", "4000")])
             .statement_cache_capacity(400);
         let pool = |most| PgPoolOptions::new().max_connections(most).acquire_timeout(PATIENCE);
         let readers = pool(READERS_POSTGRES).connect_with(options.clone()).await?;
@@ -140,8 +160,13 @@ impl Db {
                 "synchronous_commit is {durable}: events would not be durable; set it to on"
             )));
         }
-        let commits = Arc::new(Semaphore::new(COMMITS));
-        Ok(Self { kind: Kind::Postgres { writers, commits, readers, probe }, unseen: false })
+        let (commits, head) = (Arc::new(Semaphore::new(COMMITS)), Arc::new(Semaphore::new(AT_HEAD)));
+        Ok(Self { kind: Kind::Postgres { writers, commits, head, readers, probe }, unseen: false, seal: None })
+    }
+
+    /// The same database with the key of its rows' seals.
+    pub fn keyed(&self, key: &Secret) -> Self {
+        Self { seal: Some(Arc::new(key.clone())), ..self.clone() }
     }
 
     /// The same database for an onlooker who may read while others work: the tests.
@@ -186,7 +211,7 @@ impl Db {
             Kind::Postgres { readers, .. } => Connected::Postgres(readers.acquire().await?),
         };
         let held = if self.unseen { Held::unseen() } else { Held::now() };
-        Ok(Reader { connection, _held: held })
+        Ok(Reader { connection, seal: self.seal.clone(), _held: held })
     }
 
     /// A reader for the question whether the service is ready: no request shares it.
@@ -195,7 +220,7 @@ impl Db {
             Kind::Sqlite { probe, .. } => Connected::Sqlite(probe.acquire().await?),
             Kind::Postgres { probe, .. } => Connected::Postgres(probe.acquire().await?),
         };
-        Ok(Reader { connection, _held: Held::now() })
+        Ok(Reader { connection, seal: self.seal.clone(), _held: Held::now() })
     }
 
     /// Begins a writing transaction. Dropping it undoes it.
@@ -208,7 +233,8 @@ impl Db {
                 let turn = Turn::queue(writer, queued);
                 let guard = writer.clone().lock_owned().await;
                 turn.reached();
-                let mut tx = Transaction(Began::Sqlite { guard: Some(guard), queued: queued.clone() });
+                let mut tx =
+                    Transaction(Began::Sqlite { guard: Some(guard), queued: queued.clone() }, self.seal.clone());
                 if let Began::Sqlite { guard: Some(writer), .. } = &mut tx.0 {
                     if !writer.open {
                         sqlx::query("BEGIN IMMEDIATE").execute(&mut writer.connection).await?;
@@ -218,11 +244,13 @@ impl Db {
                 }
                 Ok(tx)
             }
-            Kind::Postgres { writers, commits, .. } => {
+            Kind::Postgres { writers, commits, head, .. } => {
                 let permit = tokio::time::timeout(PATIENCE, commits.clone().acquire_owned()).await;
                 let permit = permit.map_err(|_| sqlx::Error::PoolTimedOut)?.map_err(|_| sqlx::Error::PoolClosed)?;
                 let transaction = Some(writers.begin().await?);
-                Ok(Transaction(Began::Postgres { transaction, pool: writers.clone(), _permit: permit }))
+                let (pool, head, at_head) = (writers.clone(), head.clone(), None);
+                let began = Began::Postgres { transaction, pool, head, at_head, _permit: permit };
+                Ok(Transaction(began, self.seal.clone()))
             }
         }
     }
@@ -257,6 +285,17 @@ impl Db {
             }
         }
         Ok(())
+    }
+
+    /// The server's own time, where the database is one: what replicas have in common.
+    pub async fn time(&self) -> Result<Option<DateTime<Utc>>> {
+        match &self.kind {
+            Kind::Sqlite { .. } => Ok(None),
+            Kind::Postgres { probe, .. } => {
+                let (now,): (DateTime<Utc>,) = sqlx::query_as("SELECT clock_timestamp()").fetch_one(probe).await?;
+                Ok(Some(now))
+            }
+        }
     }
 
     pub async fn close(&self) {
@@ -370,11 +409,20 @@ fn io_error(error: &sqlx::Error) -> bool {
 }
 
 /// A writing transaction: nothing of it lasts unless the ledger commits it.
-pub struct Transaction(Began);
+pub struct Transaction(Began, Option<Arc<Secret>>);
 
 enum Began {
-    Sqlite { guard: Option<OwnedMutexGuard<Writer>>, queued: Arc<AtomicUsize> },
-    Postgres { transaction: Option<sqlx::Transaction<'static, Postgres>>, pool: PgPool, _permit: OwnedSemaphorePermit },
+    Sqlite {
+        guard: Option<OwnedMutexGuard<Writer>>,
+        queued: Arc<AtomicUsize>,
+    },
+    Postgres {
+        transaction: Option<sqlx::Transaction<'static, Postgres>>,
+        pool: PgPool,
+        head: Arc<Semaphore>,
+        at_head: Option<OwnedSemaphorePermit>,
+        _permit: OwnedSemaphorePermit,
+    },
 }
 
 impl Transaction {
@@ -397,11 +445,21 @@ impl Transaction {
         }
     }
 
+    /// Waits for a turn at the ledger's head, the last lock that an operation takes.
+    pub async fn reach_head(&mut self) -> Result<()> {
+        if let Began::Postgres { head, at_head: at_head @ None, .. } = &mut self.0 {
+            let permit = tokio::time::timeout(PATIENCE, head.clone().acquire_owned()).await;
+            *at_head = Some(permit.map_err(|_| sqlx::Error::PoolTimedOut)?.map_err(|_| sqlx::Error::PoolClosed)?);
+        }
+        Ok(())
+    }
+
     /// Undoes everything since the beginning; the transaction goes on empty.
     pub async fn undo(&mut self) -> Result<()> {
         match &mut self.0 {
             Began::Sqlite { guard: Some(writer), .. } => writer.undo().await,
-            Began::Postgres { transaction, pool, .. } => {
+            Began::Postgres { transaction, pool, at_head, .. } => {
+                *at_head = None;
                 if let Some(old) = transaction.take() {
                     old.rollback().await?;
                 }
@@ -435,6 +493,7 @@ impl Drop for Transaction {
 /// A connection for reading alone.
 pub struct Reader {
     connection: Connected,
+    seal: Option<Arc<Secret>>,
     _held: Held,
 }
 
@@ -446,9 +505,16 @@ enum Connected {
 /// Whatever can run a statement: a reader, or an operation's transaction.
 pub trait Sql: Send {
     fn sql(&mut self, statement: impl Into<Statement>) -> Query<'_>;
+
+    /// What rows that open access are sealed with, where it is known.
+    fn seal_key(&self) -> Option<&Secret>;
 }
 
 impl Sql for Reader {
+    fn seal_key(&self) -> Option<&Secret> {
+        self.seal.as_deref()
+    }
+
     fn sql(&mut self, statement: impl Into<Statement>) -> Query<'_> {
         let text = statement.into().text;
         match &mut self.connection {
@@ -459,6 +525,10 @@ impl Sql for Reader {
 }
 
 impl Sql for Transaction {
+    fn seal_key(&self) -> Option<&Secret> {
+        self.1.as_deref()
+    }
+
     #[allow(clippy::panic, reason = "a finished transaction is consumed: there is none to call this on")]
     fn sql(&mut self, statement: impl Into<Statement>) -> Query<'_> {
         let text = statement.into().text;

@@ -141,6 +141,8 @@ impl Instance {
             restrict(&config.data, 0o700).map_err(|why| Error::Folder(config.data.clone(), why))?;
             Some(lock(&config.data)?)
         } else {
+            // What is written there is missed before anything else has begun.
+            make_folder(&config.data)?;
             None
         };
         let db = connect(config).await?;
@@ -161,6 +163,7 @@ impl Instance {
             identity.store_id.parse().map_err(|_| Error::Foreign("the store's id is no store id"))?;
         let keys = files.for_store(&store_id);
         keys.check(&identity.log_id, identity.epoch, identity.demo, &identity.key_check)?;
+        let db = db.keyed(&keys.row_seal);
         let pseudonyms = unwrap(&keys.credential_wrap, &identity.pseudonym_key)?;
         let log_key = files.log_key(origin(&identity));
         let covered = check_anchors(&db, &anchors, &log_key.verifier()).await?;

@@ -1,7 +1,10 @@
 //! What the service does by itself, through the same operations as people: checkpoints, heartbeats, ends of requests and
 //! grants, counts of repeated refusals, housekeeping. Each is idempotent, so that replicas may run it at the same time.
 use crate::{
-    audit::event::{Event, Who},
+    audit::{
+        event::{Event, Who},
+        state,
+    },
     console::Console,
     controls, grants, people,
     policies::documents,
@@ -11,13 +14,20 @@ use app::{
     audit::{action::Action, verify::HEARTBEAT},
     error::Error,
 };
-use std::time::Duration;
+use chrono::TimeDelta;
+use std::{sync::atomic::Ordering, time::Duration};
 
 /// How often it is looked for what is due: the most that anything is late by.
 pub const LOOK: Duration = Duration::from_secs(2);
 
+/// The most that a machine's clock may be off the database's.
+pub const SKEW: TimeDelta = TimeDelta::seconds(5);
+
 /// How often new events are looked at for signals.
 const WATCH: Duration = Duration::from_secs(10);
+
+/// How often rows that open access are compared with the trail: once an hour at least.
+const COMPARE: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(3600));
 
 /// Everything that is due now, once. The demonstration calls it as its clock moves.
 pub async fn run_due(console: &Console) -> Result<(), Error> {
@@ -84,10 +94,25 @@ pub fn start(console: &Console) {
             tokio::time::sleep(WATCH).await;
         }
     });
+    let rows = console.clone();
+    tokio::spawn(async move {
+        let mut trail = state::Trail::default();
+        loop {
+            let begun = tokio::time::Instant::now();
+            if let Err(error) = state::watch(&rows, &mut trail).await {
+                tracing::error!(%error, "rows that open access could not be compared with the trail");
+            }
+            // A hundredth of the time at most goes into it.
+            tokio::time::sleep((begun.elapsed() * 100).clamp(COMPARE.0, COMPARE.1)).await;
+        }
+    });
     let beat = console.clone();
     tokio::spawn(async move {
         loop {
             tokio::time::sleep(HEARTBEAT.to_std().unwrap_or_default() / 5).await;
+            if let Err(error) = compare_clocks(&beat).await {
+                tracing::error!(%error, "the clock could not be compared with the database's");
+            }
             if let Err(error) = heartbeat(&beat).await {
                 tracing::error!(%error, "heartbeat");
             }
@@ -99,6 +124,17 @@ pub fn start(console: &Console) {
             }
         }
     });
+}
+
+/// A clock that runs away is seen before it does harm: readiness turns red.
+async fn compare_clocks(console: &Console) -> Result<(), Error> {
+    let Some(theirs) = console.db().time().await? else { return Ok(()) };
+    let skew = console.now() - theirs;
+    if skew.abs() > SKEW {
+        tracing::error!(seconds = skew.num_seconds(), "this machine's clock is off the database's");
+    }
+    console.clock_is_off.store(skew.abs() > SKEW, Ordering::SeqCst);
+    Ok(())
 }
 
 /// An event when nothing else was written for a while: silence then means something.
@@ -116,6 +152,12 @@ async fn heartbeat(console: &Console) -> Result<(), Error> {
 
 /// The service's first event, which explains the silence before it.
 pub async fn started(console: &Console) -> Result<(), Error> {
+    if !console.db().is_postgres() {
+        // The process that held them is gone: there is one at a time.
+        let mut tx = console.ledger.housekeeping().await?;
+        rotations::store::release_held(&mut tx).await?;
+        tx.finish().await?;
+    }
     let size = crate::audit::store::size(&mut console.read().await?).await?;
     let last = crate::audit::store::find(&mut console.read().await?, size.saturating_sub(1)).await?;
     let clean = last.as_ref().is_some_and(|row| row.action == Action::StopService.code());

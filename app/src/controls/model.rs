@@ -57,6 +57,13 @@ pub enum Change {
         secret: String,
         class: Class,
     },
+    /// A client secret of a production workload works from now on.
+    IssueCredential {
+        credential: String,
+        workload: String,
+        /// Whose members gain by it.
+        team: String,
+    },
     SetGroupRule {
         rule: String,
         provider: String,
@@ -104,6 +111,8 @@ pub enum Control {
         roles: usize,
     },
     EmergencyAccount,
+    /// A client secret that works.
+    Credential,
     /// `others`: how many other providers there are. Without any, everybody's password works again.
     Provider {
         settings: Settings,
@@ -186,9 +195,18 @@ impl Change {
             | Self::RemoveProvider { .. }
             | Self::SetGroupRule { .. }
             | Self::SetClass { .. }
+            | Self::IssueCredential { .. }
             | Self::SetPolicy { .. }
             | Self::SetLevel { .. }
             | Self::RemovePolicy { .. } => None,
+        }
+    }
+
+    /// Whose members gain by it: none of them confirms it.
+    pub fn team(&self) -> Option<&str> {
+        match self {
+            Self::IssueCredential { team, .. } => Some(team),
+            _ => None,
         }
     }
 
@@ -221,6 +239,7 @@ impl Change {
             Self::RemoveProvider { .. } => "remove-provider",
             Self::SetGroupRule { .. } => "set-group-rule",
             Self::SetClass { .. } => "set-class",
+            Self::IssueCredential { .. } => "issue-credential",
             Self::SetPolicy { .. } => "set-policy",
             Self::RemovePolicy { .. } => "remove-policy",
             Self::Delegate { .. } => "delegate",

@@ -34,6 +34,8 @@ pub struct Span {
     pub revoked_at: Option<Moment>,
     pub given_back_at: Option<Moment>,
     pub suspended_at: Option<Moment>,
+    /// Its end was recorded: it is over, also where a clock says otherwise.
+    pub end_noted_at: Option<Moment>,
 }
 
 impl State {
@@ -49,7 +51,7 @@ pub fn effective_state(span: Span, now: Moment) -> State {
         State::Revoked
     } else if span.given_back_at.is_some() {
         State::GivenBack
-    } else if now >= span.expires_at {
+    } else if now >= span.expires_at || span.end_noted_at.is_some() {
         State::Ended
     } else if span.suspended_at.is_some() {
         State::Suspended
@@ -94,14 +96,25 @@ mod tests {
     fn the_bounds_are_exact() {
         let start = Moment::default();
         let end = start + TimeDelta::hours(4);
-        let span =
-            Span { starts_at: start, expires_at: end, revoked_at: None, given_back_at: None, suspended_at: None };
+        let span = Span {
+            starts_at: start,
+            expires_at: end,
+            revoked_at: None,
+            given_back_at: None,
+            suspended_at: None,
+            end_noted_at: None,
+        };
         let tick = TimeDelta::microseconds(1);
         assert_eq!(effective_state(span, start - tick), State::Scheduled);
         assert_eq!(effective_state(span, start), State::Active);
         assert_eq!(effective_state(span, end - tick), State::Active);
         assert_eq!(effective_state(span, end), State::Ended);
         assert_eq!(effective_state(Span { revoked_at: Some(start), ..span }, start), State::Revoked);
+        assert_eq!(
+            effective_state(Span { end_noted_at: Some(end), ..span }, start),
+            State::Ended,
+            "a clock that is behind"
+        );
         assert_eq!(effective_state(Span { suspended_at: Some(start), ..span }, start), State::Suspended);
         assert_eq!(effective_state(Span { suspended_at: Some(start), ..span }, end), State::Ended);
         assert_eq!(effective_state(Span { given_back_at: Some(start), ..span }, end), State::GivenBack);

@@ -45,6 +45,9 @@ fn words(kind: &str, subject: &str) -> (&'static str, String) {
         "delegation.ended" => ("Nobody stands in any more, earlier than planned: see your account", "/account".into()),
         "control.proposed" => ("A change of control waits for a second person", format!("/controls/{subject}")),
         "control.ended" => ("What you proposed was answered, or ended", format!("/controls/{subject}")),
+        "state.tampered" => {
+            ("Rows in the database contradict the trail: somebody changed them past Countersign", "/log".into())
+        }
         "control.alone" => ("Access was loosened by one person alone: nobody could second it", "/audit".into()),
         "identity.linked" => ("Another way to sign in was added to your account", "/account".into()),
         "factor.enrolled" => ("A second factor was added to your account", "/account".into()),

@@ -179,6 +179,7 @@ pub fn problem(error: &Error, correlation: &str) -> AnyView {
         Error::Conflict(_) => "The world changed",
         Error::WrongMethod => "Not used in that way",
         Error::TooLarge => "Too large",
+        Error::Uncertain => "It may have been done",
         Error::Unavailable => "Not now",
     };
     view! {

@@ -77,6 +77,8 @@ pub struct CredentialLine {
     pub created_at: Moment,
     pub expires_at: Moment,
     pub revoked: bool,
+    /// Nobody has confirmed it yet.
+    pub waits: bool,
 }
 
 pub struct GrantLine {
@@ -116,6 +118,8 @@ pub fn workload(shell: &Shell, view: WorkloadView, form: &Form) -> String {
                 let works = !line.revoked && now < line.expires_at;
                 let state = if line.revoked {
                     ui::badge("ended", "revoked")
+                } else if works && line.waits {
+                    ui::badge("waiting", "waits for a second person")
                 } else if works {
                     ui::badge("good", "works")
                 } else {
@@ -178,12 +182,17 @@ pub fn workload(shell: &Shell, view: WorkloadView, form: &Form) -> String {
 }
 
 /// A client secret, shown once.
-pub fn credential_made(shell: &Shell, name: &str, id: &str, secret: &str) -> String {
+/// `waits_for` is the change of control that somebody else confirms before it works.
+pub fn credential_made(shell: &Shell, name: &str, id: &str, secret: &str, waits_for: Option<&str>) -> String {
+    let waits_for = waits_for.map(|change| format!("/controls/{change}"));
     let (name, back, secret) = (name.to_owned(), format!("/workloads/{id}"), secret.to_owned());
     ui::page(shell, "Client secret", None, move || {
         view! {
             {ui::head(format!("A client secret for {name}"), "Put it into the pipeline’s own secret settings now. Only its hash is kept; it is not shown again.", None)}
             <div class="taken"><div><span class="label">"Client secret"</span><output>{secret.clone()}</output></div></div>
+            {waits_for.clone().map(|change| view! {
+                <div role="status" class="callout slim"><div><p>"It works in production once somebody outside the team has confirmed it: " <a href=change>"see the change"</a> ". Until then it opens nothing."</p></div></div>
+            })}
             <p class="pad"><a class="button" href=back.clone()>"Done"</a></p>
         }
         .into_any()

@@ -24,7 +24,7 @@ use app::{
     time::Moment,
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 use tokio::sync::{Notify, mpsc, oneshot};
 
 /// The most events that one batch of observations commits.
@@ -160,6 +160,10 @@ pub struct Tx {
 }
 
 impl Sql for Tx {
+    fn seal_key(&self) -> Option<&Secret> {
+        self.inner.seal_key()
+    }
+
     fn sql(&mut self, statement: impl Into<Statement>) -> Query<'_> {
         self.inner.sql(statement)
     }
@@ -204,9 +208,10 @@ impl Tx {
         }
         crash::at("commit.sealed");
         let batch = events.into_iter().map(|event| (&self.who, event));
-        append(&mut self.inner, &self.ledger.0, first, at, batch).await?;
+        let leaf = append(&mut self.inner, &self.ledger.0, first, at, batch).await?;
         crash::at("commit.appended");
-        self.inner.commit().await?;
+        let committed = self.inner.commit().await;
+        self.ledger.0.settle(committed, first, &leaf).await?;
         crash::at("commit.committed");
         self.ledger.0.grown.notify_one();
         Ok(Receipt { seq: first, at })
@@ -234,6 +239,10 @@ impl Housekeeping {
 }
 
 impl Sql for Housekeeping {
+    fn seal_key(&self) -> Option<&Secret> {
+        self.0.seal_key()
+    }
+
     fn sql(&mut self, statement: impl Into<Statement>) -> Query<'_> {
         let statement = statement.into();
         debug_assert!(is_operational(statement.text()), "housekeeping may not run: {}", statement.text());
@@ -284,9 +293,10 @@ async fn write_observations(
     let at = ledger.clock.now();
     let standing = events.iter().zip(&stands).filter(|(_, stands)| **stands);
     let batch = standing.map(|((who, event, _), _)| (who, event.clone()));
-    append(&mut tx, ledger, first, at, batch).await?;
+    let leaf = append(&mut tx, ledger, first, at, batch).await?;
     crash::at("observe.appended");
-    tx.commit().await?;
+    let committed = tx.commit().await;
+    ledger.settle(committed, first, &leaf).await?;
     crash::at("observe.committed");
     ledger.grown.notify_one();
     let mut places = first..;
@@ -294,20 +304,54 @@ async fn write_observations(
     Ok(stands.into_iter().map(receipt).collect())
 }
 
-/// Inserts the leaves and their disclosures at the places that were taken.
+impl Shared {
+    /// What became of a change whose COMMIT was answered, or was not. A lost answer is found out by the first event: its leaf has a
+    /// salt of its own, so that what stands at its place is it or is somebody else's.
+    async fn settle(&self, committed: db::Result<()>, first: u64, leaf: &[u8]) -> Result<(), Error> {
+        let Err(error) = committed else { return Ok(()) };
+        if !error.is_lost() {
+            return Err(error.into());
+        }
+        tracing::warn!(%error, seq = first, "the answer to COMMIT was lost: finding out what became of it");
+        for pause in LOST {
+            tokio::time::sleep(pause).await;
+            let found = async {
+                let mut db = self.db.unseen().probe().await?;
+                store::leaves(&mut db, first, first + 1, 1).await
+            };
+            match found.await {
+                Ok(rows) if rows.first().is_some_and(|(_, stored)| stored == leaf) => return Ok(()),
+                // Another event has its place: this one was not kept, and never will be.
+                Ok(rows) if !rows.is_empty() => return Err(Error::Unavailable),
+                // It may still be on its way: the server ends what its client left.
+                Ok(_) => {}
+                Err(error) => tracing::warn!(%error, "the database does not answer"),
+            }
+        }
+        Err(Error::Uncertain)
+    }
+}
+
+/// How long it is asked for after a lost answer.
+const LOST: [Duration; 4] =
+    [Duration::from_millis(50), Duration::from_millis(250), Duration::from_millis(700), Duration::from_millis(1500)];
+
+/// Inserts the leaves and their disclosures at the places that were taken. Returns the first leaf.
 async fn append<'a>(
     tx: &mut Transaction,
     ledger: &Shared,
     first: u64,
     at: Moment,
     events: impl Iterator<Item = (&'a Who, Event)>,
-) -> Result<(), Error> {
+) -> Result<Vec<u8>, Error> {
     let (mut rows, mut disclosures) = (Vec::new(), Vec::new());
     for (seq, (who, event)) in (first..).zip(events) {
         rows.push(row(seq, at, who, event, ledger, &mut disclosures)?);
     }
+    let leaf = rows.first().map(|row| row.leaf.clone()).unwrap_or_default();
     store::insert(tx, rows).await?;
-    Ok(store::insert_disclosures(tx, disclosures).await?)
+    store::insert_disclosures(tx, disclosures).await?;
+    Ok(leaf)
 }
 
 fn row(

@@ -8,6 +8,10 @@ use crate::{
 };
 use app::error::Error;
 use serde::Serialize;
+use std::{
+    collections::BTreeSet,
+    sync::{PoisonError, RwLock},
+};
 use subtle::ConstantTimeEq;
 
 /// A row with `event_seq` and `row_mac` columns. What it serialises to is what the seal covers.
@@ -79,6 +83,30 @@ pub fn holds<R: SealedRow>(row: &R, key: &Secret) -> bool {
     fields(row).is_some_and(|fields| bool::from(compute(key, R::TABLE, seq, &fields).ct_eq(seal)))
 }
 
+/// Rows that were found to be older than their last event: put back by whoever owns the database. They hold their seal and open nothing.
+static PUT_BACK: RwLock<BTreeSet<(&'static str, String, i64)>> = RwLock::new(BTreeSet::new());
+
+/// Says which rows are as an event left them that was not their last.
+pub fn distrust(rows: impl IntoIterator<Item = (&'static str, String, i64)>) {
+    PUT_BACK.write().unwrap_or_else(PoisonError::into_inner).extend(rows);
+}
+
+fn was_put_back<R: SealedRow>(row: &R) -> bool {
+    let known = PUT_BACK.read().unwrap_or_else(PoisonError::into_inner);
+    !known.is_empty() && known.contains(&(R::TABLE, row.id().to_owned(), row.seal().0))
+}
+
+/// Those of these rows whose seal holds, by the key that their reader carries.
+pub fn whole_in<R: SealedRow>(db: &impl Sql, rows: Vec<R>) -> Vec<R> {
+    match db.seal_key() {
+        Some(key) => whole(rows, key),
+        None => {
+            tracing::error!(table = R::TABLE, "rows that open access were asked for without the key of their seals");
+            Vec::new()
+        }
+    }
+}
+
 /// Those of these rows whose seal holds.
 pub fn whole<R: SealedRow>(rows: Vec<R>, key: &Secret) -> Vec<R> {
     rows.into_iter().filter_map(|row| check(row, key)).collect()
@@ -86,9 +114,11 @@ pub fn whole<R: SealedRow>(rows: Vec<R>, key: &Secret) -> Vec<R> {
 
 /// The row, if its seal holds; otherwise nothing, loudly.
 pub fn check<R: SealedRow>(row: R, key: &Secret) -> Option<R> {
-    if holds(&row, key) {
-        return Some(row);
-    }
-    tracing::error!(table = R::TABLE, id = row.id(), "a stored row fails its seal and opens nothing");
+    let why = match holds(&row, key) {
+        false => "a stored row fails its seal and opens nothing",
+        true if was_put_back(&row) => "a stored row is older than its last event and opens nothing",
+        true => return Some(row),
+    };
+    tracing::error!(table = R::TABLE, id = row.id(), why);
     None
 }

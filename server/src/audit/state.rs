@@ -1,18 +1,22 @@
 //! `countersign audit verify --state`: every row that opens access against its seal and against its last event.
 //!
 //! A row that somebody inserted or changed in the database fails its seal. A row that was put back to an older state holds
-//! its seal, but a later event wrote it. A row that was deleted is named by an event and is nowhere.
-use super::row_seal::{SealedRow, holds};
+//! its seal, but a later event wrote it. A row that was deleted is named by an event and is nowhere. The service makes the same
+//! comparison by itself ([`watch`]): what it finds is told, turns readiness red, and opens nothing from then on.
+use super::row_seal::{self, SealedRow, holds};
 use crate::{
-    catalog::store::{Environment, Secret},
+    catalog::store::{Environment, Project, Secret},
     config::Config,
+    console::Console,
     controls::store::Proposal,
     db::{Db, Row, Sql, Statement},
     grants::store::Grant,
     instance,
     keys::Secret as Key,
     levels::store::LevelRow,
+    notifications,
     people::{
+        self,
         delegation::store::Delegation,
         factors::store::Factor,
         providers::store::{EmergencyAccount, GroupRule, Identity, Provider},
@@ -32,6 +36,7 @@ use app::{
         action::Action,
         leaf::{Leaf, Outcome, Subject},
     },
+    error::Error,
     time::Moment,
 };
 use std::collections::HashMap;
@@ -43,6 +48,8 @@ const CHUNK: u64 = 2000;
 pub struct Checked {
     pub rows: u64,
     pub wrong: Vec<String>,
+    /// Rows that hold their seal and are older than their last event.
+    pub put_back: Vec<(&'static str, String, i64)>,
 }
 
 /// The last event that wrote each row: its number and time.
@@ -81,6 +88,7 @@ fn written<'a>(action: Action, subject: &'a Subject) -> Vec<(&'static str, &'a S
         ResetFactors => ("people", &subject.person),
         SignIn | SignOut | EndSession => ("session_bindings", &subject.row),
         CreateAccessToken | EndAccessToken => ("access_tokens", &subject.row),
+        CreateProject => ("projects", &subject.project),
         CreateEnvironment => ("environments", &subject.environment),
         CreateSecret | EditSecret | MoveSecret | ArchiveSecret | WriteVersion | DeleteVersion | UndeleteVersion
         | ScheduleDestruction | DestroyVersion => ("secrets", &subject.secret),
@@ -88,7 +96,7 @@ fn written<'a>(action: Action, subject: &'a Subject) -> Vec<(&'static str, &'a S
         ApproveRequest | DecideLate | VoidDecision => ("decisions", &subject.row),
         DenyRequest => return both(("decisions", &subject.row), ("access_requests", &subject.request)),
         IssueGrant => return both(("grants", &subject.grant), ("access_requests", &subject.request)),
-        RevokeGrant | GiveBackGrant | SuspendGrant | ResumeGrant => ("grants", &subject.grant),
+        RevokeGrant | GiveBackGrant | SuspendGrant | ResumeGrant | EndGrant => ("grants", &subject.grant),
         ConfigureRotation | ConfirmPlan => ("rotation_plans", &subject.row),
         CreatePending | PromoteVersion | RollBack => {
             return both(("rotations", &subject.row), ("secrets", &subject.secret));
@@ -113,72 +121,93 @@ pub async fn run(config: &Config, db: &Db) -> Result<Checked, instance::Error> {
     Ok(check(db, &keys.row_seal).await?)
 }
 
+/// Compares everything once.
 pub async fn check(db: &Db, key: &Key) -> crate::db::Result<Checked> {
-    let mut writes = Writes::new();
-    let mut times: HashMap<u64, Moment> = HashMap::new();
-    let mut next = 0;
-    loop {
-        let leaves = super::store::leaves(&mut db.read().await?, next, i64::MAX as u64, CHUNK).await?;
-        let Some((last, _)) = leaves.last() else { break };
-        next = *last as u64 + 1;
-        for (seq, leaf) in leaves {
-            let Ok(leaf) = Leaf::decode(&leaf) else { continue };
-            times.insert(seq as u64, leaf.at);
-            let Some(action) = Action::from_code(&leaf.action).filter(|_| leaf.outcome == Outcome::Allowed) else {
-                continue;
-            };
-            let mut written = written(action, &leaf.subject);
-            // Approving less makes the request's terms anew.
-            if action == Action::ApproveRequest && leaf.detail.contains_key("narrowed_from") {
-                written.extend(leaf.subject.request.as_ref().map(|id| ("access_requests", id)));
-            }
-            for (table, id) in written {
-                writes.insert((table, id.clone()), (seq as u64, leaf.at));
+    let mut trail = Trail::default();
+    trail.catch_up(db).await?;
+    trail.compare(db, key).await
+}
+
+/// What the trail says of rows, as far as it was read: it is read on from there, and the rows are compared again.
+#[derive(Default)]
+pub struct Trail {
+    writes: Writes,
+    times: HashMap<u64, Moment>,
+    next: u64,
+}
+
+impl Trail {
+    /// Reads the events that came since.
+    pub async fn catch_up(&mut self, db: &Db) -> crate::db::Result<()> {
+        loop {
+            let leaves = super::store::leaves(&mut db.read().await?, self.next, i64::MAX as u64, CHUNK).await?;
+            let Some((last, _)) = leaves.last() else { return Ok(()) };
+            self.next = *last as u64 + 1;
+            for (seq, leaf) in leaves {
+                let Ok(leaf) = Leaf::decode(&leaf) else { continue };
+                self.times.insert(seq as u64, leaf.at);
+                let Some(action) = Action::from_code(&leaf.action).filter(|_| leaf.outcome == Outcome::Allowed) else {
+                    continue;
+                };
+                let mut written = written(action, &leaf.subject);
+                // Approving less makes the request's terms anew.
+                if action == Action::ApproveRequest && leaf.detail.contains_key("narrowed_from") {
+                    written.extend(leaf.subject.request.as_ref().map(|id| ("access_requests", id)));
+                }
+                for (table, id) in written {
+                    self.writes.insert((table, id.clone()), (seq as u64, leaf.at));
+                }
             }
         }
     }
-    let mut checked = Checked::default();
-    table::<Person>(db, key, &mut writes, &times, &mut checked).await?;
-    table::<RoleRow>(db, key, &mut writes, &times, &mut checked).await?;
-    table::<Membership>(db, key, &mut writes, &times, &mut checked).await?;
-    table::<Link>(db, key, &mut writes, &times, &mut checked).await?;
-    table::<Session>(db, key, &mut writes, &times, &mut checked).await?;
-    table::<AccessToken>(db, key, &mut writes, &times, &mut checked).await?;
-    table::<Proposal>(db, key, &mut writes, &times, &mut checked).await?;
-    table::<Provider>(db, key, &mut writes, &times, &mut checked).await?;
-    table::<GroupRule>(db, key, &mut writes, &times, &mut checked).await?;
-    table::<LevelRow>(db, key, &mut writes, &times, &mut checked).await?;
-    table::<PolicyRow>(db, key, &mut writes, &times, &mut checked).await?;
-    table::<Factor>(db, key, &mut writes, &times, &mut checked).await?;
-    table::<Identity>(db, key, &mut writes, &times, &mut checked).await?;
-    table::<Delegation>(db, key, &mut writes, &times, &mut checked).await?;
-    table::<EmergencyAccount>(db, key, &mut writes, &times, &mut checked).await?;
-    table::<Environment>(db, key, &mut writes, &times, &mut checked).await?;
-    table::<Secret>(db, key, &mut writes, &times, &mut checked).await?;
-    table::<Request>(db, key, &mut writes, &times, &mut checked).await?;
-    table::<Decision>(db, key, &mut writes, &times, &mut checked).await?;
-    table::<Grant>(db, key, &mut writes, &times, &mut checked).await?;
-    table::<Plan>(db, key, &mut writes, &times, &mut checked).await?;
-    table::<RotationDefault>(db, key, &mut writes, &times, &mut checked).await?;
-    table::<Case>(db, key, &mut writes, &times, &mut checked).await?;
-    table::<Rotation>(db, key, &mut writes, &times, &mut checked).await?;
-    table::<Workload>(db, key, &mut writes, &times, &mut checked).await?;
-    table::<Credential>(db, key, &mut writes, &times, &mut checked).await?;
-    table::<Token>(db, key, &mut writes, &times, &mut checked).await?;
-    let mut missing: Vec<String> = writes
-        .into_iter()
-        .map(|((table, id), (seq, _))| format!("{table}: {id} is missing, which event {seq} wrote"))
-        .collect();
-    missing.sort();
-    checked.wrong.extend(missing);
-    Ok(checked)
+
+    /// Every row of every sealed table. What was written by an event that was not read yet is left for the next time.
+    pub async fn compare(&self, db: &Db, key: &Key) -> crate::db::Result<Checked> {
+        let mut writes = self.writes.clone();
+        let (writes, times, next) = (&mut writes, &self.times, self.next);
+        let mut checked = Checked::default();
+        table::<Person>(db, key, (writes, times, next), &mut checked).await?;
+        table::<Project>(db, key, (writes, times, next), &mut checked).await?;
+        table::<RoleRow>(db, key, (writes, times, next), &mut checked).await?;
+        table::<Membership>(db, key, (writes, times, next), &mut checked).await?;
+        table::<Link>(db, key, (writes, times, next), &mut checked).await?;
+        table::<Session>(db, key, (writes, times, next), &mut checked).await?;
+        table::<AccessToken>(db, key, (writes, times, next), &mut checked).await?;
+        table::<Proposal>(db, key, (writes, times, next), &mut checked).await?;
+        table::<Provider>(db, key, (writes, times, next), &mut checked).await?;
+        table::<GroupRule>(db, key, (writes, times, next), &mut checked).await?;
+        table::<LevelRow>(db, key, (writes, times, next), &mut checked).await?;
+        table::<PolicyRow>(db, key, (writes, times, next), &mut checked).await?;
+        table::<Factor>(db, key, (writes, times, next), &mut checked).await?;
+        table::<Identity>(db, key, (writes, times, next), &mut checked).await?;
+        table::<Delegation>(db, key, (writes, times, next), &mut checked).await?;
+        table::<EmergencyAccount>(db, key, (writes, times, next), &mut checked).await?;
+        table::<Environment>(db, key, (writes, times, next), &mut checked).await?;
+        table::<Secret>(db, key, (writes, times, next), &mut checked).await?;
+        table::<Request>(db, key, (writes, times, next), &mut checked).await?;
+        table::<Decision>(db, key, (writes, times, next), &mut checked).await?;
+        table::<Grant>(db, key, (writes, times, next), &mut checked).await?;
+        table::<Plan>(db, key, (writes, times, next), &mut checked).await?;
+        table::<RotationDefault>(db, key, (writes, times, next), &mut checked).await?;
+        table::<Case>(db, key, (writes, times, next), &mut checked).await?;
+        table::<Rotation>(db, key, (writes, times, next), &mut checked).await?;
+        table::<Workload>(db, key, (writes, times, next), &mut checked).await?;
+        table::<Credential>(db, key, (writes, times, next), &mut checked).await?;
+        table::<Token>(db, key, (writes, times, next), &mut checked).await?;
+        let mut missing: Vec<String> = writes
+            .drain()
+            .map(|((table, id), (seq, _))| format!("{table}: {id} is missing, which event {seq} wrote"))
+            .collect();
+        missing.sort();
+        checked.wrong.extend(missing);
+        Ok(checked)
+    }
 }
 
 async fn table<R: SealedRow + Row>(
     db: &Db,
     key: &Key,
-    writes: &mut Writes,
-    times: &HashMap<u64, Moment>,
+    (writes, times, next): (&mut Writes, &HashMap<u64, Moment>, u64),
     checked: &mut Checked,
 ) -> crate::db::Result<()> {
     let mut after = String::new();
@@ -197,6 +226,9 @@ async fn table<R: SealedRow + Row>(
                 continue;
             }
             let (seq, _) = row.seal();
+            if seq as u64 >= next {
+                continue;
+            }
             let Some(at) = times.get(&(seq as u64)) else {
                 checked.wrong.push(format!("{name} names event {seq}, which is not in the trail"));
                 continue;
@@ -206,7 +238,35 @@ async fn table<R: SealedRow + Row>(
                 && (last_at != *at || (seq as u64) > last_seq)
             {
                 checked.wrong.push(format!("{name} is as event {seq} left it, but event {last_seq} wrote it last"));
+                checked.put_back.push((R::TABLE, row.id().to_owned(), seq));
             }
         }
     }
+}
+
+/// What the service's own comparison found last.
+#[derive(Clone, Debug, Default)]
+pub struct Found {
+    pub wrong: Vec<String>,
+    pub at: Option<Moment>,
+}
+
+/// Compares the rows with the trail, as far as it grew since the last time. Rows that were put back open nothing from now on; whatever
+/// is new is told to administrators and security.
+pub async fn watch(console: &Console, trail: &mut Trail) -> Result<(), Error> {
+    trail.catch_up(console.db()).await?;
+    let checked = trail.compare(console.db(), console.seal_key()).await?;
+    row_seal::distrust(checked.put_back);
+    let before = console.found.send_replace(Found { wrong: checked.wrong.clone(), at: Some(console.now()) });
+    let news: Vec<&String> = checked.wrong.iter().filter(|wrong| !before.wrong.contains(wrong)).collect();
+    for wrong in &news {
+        tracing::error!(%wrong, "a row that opens access contradicts the trail");
+    }
+    if !news.is_empty() {
+        let mut tx = console.ledger.housekeeping().await?;
+        let told = people::overseers(console, &mut tx).await?;
+        notifications::tell(console, &mut tx, told.iter().map(String::as_str), "state.tampered", "").await?;
+        tx.finish().await?;
+    }
+    Ok(())
 }

@@ -31,6 +31,7 @@ pub struct Disclosure {
 
 /// Takes `count` places at the head and keeps the head locked: always an operation's last lock. Returns the first place.
 pub async fn take_places(tx: &mut Transaction, count: usize) -> Result<u64> {
+    tx.reach_head().await?;
     let (size,): (i64,) =
         tx.sql("UPDATE ledger_head SET size = size + $1 WHERE id = 1 RETURNING size").bind(count as i64).one().await?;
     Ok(size as u64 - count as u64)

@@ -211,6 +211,10 @@ pub async fn import_secrets(
     };
     let situation = super::environment_situation(environment);
     let (mut tx, event) = console.begin(caller, Action::ImportSecrets, subject, situation).await?;
+    // In the same change: a second confirmation finds nothing to do.
+    if vault::store::use_stash(&mut tx, stash).await? == 0 {
+        return Err(Error::Conflict(Conflict::AlreadyDone));
+    }
     let deciding = event.policy.clone();
     let mut events = vec![event.detail("count", count as u64)];
     prepared.sort_by(|a, b| a.1.secret.id.cmp(&b.1.secret.id));

@@ -39,6 +39,8 @@ pub async fn create_project(
         is_open: new.open,
         team_id: new.team.into(),
         created_at: now,
+        event_seq: 0,
+        row_mac: Vec::new(),
     };
     let subject = Subject { project: Some(project.id.clone()), team: Some(new.team.into()), ..Subject::default() };
     let (mut tx, event) = console.begin(caller, Action::CreateProject, subject, Situation::default()).await?;
@@ -48,6 +50,7 @@ pub async fn create_project(
     if store::insert_project(&mut tx, &project).await? == 0 {
         return Err(Error::invalid("slug", "That name is taken."));
     }
+    tx.seal(&project)?;
     let mut events = vec![event.private("name", project.name.clone()).private("slug", project.slug.clone())];
     for (position, tier) in (0..).zip(Tier::ALL) {
         let environment = row(console, &project.id, tier.code(), *tier, position)?;

@@ -1,6 +1,9 @@
 //! SQL of projects, environments and secrets.
 use crate::{
-    audit::{ledger::Tx, row_seal::check},
+    audit::{
+        ledger::Tx,
+        row_seal::{check, whole_in},
+    },
     db::{Result, Sql, select},
     keys::Secret as Key,
     sealed_row,
@@ -12,7 +15,7 @@ use app::{
 };
 use serde::Serialize;
 
-#[derive(Clone, Debug, sqlx::FromRow)]
+#[derive(Clone, Debug, Serialize, sqlx::FromRow)]
 pub struct Project {
     pub id: String,
     pub slug: String,
@@ -21,7 +24,12 @@ pub struct Project {
     pub is_open: bool,
     pub team_id: String,
     pub created_at: Moment,
+    #[serde(skip)]
+    pub event_seq: i64,
+    #[serde(skip)]
+    pub row_mac: Vec<u8>,
 }
+sealed_row!(Project, "projects", PROJECT);
 
 #[derive(Clone, Debug, Serialize, sqlx::FromRow)]
 pub struct Environment {
@@ -78,22 +86,26 @@ impl Secret {
     }
 }
 
-const PROJECT: &str = "SELECT id, slug, name, description, is_open, team_id, created_at FROM projects";
+const PROJECT: &str =
+    "SELECT id, slug, name, description, is_open, team_id, created_at, event_seq, row_mac FROM projects";
 const ENVIRONMENT: &str =
     "SELECT id, project_id, slug, tier, position, created_at, event_seq, row_mac FROM environments";
 const SECRET: &str = "SELECT id, project_id, environment_id, path, folded, kind, class, description, team_id, \
                       current_version, latest_version, created_at, archived_at, event_seq, row_mac FROM secrets";
 
 pub async fn projects(db: &mut impl Sql) -> Result<Vec<Project>> {
-    db.sql(select(PROJECT, " ORDER BY slug")).all().await
+    let rows = db.sql(select(PROJECT, " ORDER BY slug")).all().await?;
+    Ok(whole_in(db, rows))
 }
 
 pub async fn find_project(db: &mut impl Sql, id: &str) -> Result<Option<Project>> {
-    db.sql(select(PROJECT, " WHERE id = $1")).bind(id.to_owned()).optional().await
+    let row: Option<Project> = db.sql(select(PROJECT, " WHERE id = $1")).bind(id.to_owned()).optional().await?;
+    Ok(whole_in(db, row.into_iter().collect()).pop())
 }
 
 pub async fn find_project_by_slug(db: &mut impl Sql, slug: &str) -> Result<Option<Project>> {
-    db.sql(select(PROJECT, " WHERE slug = $1")).bind(slug.to_owned()).optional().await
+    let row: Option<Project> = db.sql(select(PROJECT, " WHERE slug = $1")).bind(slug.to_owned()).optional().await?;
+    Ok(whole_in(db, row.into_iter().collect()).pop())
 }
 
 pub async fn insert_project(tx: &mut impl Sql, project: &Project) -> Result<u64> {

@@ -6,6 +6,7 @@ use crate::{
     levels,
     people::{self, Term, providers, providers::store as provider_store, store},
     policies::{Situation, documents},
+    workloads,
 };
 use app::{
     audit::{action::Action, leaf::Subject},
@@ -26,6 +27,7 @@ pub(super) fn action(change: &Change) -> Action {
         Change::RemoveProvider { .. } => Action::RemoveProvider,
         Change::SetGroupRule { .. } => Action::SetGroupRule,
         Change::SetClass { .. } => Action::EditSecret,
+        Change::IssueCredential { .. } => Action::IssueCredential,
         Change::SetPolicy { .. } => Action::SetPolicy,
         Change::RemovePolicy { .. } => Action::RemovePolicy,
         Change::Delegate { .. } => Action::Delegate,
@@ -51,6 +53,9 @@ pub(super) async fn about(console: &Console, change: &Change, proposer: &str) ->
         Change::SetGroupRule { rule, .. } => row(rule),
         Change::SetLevel { .. } => Subject::default(),
         Change::SetPolicy { policy, .. } | Change::RemovePolicy { policy } => row(policy),
+        Change::IssueCredential { credential, workload, .. } => {
+            return workloads::credential_situation(console, credential, workload, proposer).await;
+        }
         Change::SetClass { secret, .. } => {
             let mut db = console.read().await?;
             let located = catalog::Located::find(&mut db, secret, console.seal_key()).await?.ok_or(Error::NotFound)?;
@@ -180,6 +185,14 @@ pub(super) async fn outlook(
             let span = Span { starts_at: *starts_at, ends_at: *ends_at, ended_at: None };
             people::delegation::outlook(console, tx, person, absent, span).await
         }
+        Change::IssueCredential { credential, workload, .. } => {
+            let workload = workloads::store::lock(tx, workload, key).await?.ok_or(Error::NotFound)?;
+            let row = workloads::store::find_credential(tx, credential, key).await?.ok_or(Error::NotFound)?;
+            if workload.disabled_at.is_some() || row.revoked_at.is_some() || now >= row.expires_at || !row.waits() {
+                return Err(Error::Conflict(Conflict::AlreadyDone));
+            }
+            Ok((None, Some(Control::Credential)))
+        }
         Change::SetClass { secret, class } => {
             let secret = catalog::store::lock(tx, secret, key).await?.ok_or(Error::NotFound)?;
             if secret.archived_at.is_some() {
@@ -221,6 +234,10 @@ pub(super) async fn apply(
         }
         Change::SetProvider { provider, settings, sealed_secret } => {
             providers::set(console, tx, by, provider, settings, sealed_secret.as_deref(), event).await
+        }
+        Change::IssueCredential { credential, .. } => {
+            workloads::confirm_credential(console, tx, credential).await?;
+            Ok(vec![event])
         }
         Change::SetClass { secret, class } => {
             let (subject, before, voided) = catalog::set_class(console, tx, secret, *class).await?;

@@ -18,7 +18,7 @@ use crate::{
         self, Begun, Caller,
         store::{Person, RoleRow},
     },
-    policies::{Question, Situation, organisation::Organisation},
+    policies::{Principal, Question, Situation, organisation::Organisation},
 };
 use app::{
     audit::{action::Action, leaf::Subject},
@@ -58,7 +58,7 @@ pub async fn submit(console: &Console, caller: &Caller, change: Change) -> Resul
         let events = apply(console, &mut tx, caller.id(), &change, event).await?;
         return Ok(Submitted::Done(tx.commit(events).await?));
     }
-    let seconds = candidates(console, &mut tx, caller.id(), change.person()).await?;
+    let seconds = candidates(console, &mut tx, caller.id(), change.person(), change.team()).await?;
     let able: Vec<&str> = seconds.iter().filter(|(_, may)| may.is_ok()).map(|(who, _)| who.id.as_str()).collect();
     let others: Vec<&str> = seconds.iter().map(|(who, _)| who.id.as_str()).filter(|id| *id != caller.id()).collect();
     let founded = people::store::founded_at(&mut tx).await?.unwrap_or_else(|| console.now());
@@ -155,7 +155,14 @@ async fn may(
     person: &str,
     proposer: &str,
     gains: Option<&str>,
+    team: Option<&str>,
 ) -> Result<Result<(), Refusal>, Error> {
+    if let Some(team) = team {
+        let teams = people::store::memberships(db, Some(person), console.now(), console.seal_key()).await?;
+        if teams.iter().any(|row| row.team_id == team) {
+            return Ok(Err(Refusal::OwnBenefit));
+        }
+    }
     let by: Vec<&str> = std::iter::once(proposer).chain(gains).collect();
     let begun = Begun { by: &by, own: Refusal::OwnChange, roles: &CONFIRMING, project: None, guarded: true };
     people::second(console, db, person, begun).await
@@ -167,6 +174,7 @@ pub async fn candidates(
     db: &mut impl Sql,
     proposer: &str,
     gains: Option<&str>,
+    team: Option<&str>,
 ) -> Result<Vec<(Person, Result<(), Refusal>)>, Error> {
     let (now, key) = (console.now(), console.seal_key());
     let roles = people::store::roles(db, now, key).await?;
@@ -176,7 +184,7 @@ pub async fn candidates(
     let mut found = Vec::new();
     for id in ids {
         let Some(person) = people::store::find(db, id, key).await?.filter(Person::is_active) else { continue };
-        let may = may(console, db, id, proposer, gains).await?;
+        let may = may(console, db, id, proposer, gains, team).await?;
         found.push((person, may));
     }
     Ok(found)
@@ -190,8 +198,9 @@ pub async fn inbox(console: &Console, caller: &Caller) -> Result<Vec<Proposal>, 
     }
     let mut db = console.read().await?;
     for row in store::open(&mut db, console.now(), console.seal_key()).await? {
-        let gains = row.person_id.as_deref();
-        if may(console, &mut db, caller.id(), &row.proposed_by, gains).await?.is_ok() {
+        let (gains, change) = (row.person_id.as_deref(), row.change());
+        let team = change.as_ref().and_then(Change::team);
+        if may(console, &mut db, caller.id(), &row.proposed_by, gains, team).await?.is_ok() {
             found.push(row);
         }
     }
@@ -214,6 +223,8 @@ pub async fn confirm_change(console: &Console, caller: &Caller, id: &str, digest
     let proposer = people::store::find(&mut tx, &row.proposed_by, console.seal_key()).await?;
     let roles = people::store::roles_of(&mut tx, &row.proposed_by, console.now(), console.seal_key()).await?;
     let principal = people::principal(&row.proposed_by, &roles, subject.project.as_deref());
+    // Their factor was asked for when they proposed it, as this one's is for the confirmation.
+    let principal = Principal { proved: true, ..principal };
     // By their role: what the hour or the network allowed was asked when they proposed it.
     let still = console.engine.decide_with(
         &Organisation::none(),
@@ -280,7 +291,9 @@ async fn take_up(
     if row.digest != digest || row.compute_digest().as_ref() != Some(&row.digest) {
         return Err(tx.refuse(event, Refusal::WorldChanged).await);
     }
-    let seconds = candidates(console, &mut tx, &row.proposed_by, row.person_id.as_deref()).await?;
+    let (gains, change) = (row.person_id.as_deref(), row.change());
+    let team = change.as_ref().and_then(Change::team);
+    let seconds = candidates(console, &mut tx, &row.proposed_by, gains, team).await?;
     let mine = seconds.into_iter().find(|(person, _)| person.id == caller.id()).map(|(_, may)| may);
     match mine.unwrap_or(Err(Refusal::NotAnApprover)) {
         Ok(()) => Ok((tx, event, row)),

@@ -45,6 +45,14 @@ impl Life {
         }
     }
 
+    /// Somebody of security confirms what a lead proposed.
+    pub(super) async fn second(&mut self, change: &str) -> Result<(), Error> {
+        let ewa = self.caller("ewa.nowak").await?;
+        let digest = self.digest(change).await?;
+        controls::confirm_change(&self.console, &ewa, change, &digest).await?;
+        Ok(())
+    }
+
     async fn give_roles(&mut self) -> Result<(), Error> {
         let lent = Some(self.console.now() + TimeDelta::days(30));
         let confirmed = self.propose("ingrid.solberg", Role::Lead, Some("tracking"), lent).await?;

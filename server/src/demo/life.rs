@@ -311,7 +311,11 @@ impl Life {
             let name = slug.replace('-', " ");
             let (id, _) =
                 workloads::create_workload(&console, &lead, &row, &production, slug, &name, &row.team_id).await?;
-            let (secret, _) = workloads::issue_credential(&console, &lead, &id, TimeDelta::days(180)).await?;
+            let made = workloads::issue_credential(&console, &lead, &id, TimeDelta::days(180)).await?;
+            if let Some(change) = &made.waits_for {
+                self.second(change).await?;
+            }
+            let secret = made.secret;
             let places: Vec<String> = self
                 .places
                 .iter()

@@ -105,11 +105,15 @@ pub async fn issue(console: &Console, tx: &mut Tx, request: &Request) -> Result<
         given_back_at: None,
         suspended_at: None,
         suspended_for: None,
+        end_noted_at: None,
         event_seq: 0,
         row_mac: Vec::new(),
     };
     store::insert(tx, &grant).await?;
     tx.seal(&grant)?;
+    if let Some(workload) = &grant.workload_id {
+        workloads::widened(console, tx, workload, &grant.secrets).await?;
+    }
     let event = Event::new(Action::IssueGrant)
         .on(subject(&grant))
         .detail("right", grant.access_right.clone())
@@ -306,7 +310,8 @@ pub async fn note_ends(console: &Console) -> Result<usize, Error> {
     for id in due {
         let mut tx = console.ledger.begin(&Who::system("note-ends")).await?;
         let grant = store::lock(&mut tx, &id, console.seal_key()).await?;
-        if store::note_end(&mut tx, &id, console.now()).await? == 0 {
+        let now = console.now();
+        if store::note_end(&mut tx, &id, now).await? == 0 {
             continue;
         }
         let Some(grant) = grant else {
@@ -317,7 +322,9 @@ pub async fn note_ends(console: &Console) -> Result<usize, Error> {
         if let Some(holder) = &grant.person_id {
             notifications::tell(console, &mut tx, [holder.as_str()], "grant.ended", &grant.request_id).await?;
         }
-        tx.commit(vec![Event::new(Action::EndGrant).on(subject(&grant))]).await?;
+        let about = subject(&grant);
+        tx.seal(&Grant { end_noted_at: Some(now), ..grant })?;
+        tx.commit(vec![Event::new(Action::EndGrant).on(about)]).await?;
     }
     Ok(count)
 }

@@ -30,6 +30,9 @@ pub struct Grant {
     pub given_back_at: Option<Moment>,
     pub suspended_at: Option<Moment>,
     pub suspended_for: Option<String>,
+    /// Its end stands in the trail: from there on it opens nothing, whatever another machine's clock says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub end_noted_at: Option<Moment>,
     #[serde(skip)]
     pub event_seq: i64,
     #[serde(skip)]
@@ -45,6 +48,7 @@ impl Grant {
             revoked_at: self.revoked_at,
             given_back_at: self.given_back_at,
             suspended_at: self.suspended_at,
+            end_noted_at: self.end_noted_at,
         };
         effective_state(span, now)
     }
@@ -67,7 +71,7 @@ impl Grant {
 
 const GRANT: &str = "SELECT g.id, g.request_id, g.person_id, g.workload_id, g.project_id, g.environment_id, \
                      g.access_right, g.secrets, g.starts_at, g.expires_at, g.revoked_at, g.revoked_by, \
-                     g.given_back_at, g.suspended_at, g.suspended_for, g.event_seq, g.row_mac FROM grants g";
+                     g.given_back_at, g.suspended_at, g.suspended_for, g.end_noted_at, g.event_seq, g.row_mac FROM grants g";
 
 /// Whose grants.
 #[derive(Clone, Copy, Debug)]
@@ -86,9 +90,10 @@ impl<'a> Holder<'a> {
 
 /// Active at `$1`: the one predicate, equal to `effective_state`.
 const ACTIVE: &str = " g.starts_at <= $1 AND g.expires_at > $1 AND g.revoked_at IS NULL AND g.given_back_at IS NULL \
-                      AND g.suspended_at IS NULL";
+                      AND g.suspended_at IS NULL AND g.end_noted_at IS NULL";
 /// Not ended at `$1`: active, still to begin, or suspended. Equal to `State::is_open`.
-const OPEN: &str = " g.expires_at > $1 AND g.revoked_at IS NULL AND g.given_back_at IS NULL";
+const OPEN: &str = " g.expires_at > $1 AND g.revoked_at IS NULL AND g.given_back_at IS NULL \
+                    AND g.end_noted_at IS NULL";
 
 fn active(select: &'static str, join: &'static str, rest: &'static str) -> Statement {
     let mut statement = Statement::from(select);

@@ -106,6 +106,10 @@ impl Words<'_> {
                 let (person, absent) = (self.person(db, person).await?, self.person(db, absent).await?);
                 format!("Let {person} decide on requests in the place of {absent}")
             }
+            Change::IssueCredential { workload, .. } => {
+                let name = self.names.workload(db, self.signed.site(), workload).await?;
+                format!("Let a new client secret of the production workload {name} work")
+            }
             Change::SetLevel { level } => format!("Set what holds at the protection level {}", level.tier),
             Change::SetClass { secret, class } => {
                 format!("Lower the class of {} to {class}", self.secret(db, secret).await?)
@@ -199,6 +203,9 @@ impl Words<'_> {
             Change::RemoveProvider { provider } => {
                 vec![shift("Provider", Some(self.provider(db, provider).await?), None)]
             }
+            Change::IssueCredential { .. } => {
+                vec![shift("Client secret", Some("works nowhere".into()), Some("fetches for its workload".into()))]
+            }
             Change::SetClass { class, .. } => {
                 let former = match before {
                     Some(Control::Class { class }) => Some(class.to_string()),
@@ -281,6 +288,10 @@ fn means(change: &Change, others: usize, levels: &Levels) -> Vec<String> {
             "Their word counts for a seat that is the absent one’s, never for a request that either of them made or would gain by.".into(),
             "One person still takes one seat: who decided in somebody’s place has decided for both. Each such decision names both.".into(),
             "Nothing else goes over: no access, no role that comes later, no confirming of changes of control.".into(),
+        ],
+        Change::IssueCredential { .. } => vec![
+            "Whoever holds it fetches everything that the workload may fetch. Whoever issued it has seen it, and counts as knowing those values.".into(),
+            "It ends with the account of whoever issued it.".into(),
         ],
         Change::RemoveProvider { .. } => vec![
             "Sessions that it vouched for end, and so does what its groups gave.".into(),
@@ -385,7 +396,8 @@ async fn one_page(signed: &Signed, id: &str, form: &Form) -> Result<String, Erro
     let former = row.former();
     let mut words = Words { signed, names: Names::default() };
     let others = crate::people::providers::store::providers(&mut db, console.seal_key()).await?.len();
-    let seconds = controls::candidates(console, &mut db, &row.proposed_by, row.person_id.as_deref()).await?;
+    let gains = row.person_id.as_deref();
+    let seconds = controls::candidates(console, &mut db, &row.proposed_by, gains, change.team()).await?;
     let mine = seconds.iter().find(|(person, _)| person.id == me).map(|(_, may)| may.err());
     let decided_by = match &row.decided_by {
         Some(by) => Some(words.person(&mut db, by).await?),

@@ -50,7 +50,7 @@ pub fn status(error: &Error) -> StatusCode {
         Error::Conflict(_) => StatusCode::CONFLICT,
         Error::WrongMethod => StatusCode::METHOD_NOT_ALLOWED,
         Error::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-        Error::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        Error::Uncertain | Error::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
     }
 }
 
@@ -64,6 +64,7 @@ pub fn code(error: &Error) -> &'static str {
         Error::Conflict(conflict) => conflict.code(),
         Error::WrongMethod => "wrong_method",
         Error::TooLarge => "too_large",
+        Error::Uncertain => "uncertain",
         Error::Unavailable => "unavailable",
     }
 }

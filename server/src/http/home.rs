@@ -44,10 +44,13 @@ pub async fn readyz(State(site): State<Site>) -> Response {
     let ledger = !console.builder.signed().forked;
     let newest = console.db().migrations().last().cloned().unwrap_or_default();
     let space = !console.space.is_short(console.now());
-    let ready = database && ledger && space;
+    let state = console.found.borrow().wrong.is_empty();
+    let clock = !console.clock_is_off.load(std::sync::atomic::Ordering::SeqCst);
+    let ready = database && ledger && space && state && clock;
     let word = |good: bool| if good { "ok" } else { "failing" };
     let body = serde_json::json!({
-        "database": word(database), "ledger": word(ledger), "keys": "ok", "space": word(space), "migrations": newest,
+        "database": word(database), "ledger": word(ledger), "keys": "ok", "space": word(space), "state": word(state), "clock": word(clock),
+        "migrations": newest,
     });
     (if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, Json(body)).into_response()
 }

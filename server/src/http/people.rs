@@ -214,6 +214,11 @@ pub async fn person(signed: Signed, Path(id): Path<String>, Query(query): Query<
         ("Open requests", requests::store::open_of(&mut db, &id, now, key).await?.len()),
         ("Signatures on requests that still wait", requests::store::signatures_of(&mut db, &id, now, key).await?.len()),
         ("Standing in, from and to them", delegations.len()),
+        (
+            "Client secrets of workloads that they issued",
+            crate::workloads::store::issued_by(&mut db, &id, now, key).await?.len(),
+        ),
+        ("Links that they made for others", store::open_links_by(&mut db, &id, now, key).await?.len()),
     ];
     let projects = catalog::store::projects(&mut db).await?;
     let projects = projects.into_iter().filter(|project| catalog::sees(console, &signed.caller, project));

@@ -137,6 +137,7 @@ async fn workload_page(signed: &Signed, id: &str, form: &Form) -> Result<String,
         credentials: credentials
             .into_iter()
             .map(|row| CredentialLine {
+                waits: row.waits(),
                 id: row.id,
                 created_at: row.created_at,
                 expires_at: row.expires_at,
@@ -155,10 +156,10 @@ pub async fn issue_credential(signed: Signed, Path(id): Path<String>, fields: Fi
         workloads::issue_credential(console, &signed.caller, &id, life).await
     };
     match issued.await {
-        Ok((secret, _)) => {
+        Ok(made) => {
             let shell = signed.shell("/workloads").await?;
             let row = store::find(&mut console.read().await?, &id, console.seal_key()).await?.ok_or(Error::NotFound)?;
-            Ok(shown(page::credential_made(&shell, &row.name, &id, &secret)))
+            Ok(shown(page::credential_made(&shell, &row.name, &id, &made.secret, made.waits_for.as_deref())))
         }
         Err(error) => Ok(mistaken(workload_page(&signed, &id, &fields.again(error, &[])?).await?)),
     }

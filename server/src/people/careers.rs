@@ -1,7 +1,7 @@
 //! What becomes of people: invited, given roles and teams, disabled, enabled.
 use super::{
     Caller, about, delegation, factors, make_link, providers,
-    sign_in::close_sessions,
+    sign_in::{close_links_made_by, close_sessions},
     store::{self, Membership, Person, RoleRow, Team},
     tokens::end_access_tokens_of,
 };
@@ -14,7 +14,7 @@ use crate::{
     controls::{self, Submitted},
     grants, notifications,
     policies::Situation,
-    requests, rotations,
+    requests, rotations, workloads,
 };
 use app::{
     audit::{action::Action, leaf::Subject},
@@ -102,6 +102,8 @@ pub async fn disable_person(console: &Console, caller: &Caller, id: &str) -> Res
     let mut events = vec![event];
     events.extend(close_sessions(console, &mut tx, id, None).await?);
     events.extend(end_access_tokens_of(console, &mut tx, id).await?);
+    events.extend(close_links_made_by(console, &mut tx, id).await?);
+    events.extend(workloads::end_credentials_of(console, &mut tx, id).await?);
     events.extend(delegation::end_all_of(console, &mut tx, id).await?);
     events.extend(requests::void_everything_of(console, &mut tx, id, "requester_disabled").await?);
     events.extend(grants::revoke_grants_of(console, &mut tx, grants::Holder::Person(id), caller.id()).await?);

@@ -326,6 +326,21 @@ async fn close_links(console: &Console, tx: &mut Tx, person: &str, except: Optio
     Ok(events)
 }
 
+/// Ends every link that somebody made for others and that was not used: they have seen it.
+pub(super) async fn close_links_made_by(console: &Console, tx: &mut Tx, maker: &str) -> Result<Vec<Event>, Error> {
+    let now = console.now();
+    let mut events = Vec::new();
+    for link in store::open_links_by(tx, maker, now, console.seal_key()).await? {
+        if store::use_link(tx, &link.id, now).await? > 0 {
+            let subject =
+                Subject { person: Some(link.person_id.clone()), row: Some(link.id.clone()), ..Subject::default() };
+            tx.seal(&Link { used_at: Some(now), ..link })?;
+            events.push(Event::new(Action::CloseLink).on(subject));
+        }
+    }
+    Ok(events)
+}
+
 /// A link that works once: its text, shown once, the row's id, and the ends of those before it.
 pub(super) struct NewLink {
     pub text: Zeroizing<String>,

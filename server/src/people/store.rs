@@ -425,6 +425,13 @@ pub async fn open_links(db: &mut impl Sql, person: &str, key: &Secret) -> Result
     Ok(rows.into_iter().filter_map(|row| check(row, key)).collect())
 }
 
+/// Links that somebody made for others and that still work, by their ids.
+pub async fn open_links_by(db: &mut impl Sql, maker: &str, now: Moment, key: &Secret) -> Result<Vec<Link>> {
+    let rest = " WHERE created_by = $1 AND expires_at > $2 AND used_at IS NULL ORDER BY id";
+    let rows: Vec<Link> = db.sql(select(LINK, rest)).bind(maker.to_owned()).bind(now).all().await?;
+    Ok(rows.into_iter().filter_map(|row| check(row, key)).collect())
+}
+
 pub async fn insert_link(tx: &mut impl Sql, link: &Link) -> Result<u64> {
     tx.sql(
         "INSERT INTO links (id, person_id, kind, token_hash, created_by, created_at, expires_at, used_at, event_seq, \

@@ -119,6 +119,7 @@ pub async fn start_export(console: &Console, caller: &Caller, wanted: Wanted<'_>
         sample: size,
         nonce,
         root: head.map(|head| app::audit::tree::hex(&head.root)).unwrap_or_default(),
+        terms_mac: Vec::new(),
     };
     let (mut tx, event) = begin(console, caller, &reading, &job.id).await?;
     if store::count_open(&mut tx, caller.id()).await? >= MOST_OPEN {

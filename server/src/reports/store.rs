@@ -1,9 +1,13 @@
 //! SQL of long jobs and their sealed results.
-use crate::db::{Result, Sql, Statement};
+use crate::{
+    db::{Result, Sql, Statement},
+    keys::{Secret, mac},
+};
 use app::{
     reports::model::{Facts, Format, Kind, State, state},
     time::Moment,
 };
+use subtle::ConstantTimeEq;
 
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct Job {
@@ -35,9 +39,24 @@ pub struct Job {
     pub sample: i32,
     pub nonce: String,
     pub root: String,
+    /// Seals what was asked for, and by whom: whoever owns the database hands nobody another one's report.
+    pub terms_mac: Vec<u8>,
 }
 
 impl Job {
+    /// The seal of what was asked for, and of what it came to.
+    pub fn terms(&self, key: &Secret) -> [u8; 32] {
+        let (flags, numbers) = ([u8::from(self.redacted), u8::from(self.raw)], [self.as_of, self.sample.into()]);
+        let numbers: Vec<u8> = numbers.iter().flat_map(|number| number.to_be_bytes()).collect();
+        let times = [self.created_at, self.expires_at].map(app::time::rfc3339).join(" ");
+        let came_to = format!("{:?} {:?}", self.whole, self.digest);
+        let texts = [&self.id, &self.owner_id, &self.kind, &self.format, &self.query, &self.zone, &self.scope];
+        let texts = texts.into_iter().chain([&self.nonce, &self.root, &times, &came_to]).map(String::as_bytes);
+        let parts: Vec<&[u8]> =
+            std::iter::once(b"report_jobs".as_slice()).chain(texts).chain([flags.as_slice(), &numbers]).collect();
+        mac(key, &parts)
+    }
+
     pub fn kind(&self) -> Option<Kind> {
         Kind::from_code(&self.kind)
     }
@@ -61,33 +80,53 @@ impl Job {
 fn select(rest: &'static str) -> Statement {
     let mut statement = Statement::from(
         "SELECT id, owner_id, kind, format, query, zone, redacted, scope, attempts, raw, as_of, created_at, started_at, cancelled_at, ended_at, \
-         failure, done, total, rows_written, bytes_written, digest, expires_at, whole, sample, nonce, root FROM report_jobs",
+         failure, done, total, rows_written, bytes_written, digest, expires_at, whole, sample, nonce, root, terms_mac FROM report_jobs",
     );
     statement.push(rest);
     statement
 }
 
+/// Those whose terms are as they were asked for.
+fn sealed(db: &impl Sql, jobs: Vec<Job>) -> Vec<Job> {
+    let Some(key) = db.seal_key() else {
+        tracing::error!("reports were asked for without the key of their seals");
+        return Vec::new();
+    };
+    let holds = |job: &Job| bool::from(job.terms(key).ct_eq(job.terms_mac.as_slice()));
+    let (whole, forged): (Vec<Job>, Vec<Job>) = jobs.into_iter().partition(holds);
+    for job in forged {
+        tracing::error!(table = "report_jobs", id = job.id, "a stored row fails its seal and opens nothing");
+    }
+    whole
+}
+
 pub async fn find(db: &mut impl Sql, id: &str) -> Result<Option<Job>> {
-    db.sql(select(" WHERE id = $1")).bind(id.to_owned()).optional().await
+    let row: Option<Job> = db.sql(select(" WHERE id = $1")).bind(id.to_owned()).optional().await?;
+    Ok(sealed(db, row.into_iter().collect()).pop())
 }
 
 /// The newest of one person.
 pub async fn of_person(db: &mut impl Sql, person: &str, limit: u32) -> Result<Vec<Job>> {
-    db.sql(select(" WHERE owner_id = $1 ORDER BY id DESC LIMIT $2"))
+    let rows = db
+        .sql(select(" WHERE owner_id = $1 ORDER BY id DESC LIMIT $2"))
         .bind(person.to_owned())
         .bind(i64::from(limit))
         .all()
-        .await
+        .await?;
+    Ok(sealed(db, rows))
 }
 
 /// The newest that ended well, of a kind, whoever asked.
 pub async fn latest(db: &mut impl Sql, kind: Kind) -> Result<Option<Job>> {
-    db.sql(select(
-        " WHERE kind = $1 AND ended_at IS NOT NULL AND failure IS NULL AND cancelled_at IS NULL ORDER BY id DESC LIMIT 1",
-    ))
-    .bind(kind.code())
-    .optional()
-    .await
+    let row: Option<Job> = db
+        .sql(select(
+            " WHERE kind = $1 AND ended_at IS NOT NULL AND failure IS NULL AND cancelled_at IS NULL \
+             ORDER BY id DESC LIMIT 1",
+        ))
+        .bind(kind.code())
+        .optional()
+        .await?;
+    Ok(sealed(db, row.into_iter().collect()).pop())
 }
 
 /// How many of one person have not ended.
@@ -101,10 +140,11 @@ pub async fn count_open(db: &mut impl Sql, person: &str) -> Result<i64> {
 }
 
 pub async fn insert(tx: &mut impl Sql, job: &Job) -> Result<u64> {
+    let terms = tx.seal_key().map(|key| job.terms(key).to_vec()).unwrap_or_default();
     tx.sql(
         "INSERT INTO report_jobs (id, owner_id, kind, format, query, zone, redacted, scope, raw, as_of, created_at, attempts, done, total, \
-         rows_written, bytes_written, expires_at, sample, nonce, root) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 0, 0, $12, 0, 0, $13, $14, $15, $16)",
+         rows_written, bytes_written, expires_at, sample, nonce, root, terms_mac) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 0, 0, $12, 0, 0, $13, $14, $15, $16, $17)",
     )
     .bind(job.id.clone())
     .bind(job.owner_id.clone())
@@ -122,6 +162,7 @@ pub async fn insert(tx: &mut impl Sql, job: &Job) -> Result<u64> {
     .bind(job.sample)
     .bind(job.nonce.clone())
     .bind(job.root.clone())
+    .bind(terms)
     .execute()
     .await
 }
@@ -192,9 +233,12 @@ pub async fn cancel(tx: &mut impl Sql, job: &str, now: Moment) -> Result<u64> {
 
 /// Ends one, by whoever holds it.
 pub async fn end(tx: &mut impl Sql, job: &Job, holder: &str, now: Moment) -> Result<u64> {
+    // What it came to is sealed with what was asked for.
+    let terms = tx.seal_key().map(|key| job.terms(key).to_vec()).unwrap_or_default();
     tx.sql(
         "UPDATE report_jobs SET ended_at = $1, failure = $2, done = $3, rows_written = $4, bytes_written = $5, \
-         digest = $6, expires_at = $7, whole = $8, scope = $9 WHERE id = $10 AND holder = $11 AND ended_at IS NULL",
+         digest = $6, expires_at = $7, whole = $8, scope = $9, terms_mac = $10 \
+         WHERE id = $11 AND holder = $12 AND ended_at IS NULL",
     )
     .bind(now)
     .bind(job.failure.clone())
@@ -205,6 +249,7 @@ pub async fn end(tx: &mut impl Sql, job: &Job, holder: &str, now: Moment) -> Res
     .bind(job.expires_at)
     .bind(job.whole)
     .bind(job.scope.clone())
+    .bind(terms)
     .bind(job.id.clone())
     .bind(holder.to_owned())
     .execute()

@@ -14,7 +14,7 @@ use crate::{
     },
     catalog::{self, Located, store::Secret},
     console::Console,
-    crash, keys, notifications,
+    crash, held, keys, notifications,
     vault::{self, envelope::Payload},
     workloads,
 };
@@ -30,10 +30,13 @@ use app::{
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::TimeDelta;
-use futures_util::future::join_all;
+use futures_util::future::{Either, join_all, select};
+use std::pin::pin;
 
-/// How long one replica works on a step before another may: longer than a target may keep it waiting.
-const LEASE: TimeDelta = TimeDelta::seconds(120);
+/// How long a replica that stopped in the middle keeps a rotation from the others. While it works it holds on ([`holding_on`]).
+const LEASE: TimeDelta = TimeDelta::seconds(15);
+/// How often it holds on.
+const RENEW: std::time::Duration = std::time::Duration::from_secs(4);
 /// How often it is looked whether everybody has moved.
 const LOOK: TimeDelta = TimeDelta::seconds(30);
 /// Rotations that one round takes.
@@ -96,7 +99,7 @@ pub async fn run_due(console: &Console) -> Result<usize, Error> {
 async fn advance(console: &Console, id: &str, holder: &str) -> Result<Option<Moment>, Error> {
     // Every step moves on or waits; the bound is for a mistake in that.
     for _ in 0..Step::ALL.len() {
-        match step(console, id).await? {
+        match holding_on(console, id, holder, step(console, id)).await? {
             Outcome::Done => {}
             Outcome::Idle => break,
             Outcome::Until(moment) => return Ok(Some(moment)),
@@ -109,6 +112,27 @@ async fn advance(console: &Console, id: &str, holder: &str) -> Result<Option<Mom
         }
     }
     Ok(None)
+}
+
+/// Works on while the lease is renewed beside: a target may keep a step waiting for longer than the lease lasts.
+async fn holding_on<T>(console: &Console, id: &str, holder: &str, work: impl Future<Output = T>) -> T {
+    let renewing = held::apart(async {
+        loop {
+            tokio::time::sleep(RENEW).await;
+            let renewed = async {
+                let mut tx = console.ledger.housekeeping().await?;
+                store::renew(&mut tx, id, holder, console.now() + LEASE).await?;
+                tx.finish().await
+            };
+            if let Err(error) = renewed.await {
+                tracing::warn!(%error, rotation = id, "the lease of a rotation could not be renewed");
+            }
+        }
+    });
+    match select(pin!(work), pin!(renewing)).await {
+        Either::Left((done, _)) => done,
+        Either::Right((never, _)) => never,
+    }
 }
 
 async fn step(console: &Console, id: &str) -> Result<Outcome, Error> {
@@ -459,6 +483,7 @@ async fn promote(console: &Console, work: &Work) -> Stepped {
     let secret = Secret { current_version: Some(version), ..secret };
     catalog::store::save(&mut tx, &secret).await?;
     tx.seal(&secret)?;
+    workloads::handed_out(console, &mut tx, &secret.id, version).await?;
     let after = Rotation {
         promoted_at: Some(now),
         overlap_until: Some(if work.rotation.cut_off {

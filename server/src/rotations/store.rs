@@ -659,6 +659,11 @@ pub async fn release(tx: &mut impl Sql, rotation: &str, holder: &str) -> Result<
         .await
 }
 
+/// Leases of whoever worked before: where there is one process, it worked for nobody else.
+pub async fn release_held(tx: &mut impl Sql) -> Result<u64> {
+    tx.sql("DELETE FROM rotation_leases WHERE holder <> 'waiting'").execute().await
+}
+
 /// Takes away whatever keeps a rotation from being worked on.
 pub async fn release_any(tx: &mut impl Sql, rotation: &str) -> Result<u64> {
     tx.sql("DELETE FROM rotation_leases WHERE rotation_id = $1 AND holder = 'waiting'")

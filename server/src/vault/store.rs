@@ -534,6 +534,11 @@ pub async fn find_stash(db: &mut impl Sql, id: &str, now: Moment) -> Result<Opti
     Ok(row.map(|(sealed,)| sealed))
 }
 
+/// A stash is used once: 0 where somebody did before.
+pub async fn use_stash(tx: &mut impl Sql, id: &str) -> Result<u64> {
+    tx.sql("DELETE FROM stashes WHERE id = $1").bind(id.to_owned()).execute().await
+}
+
 pub async fn forget_stashes(tx: &mut impl Sql, now: Moment) -> Result<u64> {
     tx.sql("DELETE FROM stashes WHERE expires_at < $1").bind(now).execute().await
 }

@@ -16,7 +16,7 @@ use crate::{
     db::Sql,
     grants::{self, Holder},
     people::{self, Begun, Caller},
-    rotations,
+    rotations, workloads,
 };
 use app::{
     audit::action::Action,
@@ -161,6 +161,7 @@ pub(crate) async fn put_version(
     let secret = Secret { current_version: Some(version), latest_version: version, ..secret };
     catalog::store::save(tx, &secret).await?;
     tx.seal(&secret)?;
+    workloads::handed_out(console, tx, &secret.id, version).await?;
     Ok(event.detail("sealed", digest).detail("source", source.code()).private("path", path))
 }
 

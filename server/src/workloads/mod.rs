@@ -1,9 +1,11 @@
 //! Workloads: made by leads, signed in with a client secret, served by short-lived tokens.
 //! States and invariants are in `app/src/workloads`.
 mod fetch;
+mod second;
 pub mod store;
 
 pub use fetch::*;
+pub(crate) use second::{confirm_credential, credential_situation, end_credentials_of, handed_out, widened};
 
 use crate::{
     audit::{
@@ -15,6 +17,7 @@ use crate::{
         store::{Environment, Project},
     },
     console::Console,
+    controls::{self, Submitted},
     db::Sql,
     grants::{self, Holder},
     keys::Secret as Key,
@@ -27,6 +30,7 @@ use crate::{
 };
 use app::{
     audit::{action::Action, leaf::Subject},
+    controls::model::Change,
     error::{Conflict, Error, Refusal},
     id::{CredentialId, TokenId, WorkloadId},
     people::model as text,
@@ -109,11 +113,14 @@ pub async fn issue_credential(
     caller: &Caller,
     id: &str,
     life: TimeDelta,
-) -> Result<(Zeroizing<String>, Receipt), Error> {
+) -> Result<NewCredential, Error> {
     if life < TimeDelta::hours(1) || life > LONGEST_CREDENTIAL {
         return Err(Error::invalid("days", "Between one day and 180 days."));
     }
     let (workload, situation) = found(console, caller, id).await?;
+    let waits = situation.tier.is_some_and(second::needs_second);
+    // What a second person has to confirm is asked for like every other control that loosens, before anything is made.
+    let situation = Situation { loosens: waits, ..situation };
     let secret = bearer(CLIENT_SECRET)?;
     let now = console.now();
     let row = Credential {
@@ -124,6 +131,8 @@ pub async fn issue_credential(
         created_at: now,
         expires_at: now + life,
         revoked_at: None,
+        waits,
+        confirmed_at: None,
         event_seq: 0,
         row_mac: Vec::new(),
     };
@@ -136,7 +145,28 @@ pub async fn issue_credential(
     store::insert_credential(&mut tx, &row).await?;
     tx.seal(&row)?;
     let event = event.detail("days", life.num_days().max(0) as u64);
-    Ok((secret, tx.commit(vec![event]).await?))
+    if !waits {
+        second::works(console, &mut tx, &row).await?;
+        let receipt = tx.commit(vec![event]).await?;
+        return Ok(NewCredential { secret, receipt, waits_for: None });
+    }
+    let receipt = tx.commit(vec![event.detail("waits", true)]).await?;
+    // Until it is confirmed it opens nothing: whatever stops this in between leaves a client secret that never works.
+    let (credential, team) = (row.id, workload.team_id);
+    let change = Change::IssueCredential { credential, workload: workload.id, team };
+    let waits_for = match controls::submit(console, caller, change).await? {
+        Submitted::Waits { id, .. } => Some(id),
+        Submitted::Done(_) => None,
+    };
+    Ok(NewCredential { secret, receipt, waits_for })
+}
+
+/// A client secret, shown once.
+pub struct NewCredential {
+    pub secret: Zeroizing<String>,
+    pub receipt: Receipt,
+    /// The change that a second person has to confirm before it works.
+    pub waits_for: Option<String>,
 }
 
 /// Ends a client secret and every token that came from it.

@@ -35,6 +35,11 @@ pub struct Credential {
     pub created_at: Moment,
     pub expires_at: Moment,
     pub revoked_at: Option<Moment>,
+    /// It works once a second person confirmed it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub waits: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub confirmed_at: Option<Moment>,
     #[serde(skip)]
     pub event_seq: i64,
     #[serde(skip)]
@@ -44,7 +49,12 @@ sealed_row!(Credential, "credentials", CREDENTIAL);
 
 impl Credential {
     pub fn works(&self, now: Moment) -> bool {
-        self.revoked_at.is_none() && now < self.expires_at
+        self.revoked_at.is_none() && now < self.expires_at && !self.waits()
+    }
+
+    /// Does it still wait for a second person?
+    pub fn waits(&self) -> bool {
+        self.waits && self.confirmed_at.is_none()
     }
 }
 
@@ -66,8 +76,8 @@ sealed_row!(Token, "tokens", TOKEN);
 
 const WORKLOAD: &str = "SELECT id, slug, name, team_id, project_id, environment_id, created_by, created_at, disabled_at, \
                         event_seq, row_mac FROM workloads";
-const CREDENTIAL: &str =
-    "SELECT id, workload_id, hash, issued_by, created_at, expires_at, revoked_at, event_seq, row_mac FROM credentials";
+const CREDENTIAL: &str = "SELECT id, workload_id, hash, issued_by, created_at, expires_at, revoked_at, waits, confirmed_at, event_seq, row_mac \
+     FROM credentials";
 const TOKEN: &str = "SELECT id, workload_id, credential_id, hash, issued_at, expires_at, revoked_at, event_seq, row_mac \
                      FROM tokens";
 
@@ -131,8 +141,8 @@ pub async fn find_credential_by_hash(db: &mut impl Sql, hash: &[u8], key: &Key) 
 
 pub async fn insert_credential(tx: &mut impl Sql, row: &Credential) -> Result<u64> {
     tx.sql(
-        "INSERT INTO credentials (id, workload_id, hash, issued_by, created_at, expires_at, event_seq, row_mac) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        "INSERT INTO credentials (id, workload_id, hash, issued_by, created_at, expires_at, waits, event_seq, row_mac) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
     )
     .bind(row.id.clone())
     .bind(row.workload_id.clone())
@@ -140,10 +150,26 @@ pub async fn insert_credential(tx: &mut impl Sql, row: &Credential) -> Result<u6
     .bind(row.issued_by.clone())
     .bind(row.created_at)
     .bind(row.expires_at)
+    .bind(row.waits)
     .bind(row.event_seq)
     .bind(row.row_mac.clone())
     .execute()
     .await
+}
+
+pub async fn confirm_credential(tx: &mut impl Sql, row: &Credential) -> Result<u64> {
+    tx.sql("UPDATE credentials SET confirmed_at = $1 WHERE id = $2 AND confirmed_at IS NULL")
+        .bind(row.confirmed_at)
+        .bind(row.id.clone())
+        .execute()
+        .await
+}
+
+/// Client secrets that somebody issued and that may still work, by their ids.
+pub async fn issued_by(db: &mut impl Sql, person: &str, now: Moment, key: &Key) -> Result<Vec<Credential>> {
+    let rest = " WHERE issued_by = $1 AND expires_at > $2 AND revoked_at IS NULL ORDER BY id";
+    let rows: Vec<Credential> = db.sql(select(CREDENTIAL, rest)).bind(person.to_owned()).bind(now).all().await?;
+    Ok(rows.into_iter().filter_map(|row| check(row, key)).collect())
 }
 
 pub async fn revoke_credential(tx: &mut impl Sql, id: &str, at: Moment) -> Result<u64> {

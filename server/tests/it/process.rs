@@ -390,10 +390,9 @@ async fn with_a_workload(settings: Settings) -> String {
     drop(db);
     let (workload, _) =
         workloads::create_workload(&console, &caller, &project, &environment, "w", "w", &team).await.unwrap();
-    let (secret, _) =
-        workloads::issue_credential(&console, &caller, &workload, chrono::TimeDelta::days(1)).await.unwrap();
+    let made = workloads::issue_credential(&console, &caller, &workload, chrono::TimeDelta::days(1)).await.unwrap();
     console.db().close().await;
-    secret.to_string()
+    made.secret.to_string()
 }
 
 /// A connection from one of the machine's own addresses.

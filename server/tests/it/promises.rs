@@ -210,3 +210,168 @@ async fn wrong_codes_do_not_block_the_first_set_up() {
     }
     people::set_up(&console, &from("10.0.0.1"), &code, "anna", "Anna", secret(PASSWORD)).await.unwrap();
 }
+
+story!(one_engineer_reads_no_production_value_alone, |world| {
+    let cast = Cast::new(world).await;
+    let secret = cast.filled("card/key", Tier::Production, Class::Critical).await;
+    let (iris, jonas) = (cast.caller("iris").await, cast.caller("jonas").await);
+    let (project, environment) = (cast.project().await, cast.environment(Tier::Production));
+    let made = workloads::create_workload(&cast.console, &iris, &project, environment, "w", "W", &cast.team).await;
+    let workload = made.unwrap().0;
+    let form = cast.console.id::<CorrelationId>().unwrap().to_string();
+    let ask = Ask {
+        secrets: vec![secret.clone()],
+        right: Right::Read,
+        minutes: 60 * 24 * 30,
+        reason: "It signs.",
+        workload: Some(&workload),
+        starts_at: None,
+        form: &form,
+    };
+    let (request, ..) = requests::submit_request(&cast.console, &iris, ask).await.unwrap();
+    cast.approve("teodor", &request).await.unwrap();
+    cast.approve("mara", &request).await.unwrap();
+    // A member of the owning team issues a client secret, and has it. It opens nothing.
+    let issued = workloads::issue_credential(&cast.console, &jonas, &workload, TimeDelta::days(30)).await.unwrap();
+    let fetch = async || {
+        let token = workloads::issue_token(&cast.console, &from("10.0.0.1"), &issued.secret).await?.token;
+        let origin = from("10.0.0.1");
+        let (project, place) = ("payments", "production");
+        let taken = workloads::fetch_secret(&cast.console, &origin, &token, project, place, "card/key").await?;
+        Ok::<_, Error>(taken.version)
+    };
+    assert_eq!(fetch().await, Err(refused(Refusal::BadToken)));
+    let knows = async |login: &str| {
+        let mut db = cast.console.db().unseen().read().await.unwrap();
+        server::vault::store::known_to(&mut db, cast.id(login)).await.unwrap().contains(&secret)
+    };
+    assert!(!knows("jonas").await);
+    let change = issued.waits_for.clone().unwrap();
+    use crate::workloads::second;
+    assert_eq!(second(&cast, "jonas", &change).await, Err(refused(Refusal::NoRule)));
+    assert_eq!(second(&cast, "iris", &change).await, Err(refused(Refusal::NoRule)));
+    // Whoever belongs to the team gains by it, whatever else they are.
+    let anna = cast.caller("anna").await;
+    let joins = people::add_member(&cast.console, &anna, &cast.team, cast.id("ewa")).await.unwrap();
+    if let server::controls::Submitted::Waits { id, .. } = joins {
+        second(&cast, "mara", &id).await.unwrap();
+    }
+    assert_eq!(second(&cast, "ewa", &change).await, Err(refused(Refusal::OwnBenefit)));
+    second(&cast, "mara", &change).await.unwrap();
+    assert_eq!(fetch().await, Ok(1));
+    assert!(knows("jonas").await, "whoever issued it could fetch as well");
+    // What is written later too.
+    let writing = cast.ask("iris", &secret, Right::Write, 60).await.unwrap();
+    cast.approve("teodor", &writing).await.unwrap();
+    cast.approve("mara", &writing).await.unwrap();
+    cast.write("iris", &secret, 1, "another value").await.unwrap();
+    assert_eq!(fetch().await, Ok(2));
+    assert!(knows("jonas").await);
+    // A leaver takes nothing along: what they issued or made for others ends with their account, in the same change.
+    people::disable_person(&cast.console, &anna, cast.id("jonas")).await.unwrap();
+    assert_eq!(fetch().await, Err(refused(Refusal::BadToken)));
+    crate::rotations::is_whole(&cast).await;
+});
+
+story!(a_link_ends_with_the_account_of_whoever_made_it, |world| {
+    let cast = Cast::new(world).await;
+    let anna = cast.caller("anna").await;
+    let (_, link, _) = people::invite_person(&cast.console, &anna, "nora", "Nora New").await.unwrap();
+    assert!(people::find_link(&cast.console, &link).await.is_ok());
+    people::assign_role(&cast.console, &anna, cast.id("teodor"), app::policies::model::Role::Admin, None, None)
+        .await
+        .unwrap();
+    let mut db = cast.console.db().unseen().read().await.unwrap();
+    let waiting = server::controls::store::open(&mut db, cast.console.now(), cast.console.seal_key()).await.unwrap();
+    drop(db);
+    for row in waiting {
+        crate::workloads::second(&cast, "mara", &row.id).await.unwrap();
+    }
+    people::disable_person(&cast.console, &cast.caller("mara").await, cast.id("anna")).await.unwrap();
+    assert_eq!(people::find_link(&cast.console, &link).await.err(), Some(refused(Refusal::LinkUsed)));
+    crate::rotations::is_whole(&cast).await;
+});
+
+story!(a_private_project_is_not_opened_from_the_database, |world| {
+    let cast = Cast::new(world).await;
+    let anna = cast.caller("anna").await;
+    let new = catalog::NewProject { slug: "hidden", name: "Hidden", description: "", open: false, team: &cast.team };
+    catalog::create_project(&cast.console, &anna, new).await.unwrap();
+    let lucia = cast.caller("lucia").await;
+    let sees = async || {
+        let mut db = cast.console.db().unseen().read().await.unwrap();
+        catalog::visible_projects(&cast.console, &mut db, &lucia).await.unwrap().iter().any(|row| row.slug == "hidden")
+    };
+    assert!(!sees().await);
+    cast.world.as_database_owner(&["UPDATE projects SET is_open = (1 = 1) WHERE slug = 'hidden'"]).await;
+    assert!(!sees().await, "what was changed past the service opens nothing");
+    let state = server::audit::state::check(cast.console.db(), cast.console.seal_key()).await.unwrap();
+    assert!(state.wrong.iter().any(|wrong| wrong.starts_with("projects: ")), "{:?}", state.wrong);
+});
+
+story!(a_report_is_handed_to_nobody_else, |world| {
+    use server::reports::{self, Wanted};
+    let cast = Cast::new(world).await;
+    let samir = cast.caller("samir").await;
+    let wanted = Wanted {
+        kind: app::reports::model::Kind::Events,
+        format: app::reports::model::Format::Csv,
+        query: "",
+        zone: "UTC",
+        redacted: false,
+        raw: false,
+        sample: 0,
+        nonce: "",
+    };
+    let (id, _) = reports::start_export(&cast.console, &samir, wanted).await.unwrap();
+    while reports::run_due(&cast.console).await.unwrap() > 0 {}
+    let (iris, samir) = (cast.id("iris"), cast.id("samir"));
+    for (forged, back) in [
+        (format!("owner_id = '{iris}'"), format!("owner_id = '{samir}'")),
+        ("scope = 'prj_other'".into(), "scope = ''".into()),
+        ("as_of = as_of + 1".into(), "as_of = as_of - 1".into()),
+    ] {
+        cast.world.as_database_owner(&[&format!("UPDATE report_jobs SET {forged}")]).await;
+        let mut db = cast.console.db().unseen().read().await.unwrap();
+        assert!(reports::store::find(&mut db, &id).await.unwrap().is_none(), "{forged}");
+        assert!(reports::store::of_person(&mut db, iris, 10).await.unwrap().is_empty());
+        drop(db);
+        cast.world.as_database_owner(&[&format!("UPDATE report_jobs SET {back}")]).await;
+    }
+    let mut db = cast.console.db().unseen().read().await.unwrap();
+    assert!(reports::store::find(&mut db, &id).await.unwrap().is_some());
+});
+
+story!(a_row_that_was_put_back_opens_nothing, |world| {
+    let (cast, router) = site(world).await;
+    let secret = cast.filled("db/password", Tier::Production, Class::Normal).await;
+    cast.granted("jonas", &secret, 60).await;
+    let mut db = cast.console.db().unseen().read().await.unwrap();
+    let held = server::grants::Holder::Person(cast.id("jonas"));
+    let key = cast.console.seal_key();
+    let grant = server::grants::store::ever_on(&mut db, held, &secret, 1, key).await.unwrap().remove(0);
+    drop(db);
+    server::grants::revoke_grant(&cast.console, &cast.caller("mara").await, &grant.id).await.unwrap();
+    assert!(!cast.holds("jonas", &secret).await);
+    let mut trail = server::audit::state::Trail::default();
+    server::audit::state::watch(&cast.console, &mut trail).await.unwrap();
+    assert!(cast.console.found.borrow().wrong.is_empty());
+    let hex = app::audit::tree::hex;
+    let mac: [u8; 32] = grant.row_mac.clone().try_into().unwrap();
+    let mac = if cast.world.url.is_some() { format!("'\\x{}'", hex(&mac)) } else { format!("x'{}'", hex(&mac)) };
+    cast.world
+        .as_database_owner(&[&format!(
+            "UPDATE grants SET revoked_at = NULL, revoked_by = NULL, event_seq = {}, row_mac = {mac} WHERE id = '{}'",
+            grant.event_seq, grant.id
+        )])
+        .await;
+    server::audit::state::watch(&cast.console, &mut trail).await.unwrap();
+    assert!(!cast.holds("jonas", &secret).await, "its seal holds, and it is not what its last event wrote");
+    // It is told, and the service is not ready.
+    let found = cast.console.found.borrow().wrong.clone();
+    assert!(found.len() == 1 && found[0].contains("wrote it last"), "{found:?}");
+    let mut mara = Browser::signed_in(&cast, &router, "mara").await;
+    let ready = mara.get("/readyz").await;
+    assert!(ready.status == StatusCode::SERVICE_UNAVAILABLE && ready.text.contains("\"state\":\"failing\""));
+    assert!(mara.get("/notices").await.text.contains("contradict the trail"));
+});

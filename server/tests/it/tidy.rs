@@ -173,3 +173,14 @@ fn the_browser_side_is_lean() {
         assert!(!tree.lines().any(|line| line.starts_with(&format!("{server_only} "))), "{server_only}");
     }
 }
+
+/// What is sealed is compared with the trail: every table, also one that is added later.
+#[test]
+fn every_sealed_table_is_compared_with_the_trail() {
+    let declared: usize = sources("server/src")
+        .iter()
+        .map(|(_, text)| text.lines().filter(|line| line.starts_with("sealed_row!(")).count())
+        .sum();
+    let state = fs::read_to_string(root().join("server/src/audit/state.rs")).unwrap();
+    assert_eq!(state.matches("    table::<").count(), declared);
+}

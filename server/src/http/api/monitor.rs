@@ -56,6 +56,12 @@ pub async fn prometheus(program: Program) -> Result<Response, Problem> {
     let one = |name: &str, value: u64| format!("countersign_{name} {value}\n");
     gauge("ledger_events_total", "counter", "Events in the trail.", one("ledger_events_total", size));
     gauge(
+        "state_wrong_rows",
+        "gauge",
+        "Rows that open access and contradict the trail, as of the last comparison.",
+        one("state_wrong_rows", console.found.borrow().wrong.len() as u64),
+    );
+    gauge(
         "ledger_signed_events",
         "gauge",
         "Events below the newest signed head.",
