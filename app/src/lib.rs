@@ -16,6 +16,7 @@ pub mod nav;
 pub mod notifications;
 pub mod people;
 pub mod policies;
+pub mod prose;
 pub mod reports;
 pub mod requests;
 pub mod rotations;

@@ -87,6 +87,16 @@ test("a pipeline fetches with a client secret made in the console, until it is r
   await page.getByRole("button", { name: "Issue a client secret" }).click();
   const secret = (await page.locator(".taken output").textContent())!;
   expect(secret).toMatch(/^csc_/);
+  // One person alone opens nothing in production: somebody outside the team confirms it first.
+  const alone = await request.post("/api/v1/token", { data: { client_secret: secret } });
+  expect(alone.status()).toBe(401);
+  const change = await page.getByRole("link", { name: "see the change" }).getAttribute("href");
+  const mara = await signIn(browser, "Mara Lindqvist", complaints);
+  await mara.goto(change!);
+  await expect(mara.getByText("counts as knowing those values")).toBeVisible();
+  await accessible(mara);
+  await mara.getByRole("button", { name: "Confirm: it acts now" }).click();
+  await expect(flash(mara)).toContainText("Confirmed. It is in effect.");
   const issued = await request.post("/api/v1/token", { data: { client_secret: secret } });
   expect(issued.status()).toBe(200);
   const { token, expires_in } = await issued.json();

@@ -1,3 +1,2 @@
--- HMAC of each event under a key outside the database (server/src/audit/event_seal.rs). Events of earlier versions have none: their
--- signed head covers them.
+-- HMAC of each event under a key outside the database (server/src/audit/event_seal.rs). An event without one is nobody's.
 ALTER TABLE audit_events ADD COLUMN seal BYTEA;

@@ -2,7 +2,7 @@
 use crate::{
     audit::{
         anchor::{Anchors, RolledBack},
-        builder::Builder,
+        builder::{Builder, Head},
         event::{Event, Who},
         ledger::Ledger,
         store::{self, Identity},
@@ -166,9 +166,9 @@ impl Instance {
         let db = db.keyed(&keys.row_seal);
         let pseudonyms = unwrap(&keys.credential_wrap, &identity.pseudonym_key)?;
         let log_key = files.log_key(origin(&identity));
-        let covered = check_anchors(&db, &anchors, &log_key.verifier()).await?;
+        let trusted = check_anchors(&db, &anchors, &log_key.verifier()).await?;
         let ledger = Ledger::new(db.clone(), clock, keys.clone(), pseudonyms);
-        let builder = Builder::new(ledger.clone(), log_key, anchors, covered);
+        let builder = Builder::new(ledger.clone(), log_key, anchors, trusted);
         Ok(Self {
             db,
             keys,
@@ -225,7 +225,7 @@ pub async fn recover(config: &Config, clock: Clock, reason: &str) -> Result<Roll
     // The first checkpoint of the new epoch takes the place of the lost one at every anchor.
     let reopened = Instance::attach(db, &files, clock, Anchors::default()).await?;
     let log_key = files.log_key(origin(&Identity { epoch: identity.epoch + 1, ..identity }));
-    let builder = Builder::new(reopened.ledger.clone(), log_key, anchors, 0);
+    let builder = Builder::new(reopened.ledger.clone(), log_key, anchors, Head::default());
     builder.build().await.map_err(|_| Error::Ledger)?;
     reopened.db.close().await;
     Ok(found)
@@ -252,9 +252,9 @@ fn origin(identity: &Identity) -> String {
     format!("countersign.invalid/{demo}{}/e{}", identity.log_id, identity.epoch)
 }
 
-/// Compares the database with each head that lies at an anchor; returns the size of the largest.
-async fn check_anchors(db: &Db, anchors: &Anchors, key: &VerifierKey) -> Result<u64, Error> {
-    let mut covered = 0;
+/// Compares the database with each head that lies at an anchor; returns the largest.
+async fn check_anchors(db: &Db, anchors: &Anchors, key: &VerifierKey) -> Result<Head, Error> {
+    let mut trusted = Head::default();
     for (anchor, checkpoint) in anchors.read(key) {
         let mut reader = db.read().await?;
         let stored = store::size(&mut reader).await?;
@@ -266,9 +266,11 @@ async fn check_anchors(db: &Db, anchors: &Anchors, key: &VerifierKey) -> Result<
         if frontier.is_none_or(|frontier| frontier.root() != checkpoint.root) {
             return Err(RolledBack::Other { anchor, anchored }.into());
         }
-        covered = covered.max(anchored);
+        if anchored > trusted.size {
+            trusted = Head { size: anchored, root: checkpoint.root };
+        }
     }
-    Ok(covered)
+    Ok(trusted)
 }
 
 fn make_folder(folder: &Path) -> Result<(), Error> {

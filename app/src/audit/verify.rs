@@ -132,6 +132,10 @@ pub struct Verifier {
     /// The first event that no checkpoint covers: its number and time.
     unsigned: Option<(u64, Moment)>,
     largest: u64,
+    /// The largest size at which a head agreed with the events.
+    confirmed: Option<u64>,
+    /// The newest epoch of the key that heads are opened with: no event opens a later one.
+    epoch: u32,
     /// Sizes of heads that were kept elsewhere, and of those that are stored.
     kept: Vec<u64>,
     stored: BTreeSet<u64>,
@@ -170,6 +174,8 @@ impl Verifier {
             last: None,
             unsigned: None,
             largest: 0,
+            confirmed: None,
+            epoch: 0,
             kept: Vec::new(),
             stored: BTreeSet::new(),
             silence,
@@ -181,6 +187,7 @@ impl Verifier {
 
     /// A note that lies beside the events or was kept elsewhere.
     pub fn checkpoint(&mut self, key: &VerifierKey, size: Option<u64>, note: &str) {
+        self.epoch = self.epoch.max(key.epoch());
         // Newest first: nearly all are of the present epoch.
         let epochs = (0..=key.epoch()).rev();
         let opened = epochs.map(|epoch| (epoch, key.of_epoch(epoch).open(note)));
@@ -223,6 +230,7 @@ impl Verifier {
             Some(Place { seq, at, action, detail }) if seq == expected => {
                 if action == "log.restored"
                     && let Some(Resumed { epoch: Some(epoch), lost_size: Some(lost) }) = detail
+                    && epoch <= self.epoch
                 {
                     self.restores.push(Restore { epoch, seq, lost });
                 }
@@ -262,7 +270,9 @@ impl Verifier {
         if let Some(roots) = self.expected.remove(&size) {
             let root = self.tree.root();
             for (epoch, signed) in roots {
-                if signed != root {
+                if signed == root {
+                    self.confirmed = Some(size);
+                } else {
                     self.differs(epoch, size, Tampering::OtherHistory { size });
                 }
             }
@@ -281,8 +291,8 @@ impl Verifier {
     }
 
     pub fn finish(mut self) -> Verified {
-        let signed = self.expected.keys().next_back().copied().or(Some(0)).filter(|_| self.checkpoints > 0);
         self.compare();
+        let signed = self.confirmed;
         // The largest says it all: what it covers, the smaller ones cover too.
         let beyond: Vec<(u64, u32)> = self
             .expected

@@ -30,11 +30,16 @@ pub fn too_deep(text: &str) -> Option<Mistake> {
                 }
             }
             '/' if letters.peek() == Some(&'/') => {
-                while letters.peek().is_some_and(|next| *next != '\n') {
+                // As Cedar's lexer ends it: a carriage return does, too.
+                while letters.peek().is_some_and(|next| !matches!(next, '\n' | '\r')) {
                     letters.next();
                 }
             }
-            '(' | '[' | '{' => levels.push(0),
+            '(' | '[' | '{' => {
+                // `a["b"]["c"]` and `f(x)(y)` follow one another as `a.b.c` does.
+                step(&mut levels, &mut steps);
+                levels.push(0);
+            }
             // The first level is never closed: a bracket too many is the parser's to report.
             ')' | ']' | '}' if levels.len() > 1 => steps -= levels.pop().unwrap_or_default(),
             ',' | ';' => steps -= levels.last_mut().map_or(0, std::mem::take),
@@ -91,6 +96,8 @@ mod tests {
             format!("{} when {{ true }};", rule("true").trim_end_matches(';'))
                 .replace(';', &" when { true }".repeat(500)),
             "(".repeat(20_000),
+            rule(&format!("//\r{}true{}\r", "(".repeat(900), ")".repeat(900))),
+            rule(&format!("context{}", "[\"a\"]".repeat(3_900))),
         ] {
             assert!(too_deep(&deep).is_some(), "{}", &deep[..60]);
         }

@@ -57,6 +57,8 @@ pub struct Anchors {
     list: Arc<Vec<Anchor>>,
     posts: Arc<Vec<Post>>,
     kept: Arc<Mutex<Vec<Kept>>>,
+    /// The size that was written last; whoever writes holds it, so that no head takes the place of a newer one.
+    written: Arc<tokio::sync::Mutex<u64>>,
 }
 
 /// What an anchor took last, for those who look at the log's integrity.
@@ -130,7 +132,12 @@ impl Anchors {
             _ => None,
         });
         let kept = Arc::new(Mutex::new(vec![Kept::default(); anchors.len()]));
-        Self { posts: Arc::new(urls.map(Post::start).collect()), list: Arc::new(anchors), kept }
+        Self {
+            posts: Arc::new(urls.map(Post::start).collect()),
+            list: Arc::new(anchors),
+            kept,
+            written: Arc::default(),
+        }
     }
 
     pub fn list(&self) -> &[Anchor] {
@@ -168,6 +175,11 @@ impl Anchors {
 
     /// Writes to every anchor; one that fails does not hinder the others.
     pub async fn write(&self, note: &str, size: u64, at: Moment) {
+        let mut written_last = self.written.lock().await;
+        if size < *written_last {
+            return;
+        }
+        *written_last = size;
         for post in self.posts.iter() {
             post.newest.send_replace(note.to_owned());
         }

@@ -23,8 +23,8 @@ pub struct Builder {
     key: LogKey,
     anchors: Anchors,
     state: Arc<Mutex<Option<State>>>,
-    /// What heads that were found at start cover: those at the anchors, which the database was compared with.
-    covered: u64,
+    /// The newest head that is trusted: the largest at an anchor, then each that this process signed.
+    trusted: Arc<Mutex<Head>>,
     signed: watch::Sender<Signed>,
 }
 
@@ -35,6 +35,13 @@ pub struct Signed {
     pub note: String,
     /// The stored leaves contradict a stored checkpoint: nothing is signed any more.
     pub forked: bool,
+}
+
+/// A tree that was signed.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Head {
+    pub size: u64,
+    pub root: Hash,
 }
 
 struct State {
@@ -49,9 +56,10 @@ impl Builder {
         self.anchors.settle().await;
     }
 
-    /// `covered`: the size of the largest head at an anchor that the database agrees with.
-    pub fn new(ledger: Ledger, key: LogKey, anchors: Anchors, covered: u64) -> Self {
-        Self { ledger, key, anchors, state: Arc::default(), covered, signed: watch::Sender::new(Signed::default()) }
+    /// `trusted`: the largest head at an anchor that the database agrees with.
+    pub fn new(ledger: Ledger, key: LogKey, anchors: Anchors, trusted: Head) -> Self {
+        let (state, trusted) = (Arc::default(), Arc::new(Mutex::new(trusted)));
+        Self { ledger, key, anchors, state, trusted, signed: watch::Sender::new(Signed::default()) }
     }
 
     pub fn verifier(&self) -> VerifierKey {
@@ -88,6 +96,10 @@ impl Builder {
             None => self.load().await?,
         };
         let size = store::size(&mut self.ledger.db().read().await?).await?;
+        if size < state.tree.size() {
+            tracing::error!(size, taken_up = state.tree.size(), "events that were taken up are gone");
+            return Err(self.stop());
+        }
         while state.tree.size() < size {
             let to = size.min(state.tree.size() + STRETCH);
             self.extend(&mut state, to).await?;
@@ -101,9 +113,16 @@ impl Builder {
         self.sign(size, root).await
     }
 
+    /// Begins again at the newest head that is trusted, from the tiles that it covers whole: every event behind them is read, its seal
+    /// checked, whatever tiles are stored for it.
     async fn load(&self) -> Result<State, Error> {
+        let head = *self.trusted.lock().await;
         let mut db = self.ledger.db().read().await?;
-        let full = store::tiles(&mut db, 0).await?;
+        if head.size > 0 && tiles::frontier(&mut db, head.size).await?.is_none_or(|tree| tree.root() != head.root) {
+            tracing::error!(size = head.size, "what is stored is not what was signed");
+            return Err(self.stop());
+        }
+        let full = head.size / TILE;
         let size = full * TILE;
         let mut partial = Vec::new();
         let mut count = full;
@@ -125,14 +144,11 @@ impl Builder {
             tracing::error!(from, to, found = leaves.len(), "events are missing below the ledger's head");
             return Err(self.stop());
         }
-        // What is taken up now is signed: it has to be what this service wrote. Below the newest head there may be events of the first
-        // versions, without a seal; what that head was signed for is compared with them.
-        let covered = self.covered;
+        // What is taken up now is signed: it has to be what this service wrote.
         let key = &self.ledger.keys().event_seal;
-        let wrong = leaves.iter().find(|stored| {
-            let (seq, seal) = (stored.seq as u64, stored.seal.as_deref());
-            !(event_seal::holds(key, seq, &stored.leaf, seal) || seal.is_none() && seq < covered)
-        });
+        let wrong = leaves
+            .iter()
+            .find(|stored| !event_seal::holds(key, stored.seq as u64, &stored.leaf, stored.seal.as_deref()));
         if let Some(wrong) = wrong {
             tracing::error!(seq = wrong.seq, "an event was not written by this service: nothing is signed any more");
             return Err(self.stop());
@@ -148,7 +164,13 @@ impl Builder {
         }
         let mut tx = self.ledger.housekeeping().await?;
         for (level, n, hashes) in full {
-            store::insert_tile(&mut tx, level, n, hashes.concat()).await?;
+            let hashes = hashes.concat();
+            if store::insert_tile(&mut tx, level, n, hashes.clone()).await? == 0
+                && store::tile(&mut tx, level, n).await?.is_none_or(|there| there != hashes)
+            {
+                tracing::error!(level, n, "a tile is stored that is not of these events");
+                return Err(self.stop());
+            }
         }
         tx.finish().await
     }
@@ -163,13 +185,20 @@ impl Builder {
             return Err(self.stop());
         }
         crate::crash::at("builder.signed");
+        {
+            let mut trusted = self.trusted.lock().await;
+            if size > trusted.size {
+                *trusted = Head { size, root };
+            }
+        }
         self.anchors.write(&note, size, self.ledger.clock().now()).await;
         let signed = Signed { size, note, forked: false };
         self.signed.send_replace(signed.clone());
         Ok(signed)
     }
 
-    fn stop(&self) -> Error {
+    /// Signs nothing any more: what is stored was not written by this service.
+    pub fn stop(&self) -> Error {
         self.signed.send_modify(|signed| signed.forked = true);
         Error::Unavailable
     }

@@ -3,7 +3,10 @@
 //! A row that somebody inserted or changed in the database fails its seal. A row that was put back to an older state holds
 //! its seal, but a later event wrote it. A row that was deleted is named by an event and is nowhere. The service makes the same
 //! comparison by itself ([`watch`]): what it finds is told, turns readiness red, and opens nothing from then on.
-use super::row_seal::{self, SealedRow, holds};
+use super::{
+    event_seal,
+    row_seal::{self, SealedRow, holds},
+};
 use crate::{
     catalog::store::{Environment, Project, Secret},
     config::Config,
@@ -118,13 +121,15 @@ fn written<'a>(action: Action, subject: &'a Subject) -> Vec<(&'static str, &'a S
 /// Checks with the key files that the settings name.
 pub async fn run(config: &Config, db: &Db) -> Result<Checked, instance::Error> {
     let keys = instance::keys(config, db).await?;
-    Ok(check(db, &keys.row_seal).await?)
+    let mut trail = Trail::default();
+    trail.catch_up(db, Some(&keys.event_seal)).await?;
+    Ok(trail.compare(db, &keys.row_seal).await?)
 }
 
 /// Compares everything once.
 pub async fn check(db: &Db, key: &Key) -> crate::db::Result<Checked> {
     let mut trail = Trail::default();
-    trail.catch_up(db).await?;
+    trail.catch_up(db, None).await?;
     trail.compare(db, key).await
 }
 
@@ -134,16 +139,22 @@ pub struct Trail {
     writes: Writes,
     times: HashMap<u64, Moment>,
     next: u64,
+    /// Events that this service did not write.
+    foreign: Vec<u64>,
 }
 
 impl Trail {
-    /// Reads the events that came since.
-    pub async fn catch_up(&mut self, db: &Db) -> crate::db::Result<()> {
+    /// Reads the events that came since. With the key of their seals: one that this service did not write says nothing of any row.
+    pub async fn catch_up(&mut self, db: &Db, seal: Option<&Key>) -> crate::db::Result<()> {
         loop {
-            let leaves = super::store::leaves(&mut db.read().await?, self.next, i64::MAX as u64, CHUNK).await?;
-            let Some((last, _)) = leaves.last() else { return Ok(()) };
-            self.next = *last as u64 + 1;
-            for (seq, leaf) in leaves {
+            let leaves = super::store::sealed_leaves(&mut db.read().await?, self.next, i64::MAX as u64, CHUNK).await?;
+            let Some(last) = leaves.last() else { return Ok(()) };
+            self.next = last.seq as u64 + 1;
+            for super::store::SealedLeaf { seq, leaf, seal: kept } in leaves {
+                if seal.is_some_and(|key| !event_seal::holds(key, seq as u64, &leaf, kept.as_deref())) {
+                    self.foreign.push(seq as u64);
+                    continue;
+                }
                 let Ok(leaf) = Leaf::decode(&leaf) else { continue };
                 self.times.insert(seq as u64, leaf.at);
                 let Some(action) = Action::from_code(&leaf.action).filter(|_| leaf.outcome == Outcome::Allowed) else {
@@ -165,7 +176,9 @@ impl Trail {
     pub async fn compare(&self, db: &Db, key: &Key) -> crate::db::Result<Checked> {
         let mut writes = self.writes.clone();
         let (writes, times, next) = (&mut writes, &self.times, self.next);
-        let mut checked = Checked::default();
+        let foreign =
+            self.foreign.iter().map(|seq| format!("event {seq} fails its seal: this service did not write it"));
+        let mut checked = Checked { wrong: foreign.collect(), ..Checked::default() };
         table::<Person>(db, key, (writes, times, next), &mut checked).await?;
         table::<Project>(db, key, (writes, times, next), &mut checked).await?;
         table::<RoleRow>(db, key, (writes, times, next), &mut checked).await?;
@@ -254,7 +267,10 @@ pub struct Found {
 /// Compares the rows with the trail, as far as it grew since the last time. Rows that were put back open nothing from now on; whatever
 /// is new is told to administrators and security.
 pub async fn watch(console: &Console, trail: &mut Trail) -> Result<(), Error> {
-    trail.catch_up(console.db()).await?;
+    trail.catch_up(console.db(), Some(&console.ledger.keys().event_seal)).await?;
+    if !trail.foreign.is_empty() {
+        console.builder.stop();
+    }
     let checked = trail.compare(console.db(), console.seal_key()).await?;
     row_seal::distrust(checked.put_back);
     let before = console.found.send_replace(Found { wrong: checked.wrong.clone(), at: Some(console.now()) });

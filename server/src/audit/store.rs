@@ -141,7 +141,7 @@ pub async fn sealed_leaves(db: &mut impl Sql, from: u64, to: u64, limit: u64) ->
         .await
 }
 
-/// A leaf as it is stored; events of the first versions have no seal.
+/// A leaf as it is stored. One without a seal was written by nobody whom this service knows.
 #[derive(sqlx::FromRow)]
 pub struct SealedLeaf {
     pub seq: i64,
@@ -325,14 +325,14 @@ pub async fn tiles(db: &mut impl Sql, level: u32) -> Result<u64> {
     Ok(count as u64)
 }
 
-pub async fn insert_tile(db: &mut impl Sql, level: u32, n: u64, hashes: Vec<u8>) -> Result<()> {
+/// 0: there is one already.
+pub async fn insert_tile(db: &mut impl Sql, level: u32, n: u64, hashes: Vec<u8>) -> Result<u64> {
     db.sql("INSERT INTO audit_tiles (level, n, hashes) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING")
         .bind(level as i32)
         .bind(n as i64)
         .bind(hashes)
         .execute()
-        .await?;
-    Ok(())
+        .await
 }
 
 /// Stores a checkpoint; if one of this size is there, returns its root.

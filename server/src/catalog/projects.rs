@@ -35,7 +35,7 @@ pub async fn create_project(
         id: console.id::<ProjectId>()?.to_string(),
         slug: model::slug(new.slug).map_err(|why| Error::invalid("slug", why))?,
         name: model::display(new.name).map_err(|why| Error::invalid("name", why))?,
-        description: model::line(new.description, 500).map_err(|why| Error::invalid("description", why))?,
+        description: vault::line(console, "description", new.description, 500).await?,
         is_open: new.open,
         team_id: new.team.into(),
         created_at: now,

@@ -65,6 +65,7 @@ pub async fn create_secret(
     environment: &Environment,
     new: NewSecret<'_>,
 ) -> Result<(String, Receipt), Error> {
+    vault::line(console, "description", new.description, 500).await?;
     let secret = row(console, environment, &new)?;
     let located = Located { project: project.clone(), environment: environment.clone(), secret };
     let situation = super::secret_situation(&located);
@@ -87,7 +88,7 @@ pub async fn edit_secret(
     description: &str,
     class: Class,
 ) -> Result<Submitted, Error> {
-    let description = text::line(description, 500).map_err(|why| Error::invalid("description", why))?;
+    let description = vault::line(console, "description", description, 500).await?;
     let located = Located::visible(console, &mut console.read().await?, caller, id).await?;
     if class < located.secret.class() && located.environment.tier() == Tier::Production {
         return lower_class(console, caller, &located, seen, &description, class).await;

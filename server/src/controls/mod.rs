@@ -25,7 +25,7 @@ use app::{
     controls::model::{self, Change, Direction, Outcome, Terms, WAITS, acts_alone},
     error::{Error, Refusal},
     id::ChangeId,
-    people::{model::prose, second::LINKED},
+    people::second::LINKED,
     policies::model::Role,
 };
 use effect::{apply, outlook};
@@ -261,12 +261,9 @@ pub async fn decline_change(
     digest: &str,
     comment: &str,
 ) -> Result<Receipt, Error> {
-    let comment = prose(comment, 1000).map_err(|why| Error::invalid("comment", why))?;
+    let comment = crate::vault::prose(console, "comment", comment, 1000).await?;
     if comment.is_empty() {
         return Err(Error::invalid("comment", "Say why: the proposer reads it."));
-    }
-    if crate::requests::looks_secret(&comment) {
-        return Err(Error::invalid("comment", "This looks like it holds a secret. It is read by many: take it out."));
     }
     let seen = store::find(&mut console.read().await?, id, console.seal_key()).await?.ok_or(Error::NotFound)?;
     let (mut tx, event, row) = take_up(console, caller, &seen, digest, Action::DeclineChange).await?;

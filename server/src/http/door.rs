@@ -104,7 +104,7 @@ pub async fn sign_in(visitor: Visitor, proved: Option<Extension<Proved>>, fields
         let person = person.filter(|person| stamp(person) == fields.get("stamp"));
         let Some(person) = person else { return sign_in_refused(&visitor, Refusal::SignInStale).await };
         let receipt = switch(&visitor, former, &person, people::PASSWORD).await?;
-        return Ok(remembered(done(&next, Action::SignIn, receipt), console, &person.id)?);
+        return Ok(remembered(done(&next, Action::SignIn, receipt), console, &person)?);
     }
     let (login, password) = (fields.get("login").to_owned(), fields.secret("password"));
     match people::check_password(console, &visitor.who, &login, password, visitor.known.as_deref()).await {
@@ -115,7 +115,7 @@ pub async fn sign_in(visitor: Visitor, proved: Option<Extension<Proved>>, fields
                 return Ok(sign_in_question(&visitor, &person, &body, None, None).await?);
             }
             let receipt = switch(&visitor, former, &person, people::PASSWORD).await?;
-            Ok(remembered(done(&next, Action::SignIn, receipt), console, &person.id)?)
+            Ok(remembered(done(&next, Action::SignIn, receipt), console, &person)?)
         }
         Err(Error::Refused(refusal)) => {
             let form = Form::default().with("login", login);

@@ -314,7 +314,11 @@ pub fn done(to: &str, action: Action, receipt: Receipt) -> Response {
 }
 
 /// The same answer from which the browser is known at this account's next sign-in.
-pub fn remembered(mut response: Response, console: &crate::console::Console, person: &str) -> Result<Response, Error> {
+pub fn remembered(
+    mut response: Response,
+    console: &crate::console::Console,
+    person: &people::store::Person,
+) -> Result<Response, Error> {
     let kept = people::familiar::remember(console, person)?;
     let life = people::familiar::LIFE.num_seconds();
     let cookie = format!("{KNOWN}={kept}; Path=/; Secure; HttpOnly; SameSite=Strict; Max-Age={life}");

@@ -1,7 +1,7 @@
 //! How often somebody may fail, in bounded memory, by rules that a stranger cannot turn against an owner.
 //!
 //! ```text
-//! password   a browser that signed in to this account before   10 a minute, of its own
+//! password   a browser that signed in to this account before   10 a minute, of its own; 30 for all of one account
 //!            anybody else                                      30 a minute from one source, 10 of them at one account;
 //!                                                              past 100 an hour at one account: once in ten minutes from each source
 //! own proof  a code, a passkey, one's present password         10 a minute for one account, apart for the door and for acts
@@ -74,6 +74,8 @@ pub struct Attempts(Mutex<Counts>);
 struct Counts {
     /// Of accounts that exist: never forgotten before their time.
     accounts: HashMap<String, Count>,
+    /// Of all browsers of one account together.
+    familiar: HashMap<String, Count>,
     proofs: HashMap<String, Count>,
     digits: HashMap<String, Count>,
     unknown: Bounded<String, Count>,
@@ -188,7 +190,9 @@ impl Attempts {
         let counts = self.counts();
         if let Some(browser) = tried.browser {
             let count = counts.browsers.get(&browser.to_owned());
-            return count.is_none_or(|count| count.within(MINUTE, now) < PER_ACCOUNT);
+            let all = counts.familiar.get(tried.login);
+            return count.is_none_or(|count| count.within(MINUTE, now) < PER_ACCOUNT)
+                && all.is_none_or(|count| count.within(MINUTE, now) < PER_SOURCE);
         }
         let login = cut(tried.login);
         let here = counts.sources.get(&network(tried.source));
@@ -207,6 +211,7 @@ impl Attempts {
         let mut counts = self.counts();
         if let Some(browser) = tried.browser {
             counts.browsers.entry(browser.to_owned()).add(MINUTE, now);
+            counts.familiar.entry(tried.login.to_owned()).or_default().add(MINUTE, now);
             return;
         }
         let login = cut(tried.login);
@@ -224,6 +229,9 @@ impl Attempts {
         let mut counts = self.counts();
         if let Some(browser) = tried.browser {
             if let Some(count) = counts.browsers.get_mut(&browser.to_owned()) {
+                count.take_back();
+            }
+            if let Some(count) = counts.familiar.get_mut(tried.login) {
                 count.take_back();
             }
             return;

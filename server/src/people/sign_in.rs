@@ -1,7 +1,7 @@
 //! Sign-in, sign-out, sessions, links, the first administrator.
 use super::{
     Caller, Entry, about,
-    attempts::{Door, Try},
+    attempts::{Door, Try, network},
     familiar, overseers, own,
     passwords::{bearer, bearer_hash, mistake},
     providers::{self, takes_password},
@@ -55,14 +55,16 @@ pub async fn check_password(
         None => false,
     };
     drop(db);
-    let browser = found.as_ref().zip(known).and_then(|(person, known)| familiar::recognise(console, known, &person.id));
+    let browser = found.as_ref().zip(known).and_then(|(person, known)| familiar::recognise(console, known, person));
     let tried = Try { login: &account, exists: found.is_some(), source: &source, browser: browser.as_deref() };
     if !console.attempts.may_try(tried, now) {
         return Err(console.ledger.refuse(origin, attempted, Refusal::TooManyAttempts).await);
     }
+    let place = network(&source);
     let queue = match &browser {
-        Some(browser) => (Lane::Known, browser.as_str()),
-        None => (Lane::Stranger, source.as_str()),
+        // However many browsers an account has: it has one place in the queue.
+        Some(_) => (Lane::Known, account.as_str()),
+        None => (Lane::Stranger, place.as_str()),
     };
     let stored = found.as_ref().filter(|_| may).and_then(|person| person.password_hash.clone());
     // Counted before the slow check, so that many at once are not many free guesses; taken back when it fits.

@@ -17,7 +17,6 @@ use app::{
     audit::{action::Action, leaf::Subject},
     error::{Conflict, Error, Refusal},
     id::DecisionId,
-    people::model,
     requests::model::{Less, Outcome, State},
 };
 use store::{APPROVED, DENIED, LATE, Request};
@@ -166,13 +165,7 @@ async fn sit_down(
     action: Action,
     comment: &str,
 ) -> Result<Sitting, Error> {
-    let comment = model::prose(comment, 1000).map_err(|why| Error::invalid("comment", why))?;
-    if super::looks_secret(&comment) {
-        return Err(Error::invalid(
-            "comment",
-            "This looks like it holds a secret. Comments are read by many: take it out.",
-        ));
-    }
+    let comment = crate::vault::prose(console, "comment", comment, 1000).await?;
     let (seen, before) = visible_request(console, caller, id).await?;
     // Policy is asked with the roles of whose seat it is: one's own, or also those of the one who is away. Whoever may take none is
     // asked with all of them, so that the rule which keeps them from it is what they hear.

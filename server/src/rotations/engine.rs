@@ -119,13 +119,20 @@ async fn holding_on<T>(console: &Console, id: &str, holder: &str, work: impl Fut
     let renewing = held::apart(async {
         loop {
             tokio::time::sleep(RENEW).await;
-            let renewed = async {
+            // In a task of its own: a step that ends meanwhile does not cut a change off in the middle of its COMMIT.
+            let (console, rotation, holder) = (console.clone(), id.to_owned(), holder.to_owned());
+            let renewed = tokio::spawn(async move {
                 let mut tx = console.ledger.housekeeping().await?;
-                store::renew(&mut tx, id, holder, console.now() + LEASE).await?;
-                tx.finish().await
-            };
-            if let Err(error) = renewed.await {
-                tracing::warn!(%error, rotation = id, "the lease of a rotation could not be renewed");
+                let held = store::renew(&mut tx, &rotation, &holder, console.now() + LEASE).await?;
+                tx.finish().await?;
+                Ok::<_, Error>(held)
+            });
+            match renewed.await {
+                Ok(Ok(1..)) => {}
+                // What it comes to is compared with the row before it is kept: an answer that came too late overwrites nothing.
+                Ok(Ok(0)) => tracing::warn!(rotation = id, "another replica took this rotation over"),
+                Ok(Err(error)) => tracing::warn!(%error, rotation = id, "the lease of a rotation could not be renewed"),
+                Err(error) => tracing::warn!(%error, rotation = id, "the renewal of a lease stopped"),
             }
         }
     });

@@ -217,7 +217,7 @@ pub async fn pause_rotation(
     let situation = catalog::secret_situation(&located);
     let about = subject(&located, &plan.id);
     let (mut tx, event) = console.begin(caller, Action::PauseRotation, about, situation).await?;
-    let reason = app::people::model::line(reason, 200).map_err(|why| Error::invalid("reason", why))?;
+    let reason = crate::vault::line(console, "reason", reason, 200).await?;
     if reason.is_empty() {
         return Err(Error::invalid("reason", "Say why: it goes into the record."));
     }

@@ -177,7 +177,7 @@ pub async fn resolve_rotation(
     choice: Choice,
     comment: &str,
 ) -> Result<Receipt, Error> {
-    let comment = app::people::model::prose(comment, 1000).map_err(|why| Error::invalid("comment", why))?;
+    let comment = crate::vault::prose(console, "comment", comment, 1000).await?;
     if comment.is_empty() && choice != Choice::Retry {
         return Err(Error::invalid("comment", "Say what you saw: it goes into the record."));
     }
@@ -291,7 +291,7 @@ pub async fn may_approve(
 
 /// Ends a rotation that has not begun at its target.
 pub async fn cancel_rotation(console: &Console, caller: &Caller, id: &str, reason: &str) -> Result<Receipt, Error> {
-    let reason = app::people::model::prose(reason, 1000).map_err(|why| Error::invalid("comment", why))?;
+    let reason = crate::vault::prose(console, "comment", reason, 1000).await?;
     if reason.is_empty() {
         return Err(Error::invalid("comment", "Say why: it goes into the record."));
     }
@@ -371,7 +371,7 @@ pub async fn check_rotation(
 /// Goes back to the old value while both work: it is handed out again at once, and the new one withdrawn. Every endpoint has to
 /// take the old one still.
 pub async fn roll_back(console: &Console, caller: &Caller, id: &str, reason: &str) -> Result<Receipt, Error> {
-    let reason = app::people::model::prose(reason, 1000).map_err(|why| Error::invalid("reason", why))?;
+    let reason = crate::vault::prose(console, "reason", reason, 1000).await?;
     if reason.is_empty() {
         return Err(Error::invalid("reason", "Say why: it goes into the record."));
     }

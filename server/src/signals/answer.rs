@@ -18,7 +18,6 @@ use app::{
     audit::{action::Action, leaf::Subject},
     error::{Conflict, Error, Refusal},
     id::WorkloadId,
-    people::model::prose,
     signals::model::{Answer, Key},
 };
 use chrono::TimeDelta;
@@ -121,11 +120,7 @@ async fn assignee(console: &Console, signal: &Signal, id: &str) -> Result<String
 
 pub async fn answer(console: &Console, caller: &Caller, key: Key, wanted: Wanted<'_>) -> Result<Receipt, Error> {
     let signal = find(console, caller, key).await?;
-    let reason = prose(wanted.reason, 1_000).map_err(|why| Error::invalid("reason", why))?;
-    if requests::looks_secret(&reason) {
-        let words = "This looks like it holds a secret. What you write is read by many: take it out.";
-        return Err(Error::invalid("reason", words));
-    }
+    let reason = crate::vault::prose(console, "reason", wanted.reason, 1_000).await?;
     let explained = matches!(wanted.answer, Answer::Snooze | Answer::NotUseful | Answer::Close);
     if explained && reason.is_empty() {
         return Err(Error::invalid("reason", "Say why: it is read at the next review."));

@@ -11,11 +11,14 @@
 pub mod envelope;
 pub mod expiry;
 mod keyring;
+mod prose;
 pub mod store;
 mod take;
 mod versions;
 
 pub use keyring::*;
+use prose::remember;
+pub use prose::{line, prose};
 pub use take::*;
 pub use versions::*;
 

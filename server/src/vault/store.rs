@@ -515,6 +515,31 @@ pub async fn known_to(db: &mut impl Sql, person: &str) -> Result<Vec<String>> {
     Ok(rows.into_iter().map(|(id,)| id).collect())
 }
 
+pub async fn insert_mark(tx: &mut impl Sql, mark: Vec<u8>, secret: &str, version: i32) -> Result<u64> {
+    tx.sql("INSERT INTO value_marks (mark, secret_id, version) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING")
+        .bind(mark)
+        .bind(secret.to_owned())
+        .bind(version)
+        .execute()
+        .await
+}
+
+/// Is one of these the mark of a version that may work?
+pub async fn is_marked(db: &mut impl Sql, marks: &[Vec<u8>]) -> Result<bool> {
+    let mut statement = Statement::from(
+        "SELECT m.version FROM value_marks m JOIN secret_versions v ON v.secret_id = m.secret_id AND v.version = m.version \
+         WHERE v.death IS NULL AND m.mark IN ",
+    );
+    statement.rows(1, marks.len());
+    statement.push(" LIMIT 1");
+    let mut query = db.sql(statement);
+    for mark in marks {
+        query = query.bind(mark.clone());
+    }
+    let found: Option<(i32,)> = query.optional().await?;
+    Ok(found.is_some())
+}
+
 pub async fn insert_stash(tx: &mut impl Sql, id: &str, sealed: Vec<u8>, expires_at: Moment) -> Result<u64> {
     tx.sql("INSERT INTO stashes (id, sealed, expires_at) VALUES ($1, $2, $3)")
         .bind(id.to_owned())

@@ -19,7 +19,6 @@ use app::{
     audit::action::Action,
     error::{Conflict, Error, Refusal},
     grants::model::State,
-    people::model,
     policies::model::Right,
 };
 
@@ -77,7 +76,7 @@ pub async fn take_value(
     take: Take,
     purpose: &str,
 ) -> Result<Taken, Error> {
-    let purpose = model::line(purpose, 200).map_err(|why| Error::invalid("purpose", why))?;
+    let purpose = super::line(console, "purpose", purpose, 200).await?;
     if purpose.is_empty() {
         return Err(Error::invalid("purpose", "Say what you need it for: it goes into the record."));
     }

@@ -213,6 +213,7 @@ async fn insert(
         return Err(Error::Conflict(Conflict::StaleVersion));
     }
     store::insert(tx, &row, sealed).await?;
+    super::remember(console, tx, &secret.id, version, payload).await?;
     if let Some(until) = row.valid_until {
         store::note_look(tx, &secret.id, version, expiry::first_look(until)).await?;
     }

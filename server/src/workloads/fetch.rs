@@ -173,7 +173,9 @@ async fn prepare(
     };
     if environment.id != workload.environment_id {
         drop(db);
-        return Err(console.ledger.refuse(&who, attempted, Refusal::OtherEnvironment).await);
+        let refused = console.ledger.refuse(&who, attempted, Refusal::OtherEnvironment).await;
+        // What there is outside its own project a workload learns of from nobody: it is as if it were not there.
+        return Err(if project.id == workload.project_id { refused } else { Error::NotFound });
     }
     let secret = catalog::store::find_at(&mut db, &environment.id, &model::folded(path), key).await?;
     let Some(secret) = secret.filter(|secret| secret.path == path) else {

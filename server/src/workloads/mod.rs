@@ -311,8 +311,14 @@ pub async fn trust_changed_by(
 ) -> Result<Option<Moment>, Error> {
     let made = (workload.created_by.as_deref() == Some(person)).then_some(workload.created_at);
     let credentials = store::credentials(db, &workload.id, console.seal_key()).await?;
+    let now = console.now();
     let issued = credentials.into_iter().filter(|row| row.issued_by.as_deref() == Some(person));
-    Ok(issued.map(|row| row.created_at).chain(made).max())
+    // One that works, or will, is as good as issued now.
+    let issued = issued.map(|row| {
+        let open = row.revoked_at.is_none() && now < row.expires_at;
+        if open { now } else { row.created_at.max(row.confirmed_at.unwrap_or(row.created_at)) }
+    });
+    Ok(issued.chain(made).max())
 }
 
 /// Ends every token of every workload within a change: for a restored database, which may be older than their ends.

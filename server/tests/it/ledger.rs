@@ -439,3 +439,72 @@ story!(a_cut_off_end_is_found_without_any_head_in_the_database, |world| {
     let report = check(&world, Options { heads: &heads, ..Options::default() }).await;
     assert_eq!(report.verified.tampering, vec![Tampering::Truncated { signed: 21, stored: 11 }]);
 });
+
+// Leaves that nobody sealed, up to the end of a tile, and the tile that fits them: what is stored as a tile is not taken at its word.
+story!(a_stored_tile_is_not_taken_at_its_word, |world| {
+    observe(&world, 10).await;
+    world.instance.builder.build().await.unwrap();
+    world.without_triggers().await;
+    let mut db = world.instance.db.unseen().read().await.unwrap();
+    let leaves = store::leaves(&mut db, 0, 11, 11).await.unwrap();
+    drop(db);
+    let mut hashes: Vec<Hash> = leaves.iter().map(|(_, leaf)| leaf_hash(leaf)).collect();
+    let model = Leaf::decode(&leaves[3].1).unwrap();
+    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let blob = |bytes: &[u8]| {
+        if world.url.is_some() { format!("'\\x{}'", hex(bytes)) } else { format!("x'{}'", hex(bytes)) }
+    };
+    for seq in 11..256 {
+        let leaf = Leaf { seq, ..model.clone() }.encode().unwrap();
+        hashes.push(leaf_hash(&leaf));
+        let insert = format!(
+            "INSERT INTO audit_events (seq, leaf, at, action, outcome, actor_kind) \
+             SELECT {seq}, {}, at, action, outcome, actor_kind FROM audit_events WHERE seq = 3",
+            blob(&leaf)
+        );
+        world.as_database_owner(&[&insert]).await;
+    }
+    let tile = format!("INSERT INTO audit_tiles (level, n, hashes) VALUES (0, 0, {})", blob(&hashes.concat()));
+    world.as_database_owner(&[&tile, "UPDATE ledger_head SET size = 256"]).await;
+    let again = Instance::attach(world.instance.db.clone(), &world.files, world.clock.clone(), world.anchors());
+    let again = again.await.unwrap();
+    assert_eq!(again.builder.build().await.err(), Some(Error::Unavailable));
+    assert!(again.builder.signed().forked);
+    let seal = Some(&again.keys.event_seal);
+    assert!(!check(&world, Options { seal, ..Options::default() }).await.is_clean());
+    // Nor do such events say anything of a row.
+    let console = server::console::Console::new(&again, "Test").unwrap();
+    let mut trail = server::audit::state::Trail::default();
+    server::audit::state::watch(&console, &mut trail).await.unwrap();
+    let wrong = console.found.borrow().wrong.clone();
+    assert!(wrong.len() == 245 && wrong[0].contains("event 11 fails its seal"), "{:?}", wrong.first());
+});
+
+// A restore that nobody sealed and no key opened excuses nothing.
+story!(a_restore_that_was_never_made_excuses_nothing, |world| {
+    observe(&world, 10).await;
+    let kept = world.instance.builder.build().await.unwrap().note;
+    world.without_triggers().await;
+    let mut db = world.instance.db.unseen().read().await.unwrap();
+    let leaf = store::leaves(&mut db, 5, 6, 1).await.unwrap().remove(0).1;
+    drop(db);
+    let mut leaf = Leaf::decode(&leaf).unwrap();
+    leaf.action = "log.restored".into();
+    leaf.detail = [("epoch".to_owned(), 1.into()), ("lost_size".to_owned(), 11.into())].into();
+    let leaf = leaf.encode().unwrap();
+    let hex: String = leaf.iter().map(|byte| format!("{byte:02x}")).collect();
+    let blob = if world.url.is_some() { format!("'\\x{hex}'") } else { format!("x'{hex}'") };
+    world
+        .as_database_owner(&[
+            "DELETE FROM audit_disclosures WHERE seq > 4",
+            "DELETE FROM audit_events WHERE seq > 5",
+            &format!("UPDATE audit_events SET leaf = {blob}, action = 'log.restored' WHERE seq = 5"),
+            "UPDATE ledger_head SET size = 6",
+        ])
+        .await;
+    for options in [Options::default(), Options { checkpoint: Some(&kept), ..Options::default() }] {
+        let report = check(&world, options).await;
+        assert!(report.verified.lost.is_empty(), "{:?}", report.verified.lost);
+        assert!(report.verified.tampering.contains(&Tampering::Truncated { signed: 11, stored: 6 }));
+    }
+});

@@ -375,3 +375,85 @@ story!(a_row_that_was_put_back_opens_nothing, |world| {
     assert!(ready.status == StatusCode::SERVICE_UNAVAILABLE && ready.text.contains("\"state\":\"failing\""));
     assert!(mara.get("/notices").await.text.contains("contradict the trail"));
 });
+
+story!(a_value_that_works_stands_in_no_text, |world| {
+    let cast = Cast::new(world).await;
+    let secret = cast.secret("app/key", Tier::Staging, Class::Normal).await;
+    cast.write("iris", &secret, 0, "correct horse battery staple").await.unwrap();
+    let other = cast.secret("app/other", Tier::Staging, Class::Normal).await;
+    cast.write("iris", &other, 0, "hunter2-and-more").await.unwrap();
+    let ask = async |reason: &str| {
+        let form = cast.console.id::<CorrelationId>().unwrap().to_string();
+        let ask = Ask {
+            secrets: vec![secret.clone()],
+            right: Right::Read,
+            minutes: 60,
+            reason,
+            workload: None,
+            starts_at: None,
+            form: &form,
+        };
+        requests::submit_request(&cast.console, &cast.caller("jonas").await, ask).await.map(|_| ())
+    };
+    for reason in [
+        "it was hunter2-and-more, I think",
+        "password=hunter2-and-more",
+        "we use correct horse battery staple here",
+        "my token is csp_0123456789abcdefghijkl",
+        "csl_0123456789abcdefghijkl",
+    ] {
+        assert!(matches!(ask(reason).await, Err(Error::Invalid(fields)) if fields[0].field == "reason"), "{reason}");
+    }
+    ask("TICKET-1: the horse is correct").await.unwrap();
+    // Everywhere where people write: a purpose, a leak, a description, the name of a view.
+    let iris = cast.caller("iris").await;
+    let leak = server::rotations::Leak {
+        version: 1,
+        detected_at: cast.console.now(),
+        what: "hunter2-and-more was in a log",
+        suspect: None,
+    };
+    let leak = server::rotations::report_leak(&cast.console, &iris, &other, leak).await;
+    assert!(matches!(leak, Err(Error::Invalid(_))), "{:?}", leak.err());
+    let samir = cast.caller("samir").await;
+    let view = server::audit::views::save_view(&cast.console, &samir, "hunter2-and-more", "", None);
+    assert!(matches!(view.await, Err(Error::Invalid(_))));
+});
+
+story!(names_of_what_is_private_are_told_to_nobody, |world| {
+    let (cast, router) = site(world).await;
+    let anna = cast.caller("anna").await;
+    let (team, _) = people::create_team(&cast.console, &anna, "ops", "Ops").await.unwrap();
+    let new = catalog::NewProject { slug: "hidden", name: "Hidden", description: "", open: false, team: &team };
+    let (hidden, _) = catalog::create_project(&cast.console, &anna, new).await.unwrap();
+    let mut db = cast.console.db().unseen().read().await.unwrap();
+    let project = catalog::store::find_project(&mut db, &hidden).await.unwrap().unwrap();
+    let key = cast.console.seal_key();
+    let places = catalog::store::environments(&mut db, &hidden, key).await.unwrap();
+    drop(db);
+    people::assign_role(&cast.console, &anna, cast.id("teodor"), app::policies::model::Role::Lead, Some(&hidden), None)
+        .await
+        .unwrap();
+    let mut db = cast.console.db().unseen().read().await.unwrap();
+    for row in server::controls::store::open(&mut db, cast.console.now(), key).await.unwrap() {
+        crate::workloads::second(&cast, "mara", &row.id).await.unwrap();
+    }
+    drop(db);
+    let teodor = cast.caller("teodor").await;
+    let secretive = "hidden-deployer";
+    workloads::create_workload(&cast.console, &teodor, &project, &places[0], secretive, secretive, &team)
+        .await
+        .unwrap();
+    let mut lucia = Browser::signed_in(&cast, &router, "lucia").await;
+    let page = lucia.get("/rotations/select?older=1").await;
+    assert!(page.status == StatusCode::OK && !page.text.contains(secretive));
+    // A workload's token tells nothing apart outside its own project.
+    let worker = machine(&cast, "worker", Tier::Staging).await;
+    let token = workloads::issue_token(&cast.console, &from("10.0.0.1"), &worker.secret).await.unwrap().token;
+    let fetch = async |project: &str, place: &str| {
+        workloads::fetch_secret(&cast.console, &from("10.0.0.1"), &token, project, place, "x").await.err()
+    };
+    assert_eq!(fetch("hidden", "production").await, Some(Error::NotFound));
+    assert_eq!(fetch("hidden", "nowhere").await, fetch("nowhere", "production").await);
+    assert_eq!(fetch("payments", "production").await, Some(refused(Refusal::OtherEnvironment)), "its own it is told");
+});

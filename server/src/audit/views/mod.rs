@@ -8,7 +8,6 @@ use app::{
     audit::{action::Action, leaf::Subject, query::Query},
     error::{Error, Refusal},
     id::ViewId,
-    people::model::prose,
 };
 
 /// How many views one person keeps.
@@ -39,7 +38,7 @@ pub async fn save_view(
     query: &str,
     team: Option<&str>,
 ) -> Result<Receipt, Error> {
-    let name = prose(name, 80).map_err(|why| Error::invalid("name", why))?;
+    let name = crate::vault::line(console, "name", name, 80).await?;
     if name.is_empty() || name.contains('\n') {
         return Err(Error::invalid("name", "A name of one line."));
     }

@@ -5,8 +5,11 @@ use super::super::{
 };
 use super::lines::{actor, lines, sentence};
 use crate::{
-    audit::store::{self, Stored},
-    audit::tiles,
+    audit::{
+        search::Reading,
+        store::{self, Stored},
+        tiles,
+    },
     catalog,
     db::Sql,
     people, workloads,
@@ -26,6 +29,7 @@ use std::collections::BTreeMap;
 
 pub async fn view(signed: &Signed, row: Stored, zone: Tz) -> Result<EventView, Error> {
     let (console, site) = (signed.console(), signed.site());
+    let reading = Reading::of(console, &signed.caller).await?;
     let seq = row.seq as u64;
     let built = console.builder.build().await.unwrap_or_else(|_| console.builder.signed());
     let mut db = console.read().await?;
@@ -42,11 +46,12 @@ pub async fn view(signed: &Signed, row: Stored, zone: Tz) -> Result<EventView, E
         leaf.committed.keys().filter(|name| !told.contains_key(*name)).map(|name| name.replace('_', " ")).collect()
     });
     let json = Leaf::json(&row.leaf).ok().and_then(|json| serde_json::from_str::<Value>(json).ok());
+    let of_now = !matches!(reading, Some(Reading::Period { .. }));
     let mut names = Names::default();
     let line =
         lines(site, &mut db, &mut names, std::slice::from_ref(&row), zone).await?.pop().ok_or(Error::NotFound)?;
     let found = match &leaf {
-        Some(leaf) => facts(site, &mut db, &mut names, &row, leaf, &told).await?,
+        Some(leaf) => facts(site, &mut db, &mut names, &row, leaf, &told, of_now).await?,
         None => Found::default(),
     };
     let detail = leaf.as_ref().map(|leaf| leaf.detail.clone()).unwrap_or_default();
@@ -98,6 +103,7 @@ async fn facts(
     row: &Stored,
     leaf: &Leaf,
     told: &BTreeMap<String, String>,
+    of_now: bool,
 ) -> Result<Found, Error> {
     let key = site.console.seal_key();
     let mut found = Found::default();
@@ -156,8 +162,12 @@ async fn facts(
         );
     }
     if let Some(id) = &subject.secret {
-        let secret = catalog::store::find(db, id, key).await?;
-        let path = secret.map_or_else(|| told.get("path").cloned().unwrap_or_else(|| id.clone()), |secret| secret.path);
+        // As the event tells it; what it is called today is not for whoever reads the events of a period.
+        let path = match (told.get("path"), of_now) {
+            (Some(path), _) => path.clone(),
+            (None, true) => catalog::store::find(db, id, key).await?.map_or_else(|| id.clone(), |secret| secret.path),
+            (None, false) => id.clone(),
+        };
         let version = subject.version.map_or(String::new(), |version| format!(", version {version}"));
         add("Secret", format!("{path}{version}"), Some(id), Some(format!("/secrets/{id}")), Some((Key::Secret, id)));
     }

@@ -121,17 +121,17 @@ pub async fn select(signed: Signed, RawQuery(query): RawQuery) -> Answer {
         (row.id.clone(), format!("{}{left}", row.name))
     };
     let projects = catalog::store::projects(&mut db).await?;
-    let projects = projects.into_iter().filter(|project| catalog::sees(console, &signed.caller, project));
+    let projects: Vec<_> =
+        projects.into_iter().filter(|project| catalog::sees(console, &signed.caller, project)).collect();
+    let sees = |row: &workloads::store::Workload| projects.iter().any(|project| project.id == row.project_id);
+    let workloads = workloads::store::list(&mut db, console.seal_key()).await?;
+    let workloads = workloads.into_iter().filter(sees).map(|row| (row.id, row.slug)).collect();
     let view = SelectView {
         candidates,
         more,
         people: people.iter().map(said).collect(),
-        workloads: workloads::store::list(&mut db, console.seal_key())
-            .await?
-            .into_iter()
-            .map(|row| (row.id, row.slug))
-            .collect(),
-        projects: projects.map(|project| (project.slug, project.name)).collect(),
+        workloads,
+        projects: projects.into_iter().map(|project| (project.slug, project.name)).collect(),
         leaver,
     };
     Ok(shown(page::select(&shell, view, &form)))

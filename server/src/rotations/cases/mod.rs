@@ -31,7 +31,6 @@ use app::{
     error::{Conflict, Error, Refusal},
     grants::model::State,
     id::CaseId,
-    people::model::prose,
     policies::model::Role,
     rotations::{
         cases::End,
@@ -241,7 +240,7 @@ pub async fn report_leak(
     secret: &str,
     leak: Leak<'_>,
 ) -> Result<(String, Receipt), Error> {
-    let what = prose(leak.what, 2000).map_err(|why| Error::invalid("what", why))?;
+    let what = vault::prose(console, "what", leak.what, 2000).await?;
     if what.is_empty() {
         return Err(Error::invalid("what", "Say what happened: whoever contains it starts from here."));
     }
@@ -437,7 +436,7 @@ pub async fn move_case(
     began: Moment,
     reason: &str,
 ) -> Result<Receipt, Error> {
-    let reason = prose(reason, 1000).map_err(|why| Error::invalid("reason", why))?;
+    let reason = vault::prose(console, "reason", reason, 1000).await?;
     if reason.is_empty() {
         return Err(Error::invalid("reason", "Say how you know: it goes into the record."));
     }
@@ -478,7 +477,7 @@ pub async fn may_cancel(
 
 /// Gives a case up, with a reason. Never by whoever opened it; it stays counted.
 pub async fn cancel_case(console: &Console, caller: &Caller, id: &str, reason: &str) -> Result<Receipt, Error> {
-    let reason = prose(reason, 1000).map_err(|why| Error::invalid("reason", why))?;
+    let reason = vault::prose(console, "reason", reason, 1000).await?;
     if reason.is_empty() {
         return Err(Error::invalid("reason", "Say why nothing has to be rotated: it goes into the record."));
     }
@@ -526,7 +525,7 @@ pub async fn attest_death(
     version: i32,
     reason: &str,
 ) -> Result<Receipt, Error> {
-    let reason = prose(reason, 1000).map_err(|why| Error::invalid("reason", why))?;
+    let reason = vault::prose(console, "reason", reason, 1000).await?;
     if reason.is_empty() {
         return Err(Error::invalid("reason", "Say what you saw: it goes into the record."));
     }
