@@ -38,8 +38,9 @@ const PREFIXES: [&str; 34] = [
     "lin_api_",
     "whsec_",
 ];
-/// So many letters behind a beginning make a token of it.
+/// So many letters behind a beginning make a token of it, or so few with a digit among them.
 const LEAST: usize = 12;
+const FEW: usize = 4;
 /// Words in one row that are looked at together: passphrases have spaces.
 const ROW: usize = 8;
 
@@ -51,10 +52,10 @@ fn is_part(letter: char) -> bool {
 pub fn looks_secret(text: &str) -> bool {
     text.contains("-----BEGIN")
         || text.split(|letter| !is_part(letter)).any(|word| {
-            let known = PREFIXES.iter().any(|prefix| {
-                word.strip_prefix(prefix)
-                    .is_some_and(|rest| rest.len() >= LEAST && rest.bytes().all(|b| b.is_ascii_graphic()))
-            });
+            let known = PREFIXES
+                .iter()
+                .filter_map(|prefix| word.strip_prefix(prefix))
+                .any(|rest| rest.len() >= LEAST || rest.len() >= FEW && rest.bytes().any(|byte| byte.is_ascii_digit()));
             // A JSON Web Token.
             known || word.len() > 40 && word.starts_with("eyJ") && word.matches('.').count() == 2
         })
@@ -90,6 +91,7 @@ mod tests {
         for secret in [
             "it is csp_0123456789abcdef0123",
             "key=AKIAIOSFODNN7EXAMPLE",
+            "AKIA0000",
             "-----BEGIN PRIVATE KEY-----",
             "(glpat-0123456789abcdefghij)",
             "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJlLXdpdGgtbGVuZ3Ro",

@@ -89,6 +89,8 @@ pub fn fuzz(arguments: &[String]) -> Done {
 pub fn lint() -> Done {
     say("rustfmt");
     run(cargo().args(["fmt", "--all", "--", "--check"]), "Run cargo fmt.")?;
+    // The server embeds what a browser loads: without it nothing of it compiles.
+    site::build()?;
     say("clippy, server side");
     run(
         cargo().args(["clippy", "--workspace", "--all-targets", "--quiet", "--", "-Dwarnings"]),

@@ -189,6 +189,13 @@ story!(whoever_made_a_client_secret_does_not_decide_for_it, |world| {
     cast.approve("teodor", &request).await.unwrap();
     cast.world.clock.advance(TimeDelta::days(2));
     let request = allow(&cast, &worker, &secret, 60).await;
+    // While it works she could fetch what she approves; once it is over, a week after it was made, she could not.
+    assert_eq!(cast.approve("iris", &request).await.err(), Some(Error::Refused(Refusal::ChangedTrust)));
+    let mut db = cast.console.db().unseen().read().await.unwrap();
+    let key = cast.console.seal_key();
+    let credential = workloads::store::credentials(&mut db, &worker.id, key).await.unwrap().remove(0).id;
+    drop(db);
+    workloads::revoke_credential(&cast.console, &anna, &credential).await.unwrap();
     cast.approve("iris", &request).await.unwrap();
 });
 
