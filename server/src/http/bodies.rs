@@ -2,7 +2,7 @@
 //! here, before anybody is recognised and anything is parsed.
 use super::{
     Problem, Site,
-    routes::{Access, table},
+    routes::table,
     visitor::{address, cookie},
 };
 use crate::{
@@ -64,14 +64,18 @@ impl Drop for Arrival {
     }
 }
 
-/// How long a body may be at a path, and whether anybody may send one.
-fn terms(path: &str) -> (usize, bool) {
-    static TERMS: OnceLock<HashMap<&'static str, (usize, bool)>> = OnceLock::new();
-    let terms = TERMS.get_or_init(|| {
+/// Where passwords are taken. Nothing else is kept from whoever shares an address with somebody who guesses: not the first set-up, and
+/// not what only closes.
+const PASSWORDS: &str = "/sign-in";
+
+/// How long a body may be at a path.
+fn longest_at(path: &str) -> usize {
+    static LONGEST: OnceLock<HashMap<&'static str, usize>> = OnceLock::new();
+    let longest = LONGEST.get_or_init(|| {
         let changing = table().into_iter().filter(|route| route.method != Method::GET);
-        changing.map(|route| (route.path, (route.longest, route.access == Access::Open))).collect()
+        changing.map(|route| (route.path, route.longest)).collect()
     });
-    terms.get(path).copied().unwrap_or((0, false))
+    longest.get(path).copied().unwrap_or(0)
 }
 
 pub async fn read(State(site): State<Site>, request: Request, next: Next) -> Response {
@@ -79,10 +83,10 @@ pub async fn read(State(site): State<Site>, request: Request, next: Next) -> Res
         return next.run(request).await;
     }
     let path = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned()).unwrap_or_default();
-    let (longest, is_open) = terms(&path);
+    let longest = longest_at(&path);
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| *peer);
     let source = address(&site, request.headers(), peer);
-    if is_open && is_loud(&site, source.as_deref(), request.headers()) {
+    if path == PASSWORDS && is_loud(&site, source.as_deref(), request.headers()) {
         let who = Who { address: source, ..Who::anonymous() };
         let event = Event::new(Action::SignIn);
         return Problem(site.console.ledger.refuse(&who, event, Refusal::TooManyAttempts).await).into_response();

@@ -457,3 +457,29 @@ story!(names_of_what_is_private_are_told_to_nobody, |world| {
     assert_eq!(fetch("hidden", "nowhere").await, fetch("nowhere", "production").await);
     assert_eq!(fetch("payments", "production").await, Some(refused(Refusal::OtherEnvironment)), "its own it is told");
 });
+
+// Somebody who guesses passwords keeps nobody behind the same address from the first set-up.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_loud_address_does_not_block_the_first_set_up() {
+    use axum::{body::Body, extract::ConnectInfo, http::Request};
+    let world = crate::support::World::sqlite().await;
+    let console = server::console::Console::new(&world.instance, "Test").unwrap();
+    let code = console.set_up.open(console.now()).unwrap();
+    let router = server::http::router(server::http::Site::new(console, crate::http::BASE, None, true));
+    let send = async |path: &str, form: &[(&str, &str)]| {
+        let from: std::net::SocketAddr = "198.51.100.7:4000".parse().unwrap();
+        let request = Request::post(path)
+            .header("content-type", "application/x-www-form-urlencoded")
+            .header("sec-fetch-site", "same-origin")
+            .extension(ConnectInfo(from))
+            .body(Body::from(serde_urlencoded::to_string(form).unwrap()));
+        Browser::new(&router).raw(request.unwrap()).await.status
+    };
+    let mut last = StatusCode::OK;
+    for n in 0..40 {
+        last = send("/sign-in", &[("login", &format!("name-{n}")), ("password", "wrong")]).await;
+    }
+    assert_eq!(last, StatusCode::TOO_MANY_REQUESTS, "it is loud");
+    let form = [("code", code.as_str()), ("login", "anna"), ("name", "Anna"), ("new_password", PASSWORD)];
+    assert_eq!(send("/set-up", &form).await, StatusCode::SEE_OTHER);
+}
