@@ -4,13 +4,14 @@ use crate::{
         builder::Builder,
         event::{Event, Who},
         ledger::{Ledger, Tx},
+        row_seal::SealKey,
         search::Search,
         state::Found,
     },
     clock::Clock,
     db::{Db, Reader},
     instance::Instance,
-    keys::{self, Secret},
+    keys,
     outbound::Reach,
     people::{
         Caller,
@@ -113,7 +114,7 @@ impl Console {
     }
 
     /// The key that rows which open access are sealed with.
-    pub fn seal_key(&self) -> &Secret {
+    pub fn seal_key(&self) -> &SealKey {
         &self.ledger.keys().row_seal
     }
 

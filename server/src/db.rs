@@ -4,8 +4,8 @@
 //! COMMIT (one fsync) carries up to [`BATCH`] of them; whoever commits wakes all. PostgreSQL transactions are its own.
 //! Nothing outside `audit/ledger.rs` may commit: see the four doors there.
 use crate::{
+    audit::row_seal::SealKey,
     held::{self, Held},
-    keys::Secret,
 };
 use chrono::{DateTime, Utc};
 use sqlx::{
@@ -108,7 +108,7 @@ pub struct Db {
     /// Nobody minds who holds its readers, and when.
     unseen: bool,
     /// What rows that open access are sealed with: readers and transactions carry it to whoever loads such rows.
-    seal: Option<Arc<Secret>>,
+    seal: Option<SealKey>,
 }
 
 /// Readers, writers and the probe never wait for each other's connections.
@@ -165,8 +165,8 @@ impl Db {
     }
 
     /// The same database with the key of its rows' seals.
-    pub fn keyed(&self, key: &Secret) -> Self {
-        Self { seal: Some(Arc::new(key.clone())), ..self.clone() }
+    pub fn keyed(&self, key: &SealKey) -> Self {
+        Self { seal: Some(key.clone()), ..self.clone() }
     }
 
     /// The same database for an onlooker who may read while others work: the tests.
@@ -409,7 +409,7 @@ fn io_error(error: &sqlx::Error) -> bool {
 }
 
 /// A writing transaction: nothing of it lasts unless the ledger commits it.
-pub struct Transaction(Began, Option<Arc<Secret>>);
+pub struct Transaction(Began, Option<SealKey>);
 
 enum Began {
     Sqlite {
@@ -493,7 +493,7 @@ impl Drop for Transaction {
 /// A connection for reading alone.
 pub struct Reader {
     connection: Connected,
-    seal: Option<Arc<Secret>>,
+    seal: Option<SealKey>,
     _held: Held,
 }
 
@@ -507,12 +507,12 @@ pub trait Sql: Send {
     fn sql(&mut self, statement: impl Into<Statement>) -> Query<'_>;
 
     /// What rows that open access are sealed with, where it is known.
-    fn seal_key(&self) -> Option<&Secret>;
+    fn seal_key(&self) -> Option<&SealKey>;
 }
 
 impl Sql for Reader {
-    fn seal_key(&self) -> Option<&Secret> {
-        self.seal.as_deref()
+    fn seal_key(&self) -> Option<&SealKey> {
+        self.seal.as_ref()
     }
 
     fn sql(&mut self, statement: impl Into<Statement>) -> Query<'_> {
@@ -525,8 +525,8 @@ impl Sql for Reader {
 }
 
 impl Sql for Transaction {
-    fn seal_key(&self) -> Option<&Secret> {
-        self.1.as_deref()
+    fn seal_key(&self) -> Option<&SealKey> {
+        self.1.as_ref()
     }
 
     #[allow(clippy::panic, reason = "a finished transaction is consumed: there is none to call this on")]

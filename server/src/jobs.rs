@@ -16,6 +16,7 @@ use app::{
 };
 use chrono::TimeDelta;
 use std::{sync::atomic::Ordering, time::Duration};
+use tokio::time::Instant;
 
 /// How often it is looked for what is due: the most that anything is late by.
 pub const LOOK: Duration = Duration::from_secs(2);
@@ -96,14 +97,20 @@ pub fn start(console: &Console) {
     });
     let rows = console.clone();
     tokio::spawn(async move {
-        let mut trail = state::Trail::default();
+        let mut trail = state::Trail::of(rows.seal_key().clone());
         loop {
-            let begun = tokio::time::Instant::now();
+            let begun = Instant::now();
             if let Err(error) = state::watch(&rows, &mut trail).await {
                 tracing::error!(%error, "rows that open access could not be compared with the trail");
             }
             // A hundredth of the time at most goes into it.
-            tokio::time::sleep((begun.elapsed() * 100).clamp(COMPARE.0, COMPARE.1)).await;
+            let next = Instant::now() + (begun.elapsed() * 100).clamp(COMPARE.0, COMPARE.1);
+            while Instant::now() < next {
+                tokio::time::sleep(LOOK).await;
+                if let Err(error) = state::follow(&rows, &mut trail).await {
+                    tracing::error!(%error, "the trail could not be read on");
+                }
+            }
         }
     });
     let beat = console.clone();

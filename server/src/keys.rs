@@ -2,6 +2,7 @@
 //!
 //! The root key never leaves the process and encrypts nothing itself: HKDF-SHA-256 (RFC 5869) makes one key per purpose
 //! from it, salted with the store's id. The log key is independent: whoever holds one cannot use it as the other.
+use crate::audit::row_seal::SealKey;
 use app::{audit::checkpoint::LogKey, id::StoreId};
 use hkdf::Hkdf;
 use hmac::{Hmac, KeyInit, Mac};
@@ -93,7 +94,7 @@ impl KeyFiles {
         };
         Keys {
             kek_wrap: derive("kek-wrap/v1"),
-            row_seal: derive("row-seal/v1"),
+            row_seal: SealKey::new(derive("row-seal/v1")),
             credential_wrap: derive("credential-wrap/v1"),
             stash: derive("stash/v1"),
             event_seal: derive("event-seal/v1"),
@@ -110,7 +111,7 @@ pub struct Keys {
     /// Wraps environment keys.
     pub kek_wrap: Secret,
     /// Seals rows that open access.
-    pub row_seal: Secret,
+    pub row_seal: SealKey,
     /// Wraps small secrets of the installation itself.
     pub credential_wrap: Secret,
     /// Seals what lies in the database between two steps of one form.

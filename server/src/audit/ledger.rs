@@ -8,7 +8,7 @@ use super::{
     event::{Event, Who},
     event_seal,
     repeats::Repeats,
-    row_seal::{PendingSeal, SealedRow},
+    row_seal::{PendingSeal, SealKey, SealedRow},
     store::{self, Disclosure, Row},
 };
 use crate::{
@@ -160,7 +160,7 @@ pub struct Tx {
 }
 
 impl Sql for Tx {
-    fn seal_key(&self) -> Option<&Secret> {
+    fn seal_key(&self) -> Option<&SealKey> {
         self.inner.seal_key()
     }
 
@@ -239,7 +239,7 @@ impl Housekeeping {
 }
 
 impl Sql for Housekeeping {
-    fn seal_key(&self) -> Option<&Secret> {
+    fn seal_key(&self) -> Option<&SealKey> {
         self.0.seal_key()
     }
 

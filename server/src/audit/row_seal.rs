@@ -9,10 +9,72 @@ use crate::{
 use app::error::Error;
 use serde::Serialize;
 use std::{
-    collections::BTreeSet,
-    sync::{PoisonError, RwLock},
+    collections::HashMap,
+    ops::Deref,
+    sync::{Arc, PoisonError, RwLock},
+    time::{Duration, Instant},
 };
 use subtle::ConstantTimeEq;
+
+/// How long a row may be read as it was before an event that was heard of: by a statement that began before it.
+const UNDER_WAY: Duration = Duration::from_secs(1);
+
+/// The key of the seals on rows, and what the trail is known to say of them.
+#[derive(Clone)]
+pub struct SealKey {
+    key: Secret,
+    last: Arc<RwLock<Writes>>,
+}
+
+/// The last change of each row, by its table and its id.
+pub type Writes = HashMap<&'static str, HashMap<String, Written>>;
+
+/// A change of a row: its first event, which the row's seal names, and the event that tells of the row.
+#[derive(Clone, Copy, Debug)]
+pub struct Written {
+    pub first: u64,
+    pub by: u64,
+    pub heard: Instant,
+}
+
+impl SealKey {
+    pub fn new(key: Secret) -> Self {
+        Self { key, last: Arc::default() }
+    }
+
+    /// The same key for a reading of the trail that is kept apart.
+    pub fn apart(&self) -> Self {
+        Self::new(self.key.clone())
+    }
+
+    /// Takes up what the trail says: from now on such a row counts as this change left it, or a later one.
+    pub fn hear(&self, news: impl IntoIterator<Item = (&'static str, String, Written)>) {
+        let mut last = self.last.write().unwrap_or_else(PoisonError::into_inner);
+        for (table, id, written) in news {
+            last.entry(table).or_default().insert(id, written);
+        }
+    }
+
+    /// Every row's last change, as far as the trail was read.
+    pub fn heard(&self) -> Writes {
+        self.last.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Is the row older than its last event? Then whoever owns the database put it back.
+    fn knows_newer<R: SealedRow>(&self, row: &R) -> bool {
+        let last = self.last.read().unwrap_or_else(PoisonError::into_inner);
+        let written = last.get(R::TABLE).and_then(|rows| rows.get(row.id()));
+        written.is_some_and(|written| (row.seal().0 as u64) < written.first && written.heard.elapsed() > UNDER_WAY)
+    }
+}
+
+impl Deref for SealKey {
+    type Target = Secret;
+
+    fn deref(&self) -> &Secret {
+        &self.key
+    }
+}
 
 /// A row with `event_seq` and `row_mac` columns. What it serialises to is what the seal covers.
 pub trait SealedRow: Serialize {
@@ -62,7 +124,7 @@ impl PendingSeal {
         })
     }
 
-    pub async fn write(self, tx: &mut Transaction, key: &Secret, seq: u64) -> Result<()> {
+    pub async fn write(self, tx: &mut Transaction, key: &SealKey, seq: u64) -> Result<()> {
         let seal = compute(key, self.table, seq as i64, &self.fields);
         tx.sql(self.write).bind(seq as i64).bind(seal.to_vec()).bind(self.id).execute().await?;
         Ok(())
@@ -78,22 +140,9 @@ fn compute(key: &Secret, table: &str, seq: i64, fields: &[u8]) -> [u8; 32] {
 }
 
 /// Is the row as its event wrote it?
-pub fn holds<R: SealedRow>(row: &R, key: &Secret) -> bool {
+pub fn holds<R: SealedRow>(row: &R, key: &SealKey) -> bool {
     let (seq, seal) = row.seal();
     fields(row).is_some_and(|fields| bool::from(compute(key, R::TABLE, seq, &fields).ct_eq(seal)))
-}
-
-/// Rows that were found to be older than their last event: put back by whoever owns the database. They hold their seal and open nothing.
-static PUT_BACK: RwLock<BTreeSet<(&'static str, String, i64)>> = RwLock::new(BTreeSet::new());
-
-/// Says which rows are as an event left them that was not their last.
-pub fn distrust(rows: impl IntoIterator<Item = (&'static str, String, i64)>) {
-    PUT_BACK.write().unwrap_or_else(PoisonError::into_inner).extend(rows);
-}
-
-fn was_put_back<R: SealedRow>(row: &R) -> bool {
-    let known = PUT_BACK.read().unwrap_or_else(PoisonError::into_inner);
-    !known.is_empty() && known.contains(&(R::TABLE, row.id().to_owned(), row.seal().0))
 }
 
 /// Those of these rows whose seal holds, by the key that their reader carries.
@@ -108,15 +157,15 @@ pub fn whole_in<R: SealedRow>(db: &impl Sql, rows: Vec<R>) -> Vec<R> {
 }
 
 /// Those of these rows whose seal holds.
-pub fn whole<R: SealedRow>(rows: Vec<R>, key: &Secret) -> Vec<R> {
+pub fn whole<R: SealedRow>(rows: Vec<R>, key: &SealKey) -> Vec<R> {
     rows.into_iter().filter_map(|row| check(row, key)).collect()
 }
 
 /// The row, if its seal holds; otherwise nothing, loudly.
-pub fn check<R: SealedRow>(row: R, key: &Secret) -> Option<R> {
+pub fn check<R: SealedRow>(row: R, key: &SealKey) -> Option<R> {
     let why = match holds(&row, key) {
         false => "a stored row fails its seal and opens nothing",
-        true if was_put_back(&row) => "a stored row is older than its last event and opens nothing",
+        true if key.knows_newer(&row) => "a stored row is older than its last event and opens nothing",
         true => return Some(row),
     };
     tracing::error!(table = R::TABLE, id = row.id(), why);

@@ -2,10 +2,11 @@
 //!
 //! A row that somebody inserted or changed in the database fails its seal. A row that was put back to an older state holds
 //! its seal, but a later event wrote it. A row that was deleted is named by an event and is nowhere. The service makes the same
-//! comparison by itself ([`watch`]): what it finds is told, turns readiness red, and opens nothing from then on.
+//! comparison by itself ([`watch`]): what it finds is told and turns readiness red. Between two comparisons it goes on reading the trail
+//! ([`follow`]): a row that is older than its last event opens nothing.
 use super::{
     event_seal,
-    row_seal::{self, SealedRow, holds},
+    row_seal::{SealKey, SealedRow, Writes, Written, holds},
 };
 use crate::{
     catalog::store::{Environment, Project, Secret},
@@ -42,7 +43,7 @@ use app::{
     error::Error,
     time::Moment,
 };
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Instant};
 
 /// Rows and events that one read takes.
 const CHUNK: u64 = 2000;
@@ -51,12 +52,7 @@ const CHUNK: u64 = 2000;
 pub struct Checked {
     pub rows: u64,
     pub wrong: Vec<String>,
-    /// Rows that hold their seal and are older than their last event.
-    pub put_back: Vec<(&'static str, String, i64)>,
 }
-
-/// The last event that wrote each row: its number and time.
-type Writes = HashMap<(&'static str, String), (u64, Moment)>;
 
 /// Which rows an event writes: the table and the id.
 fn written<'a>(action: Action, subject: &'a Subject) -> Vec<(&'static str, &'a String)> {
@@ -121,42 +117,51 @@ fn written<'a>(action: Action, subject: &'a Subject) -> Vec<(&'static str, &'a S
 /// Checks with the key files that the settings name.
 pub async fn run(config: &Config, db: &Db) -> Result<Checked, instance::Error> {
     let keys = instance::keys(config, db).await?;
-    let mut trail = Trail::default();
+    let mut trail = Trail::of(keys.row_seal);
     trail.catch_up(db, Some(&keys.event_seal)).await?;
-    Ok(trail.compare(db, &keys.row_seal).await?)
+    Ok(trail.compare(db).await?)
 }
 
 /// Compares everything once.
-pub async fn check(db: &Db, key: &Key) -> crate::db::Result<Checked> {
-    let mut trail = Trail::default();
+pub async fn check(db: &Db, key: &SealKey) -> crate::db::Result<Checked> {
+    let mut trail = Trail::of(key.apart());
     trail.catch_up(db, None).await?;
-    trail.compare(db, key).await
+    trail.compare(db).await
 }
 
 /// What the trail says of rows, as far as it was read: it is read on from there, and the rows are compared again.
-#[derive(Default)]
 pub struct Trail {
-    writes: Writes,
-    times: HashMap<u64, Moment>,
+    key: SealKey,
     next: u64,
+    /// Where the change begins that the last event belongs to, and its time: the events of one change share it.
+    change: (u64, Moment),
     /// Events that this service did not write.
     foreign: Vec<u64>,
 }
 
 impl Trail {
+    /// From its beginning; what it says is known to whoever shares the key.
+    pub fn of(key: SealKey) -> Self {
+        Self { key, next: 0, change: (0, Moment::default()), foreign: Vec::new() }
+    }
+
     /// Reads the events that came since. With the key of their seals: one that this service did not write says nothing of any row.
     pub async fn catch_up(&mut self, db: &Db, seal: Option<&Key>) -> crate::db::Result<()> {
         loop {
             let leaves = super::store::sealed_leaves(&mut db.read().await?, self.next, i64::MAX as u64, CHUNK).await?;
             let Some(last) = leaves.last() else { return Ok(()) };
             self.next = last.seq as u64 + 1;
+            let (heard, mut news) = (Instant::now(), Vec::new());
             for super::store::SealedLeaf { seq, leaf, seal: kept } in leaves {
-                if seal.is_some_and(|key| !event_seal::holds(key, seq as u64, &leaf, kept.as_deref())) {
-                    self.foreign.push(seq as u64);
+                let seq = seq as u64;
+                if seal.is_some_and(|key| !event_seal::holds(key, seq, &leaf, kept.as_deref())) {
+                    self.foreign.push(seq);
                     continue;
                 }
                 let Ok(leaf) = Leaf::decode(&leaf) else { continue };
-                self.times.insert(seq as u64, leaf.at);
+                if leaf.at != self.change.1 {
+                    self.change = (seq, leaf.at);
+                }
                 let Some(action) = Action::from_code(&leaf.action).filter(|_| leaf.outcome == Outcome::Allowed) else {
                     continue;
                 };
@@ -165,96 +170,99 @@ impl Trail {
                 if action == Action::ApproveRequest && leaf.detail.contains_key("narrowed_from") {
                     written.extend(leaf.subject.request.as_ref().map(|id| ("access_requests", id)));
                 }
-                for (table, id) in written {
-                    self.writes.insert((table, id.clone()), (seq as u64, leaf.at));
-                }
+                let change = Written { first: self.change.0, by: seq, heard };
+                news.extend(written.into_iter().map(|(table, id)| (table, id.clone(), change)));
             }
+            self.key.hear(news);
         }
     }
 
     /// Every row of every sealed table. What was written by an event that was not read yet is left for the next time.
-    pub async fn compare(&self, db: &Db, key: &Key) -> crate::db::Result<Checked> {
-        let mut writes = self.writes.clone();
-        let (writes, times, next) = (&mut writes, &self.times, self.next);
+    pub async fn compare(&self, db: &Db) -> crate::db::Result<Checked> {
+        let mut writes = self.key.heard();
         let foreign =
             self.foreign.iter().map(|seq| format!("event {seq} fails its seal: this service did not write it"));
         let mut checked = Checked { wrong: foreign.collect(), ..Checked::default() };
-        table::<Person>(db, key, (writes, times, next), &mut checked).await?;
-        table::<Project>(db, key, (writes, times, next), &mut checked).await?;
-        table::<RoleRow>(db, key, (writes, times, next), &mut checked).await?;
-        table::<Membership>(db, key, (writes, times, next), &mut checked).await?;
-        table::<Link>(db, key, (writes, times, next), &mut checked).await?;
-        table::<Session>(db, key, (writes, times, next), &mut checked).await?;
-        table::<AccessToken>(db, key, (writes, times, next), &mut checked).await?;
-        table::<Proposal>(db, key, (writes, times, next), &mut checked).await?;
-        table::<Provider>(db, key, (writes, times, next), &mut checked).await?;
-        table::<GroupRule>(db, key, (writes, times, next), &mut checked).await?;
-        table::<LevelRow>(db, key, (writes, times, next), &mut checked).await?;
-        table::<PolicyRow>(db, key, (writes, times, next), &mut checked).await?;
-        table::<Factor>(db, key, (writes, times, next), &mut checked).await?;
-        table::<Identity>(db, key, (writes, times, next), &mut checked).await?;
-        table::<Delegation>(db, key, (writes, times, next), &mut checked).await?;
-        table::<EmergencyAccount>(db, key, (writes, times, next), &mut checked).await?;
-        table::<Environment>(db, key, (writes, times, next), &mut checked).await?;
-        table::<Secret>(db, key, (writes, times, next), &mut checked).await?;
-        table::<Request>(db, key, (writes, times, next), &mut checked).await?;
-        table::<Decision>(db, key, (writes, times, next), &mut checked).await?;
-        table::<Grant>(db, key, (writes, times, next), &mut checked).await?;
-        table::<Plan>(db, key, (writes, times, next), &mut checked).await?;
-        table::<RotationDefault>(db, key, (writes, times, next), &mut checked).await?;
-        table::<Case>(db, key, (writes, times, next), &mut checked).await?;
-        table::<Rotation>(db, key, (writes, times, next), &mut checked).await?;
-        table::<Workload>(db, key, (writes, times, next), &mut checked).await?;
-        table::<Credential>(db, key, (writes, times, next), &mut checked).await?;
-        table::<Token>(db, key, (writes, times, next), &mut checked).await?;
-        let mut missing: Vec<String> = writes
-            .drain()
-            .map(|((table, id), (seq, _))| format!("{table}: {id} is missing, which event {seq} wrote"))
-            .collect();
-        missing.sort();
-        checked.wrong.extend(missing);
+        self.table::<Person>(db, &mut writes, &mut checked).await?;
+        self.table::<Project>(db, &mut writes, &mut checked).await?;
+        self.table::<RoleRow>(db, &mut writes, &mut checked).await?;
+        self.table::<Membership>(db, &mut writes, &mut checked).await?;
+        self.table::<Link>(db, &mut writes, &mut checked).await?;
+        self.table::<Session>(db, &mut writes, &mut checked).await?;
+        self.table::<AccessToken>(db, &mut writes, &mut checked).await?;
+        self.table::<Proposal>(db, &mut writes, &mut checked).await?;
+        self.table::<Provider>(db, &mut writes, &mut checked).await?;
+        self.table::<GroupRule>(db, &mut writes, &mut checked).await?;
+        self.table::<LevelRow>(db, &mut writes, &mut checked).await?;
+        self.table::<PolicyRow>(db, &mut writes, &mut checked).await?;
+        self.table::<Factor>(db, &mut writes, &mut checked).await?;
+        self.table::<Identity>(db, &mut writes, &mut checked).await?;
+        self.table::<Delegation>(db, &mut writes, &mut checked).await?;
+        self.table::<EmergencyAccount>(db, &mut writes, &mut checked).await?;
+        self.table::<Environment>(db, &mut writes, &mut checked).await?;
+        self.table::<Secret>(db, &mut writes, &mut checked).await?;
+        self.table::<Request>(db, &mut writes, &mut checked).await?;
+        self.table::<Decision>(db, &mut writes, &mut checked).await?;
+        self.table::<Grant>(db, &mut writes, &mut checked).await?;
+        self.table::<Plan>(db, &mut writes, &mut checked).await?;
+        self.table::<RotationDefault>(db, &mut writes, &mut checked).await?;
+        self.table::<Case>(db, &mut writes, &mut checked).await?;
+        self.table::<Rotation>(db, &mut writes, &mut checked).await?;
+        self.table::<Workload>(db, &mut writes, &mut checked).await?;
+        self.table::<Credential>(db, &mut writes, &mut checked).await?;
+        self.table::<Token>(db, &mut writes, &mut checked).await?;
+        // A table that is not walked over above would hide here.
+        checked.wrong.extend(writes.into_iter().flat_map(|(table, rows)| missing(table, rows)));
         Ok(checked)
+    }
+
+    async fn table<R: SealedRow + Row>(
+        &self,
+        db: &Db,
+        writes: &mut Writes,
+        checked: &mut Checked,
+    ) -> crate::db::Result<()> {
+        let mut writes = writes.remove(R::TABLE).unwrap_or_default();
+        let mut after = String::new();
+        loop {
+            let mut statement = Statement::from(R::SELECT);
+            statement.push(" WHERE id > $1 ORDER BY id LIMIT 2000");
+            let rows: Vec<R> = db.read().await?.sql(statement).bind(after.clone()).all().await?;
+            let Some(last) = rows.last() else { break };
+            after = last.id().to_owned();
+            for row in rows {
+                checked.rows += 1;
+                let last = writes.remove(row.id());
+                checked.wrong.extend(self.wrong(&row, last).map(|what| format!("{}: {} {what}", R::TABLE, row.id())));
+            }
+        }
+        checked.wrong.extend(missing(R::TABLE, writes));
+        Ok(())
+    }
+
+    /// How a row contradicts its seal or the trail.
+    fn wrong<R: SealedRow>(&self, row: &R, last: Option<Written>) -> Option<String> {
+        if !holds(row, &self.key) {
+            return Some("fails its seal: it was not written by this service".into());
+        }
+        let seq = row.seal().0 as u64;
+        if seq >= self.next {
+            return None;
+        }
+        if self.foreign.contains(&seq) {
+            return Some(format!("names event {seq}, which is not in the trail"));
+        }
+        let last = last.filter(|last| seq < last.first || seq > last.by)?;
+        Some(format!("is as event {seq} left it, but event {} wrote it last", last.by))
     }
 }
 
-async fn table<R: SealedRow + Row>(
-    db: &Db,
-    key: &Key,
-    (writes, times, next): (&mut Writes, &HashMap<u64, Moment>, u64),
-    checked: &mut Checked,
-) -> crate::db::Result<()> {
-    let mut after = String::new();
-    loop {
-        let mut statement = Statement::from(R::SELECT);
-        statement.push(" WHERE id > $1 ORDER BY id LIMIT 2000");
-        let rows: Vec<R> = db.read().await?.sql(statement).bind(after.clone()).all().await?;
-        let Some(last) = rows.last() else { return Ok(()) };
-        after = last.id().to_owned();
-        for row in rows {
-            checked.rows += 1;
-            let last = writes.remove(&(R::TABLE, row.id().to_owned()));
-            let name = format!("{}: {}", R::TABLE, row.id());
-            if !holds(&row, key) {
-                checked.wrong.push(format!("{name} fails its seal: it was not written by this service"));
-                continue;
-            }
-            let (seq, _) = row.seal();
-            if seq as u64 >= next {
-                continue;
-            }
-            let Some(at) = times.get(&(seq as u64)) else {
-                checked.wrong.push(format!("{name} names event {seq}, which is not in the trail"));
-                continue;
-            };
-            // Events of one change share their time; the seal names the first of them.
-            if let Some((last_seq, last_at)) = last
-                && (last_at != *at || (seq as u64) > last_seq)
-            {
-                checked.wrong.push(format!("{name} is as event {seq} left it, but event {last_seq} wrote it last"));
-                checked.put_back.push((R::TABLE, row.id().to_owned(), seq));
-            }
-        }
-    }
+/// Rows that an event names and that are nowhere.
+fn missing(table: &str, rows: HashMap<String, Written>) -> Vec<String> {
+    let lines = rows.into_iter().map(|(id, last)| format!("{table}: {id} is missing, which event {} wrote", last.by));
+    let mut lines: Vec<String> = lines.collect();
+    lines.sort();
+    lines
 }
 
 /// What the service's own comparison found last.
@@ -264,15 +272,19 @@ pub struct Found {
     pub at: Option<Moment>,
 }
 
-/// Compares the rows with the trail, as far as it grew since the last time. Rows that were put back open nothing from now on; whatever
-/// is new is told to administrators and security.
-pub async fn watch(console: &Console, trail: &mut Trail) -> Result<(), Error> {
+/// Reads on in the trail: a row that is older than its last event opens nothing from now on.
+pub async fn follow(console: &Console, trail: &mut Trail) -> Result<(), Error> {
     trail.catch_up(console.db(), Some(&console.ledger.keys().event_seal)).await?;
     if !trail.foreign.is_empty() {
         console.builder.stop();
     }
-    let checked = trail.compare(console.db(), console.seal_key()).await?;
-    row_seal::distrust(checked.put_back);
+    Ok(())
+}
+
+/// Compares the rows with the trail; whatever is new is told to administrators and security.
+pub async fn watch(console: &Console, trail: &mut Trail) -> Result<(), Error> {
+    follow(console, trail).await?;
+    let checked = trail.compare(console.db()).await?;
     let before = console.found.send_replace(Found { wrong: checked.wrong.clone(), at: Some(console.now()) });
     let news: Vec<&String> = checked.wrong.iter().filter(|wrong| !before.wrong.contains(wrong)).collect();
     for wrong in &news {

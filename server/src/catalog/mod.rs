@@ -11,10 +11,10 @@ pub use secrets::*;
 pub use sight::Sight;
 
 use crate::{
+    audit::row_seal::SealKey,
     console::Console,
     db::Sql,
     grants::{self, Holder},
-    keys::Secret as Key,
     people::Caller,
     policies::Situation,
 };
@@ -36,7 +36,7 @@ pub struct Located {
 }
 
 impl Located {
-    pub async fn find(db: &mut impl Sql, secret: &str, key: &Key) -> Result<Option<Self>, Error> {
+    pub async fn find(db: &mut impl Sql, secret: &str, key: &SealKey) -> Result<Option<Self>, Error> {
         let Some(secret) = store::find(db, secret, key).await? else { return Ok(None) };
         let project = store::find_project(db, &secret.project_id).await?;
         let environment = store::find_environment(db, &secret.environment_id, key).await?;

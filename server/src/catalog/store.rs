@@ -2,10 +2,9 @@
 use crate::{
     audit::{
         ledger::Tx,
-        row_seal::{check, whole_in},
+        row_seal::{SealKey, check, whole_in},
     },
     db::{Result, Sql, select},
-    keys::Secret as Key,
     sealed_row,
 };
 use app::{
@@ -124,7 +123,7 @@ pub async fn insert_project(tx: &mut impl Sql, project: &Project) -> Result<u64>
     .await
 }
 
-pub async fn environments(db: &mut impl Sql, project: &str, key: &Key) -> Result<Vec<Environment>> {
+pub async fn environments(db: &mut impl Sql, project: &str, key: &SealKey) -> Result<Vec<Environment>> {
     let rows: Vec<Environment> = db
         .sql(select(ENVIRONMENT, " WHERE project_id = $1 ORDER BY position, slug"))
         .bind(project.to_owned())
@@ -133,12 +132,12 @@ pub async fn environments(db: &mut impl Sql, project: &str, key: &Key) -> Result
     Ok(rows.into_iter().filter_map(|row| check(row, key)).collect())
 }
 
-pub async fn all_environments(db: &mut impl Sql, key: &Key) -> Result<Vec<Environment>> {
+pub async fn all_environments(db: &mut impl Sql, key: &SealKey) -> Result<Vec<Environment>> {
     let rows: Vec<Environment> = db.sql(select(ENVIRONMENT, " ORDER BY project_id, position, slug")).all().await?;
     Ok(rows.into_iter().filter_map(|row| check(row, key)).collect())
 }
 
-pub async fn find_environment(db: &mut impl Sql, id: &str, key: &Key) -> Result<Option<Environment>> {
+pub async fn find_environment(db: &mut impl Sql, id: &str, key: &SealKey) -> Result<Option<Environment>> {
     let row = db.sql(select(ENVIRONMENT, " WHERE id = $1")).bind(id.to_owned()).optional().await?;
     Ok(row.and_then(|row| check(row, key)))
 }
@@ -160,13 +159,13 @@ pub async fn insert_environment(tx: &mut impl Sql, environment: &Environment) ->
     .await
 }
 
-pub async fn find(db: &mut impl Sql, id: &str, key: &Key) -> Result<Option<Secret>> {
+pub async fn find(db: &mut impl Sql, id: &str, key: &SealKey) -> Result<Option<Secret>> {
     let row = db.sql(select(SECRET, " WHERE id = $1")).bind(id.to_owned()).optional().await?;
     Ok(row.and_then(|row| check(row, key)))
 }
 
 /// Secrets by their ids; what is not there is not among them.
-pub async fn some(db: &mut impl Sql, ids: &[String], key: &Key) -> Result<Vec<Secret>> {
+pub async fn some(db: &mut impl Sql, ids: &[String], key: &SealKey) -> Result<Vec<Secret>> {
     let mut found = Vec::new();
     for ids in ids.chunks(200) {
         let mut statement = select(SECRET, " WHERE id IN ");
@@ -181,13 +180,13 @@ pub async fn some(db: &mut impl Sql, ids: &[String], key: &Key) -> Result<Vec<Se
 }
 
 /// The secret, kept for this change.
-pub async fn lock(tx: &mut Tx, id: &str, key: &Key) -> Result<Option<Secret>> {
+pub async fn lock(tx: &mut Tx, id: &str, key: &SealKey) -> Result<Option<Secret>> {
     let row = tx.lock(select(SECRET, " WHERE id = $1")).bind(id.to_owned()).optional().await?;
     Ok(row.and_then(|row| check(row, key)))
 }
 
 /// By its place: environment and path, without regard to case.
-pub async fn find_at(db: &mut impl Sql, environment: &str, folded: &str, key: &Key) -> Result<Option<Secret>> {
+pub async fn find_at(db: &mut impl Sql, environment: &str, folded: &str, key: &SealKey) -> Result<Option<Secret>> {
     let row = db
         .sql(select(SECRET, " WHERE environment_id = $1 AND folded = $2"))
         .bind(environment.to_owned())
@@ -198,7 +197,7 @@ pub async fn find_at(db: &mut impl Sql, environment: &str, folded: &str, key: &K
 }
 
 /// Every secret of a project that is not archived, by path.
-pub async fn secrets_of(db: &mut impl Sql, project: &str, key: &Key) -> Result<Vec<Secret>> {
+pub async fn secrets_of(db: &mut impl Sql, project: &str, key: &SealKey) -> Result<Vec<Secret>> {
     let rows: Vec<Secret> = db
         .sql(select(SECRET, " WHERE project_id = $1 AND archived_at IS NULL ORDER BY path, environment_id"))
         .bind(project.to_owned())
@@ -208,7 +207,7 @@ pub async fn secrets_of(db: &mut impl Sql, project: &str, key: &Key) -> Result<V
 }
 
 /// Secrets whose path contains some words, for the search box.
-pub async fn search(db: &mut impl Sql, words: &str, limit: u32, key: &Key) -> Result<Vec<Secret>> {
+pub async fn search(db: &mut impl Sql, words: &str, limit: u32, key: &SealKey) -> Result<Vec<Secret>> {
     let words: String = words.to_ascii_lowercase().chars().filter(|letter| *letter != '%' && *letter != '\\').collect();
     let pattern = format!("%{}%", words.replace('_', "\\_"));
     let rows: Vec<Secret> = db

@@ -1,8 +1,10 @@
 //! SQL of proposed changes of control.
 use crate::{
-    audit::{ledger::Tx, row_seal::check},
+    audit::{
+        ledger::Tx,
+        row_seal::{SealKey, check},
+    },
     db::{Result, Sql, Statement},
-    keys::Secret,
     sealed_row,
 };
 use app::{
@@ -65,19 +67,19 @@ fn select(rest: &'static str) -> Statement {
     statement
 }
 
-pub async fn find(db: &mut impl Sql, id: &str, key: &Secret) -> Result<Option<Proposal>> {
+pub async fn find(db: &mut impl Sql, id: &str, key: &SealKey) -> Result<Option<Proposal>> {
     let row = db.sql(select(" WHERE id = $1")).bind(id.to_owned()).optional().await?;
     Ok(row.and_then(|row| check(row, key)))
 }
 
 /// The proposal, kept for this change.
-pub async fn lock(tx: &mut Tx, id: &str, key: &Secret) -> Result<Option<Proposal>> {
+pub async fn lock(tx: &mut Tx, id: &str, key: &SealKey) -> Result<Option<Proposal>> {
     let row = tx.lock(select(" WHERE id = $1")).bind(id.to_owned()).optional().await?;
     Ok(row.and_then(|row| check(row, key)))
 }
 
 /// Those that wait, the first to expire first.
-pub async fn open(db: &mut impl Sql, now: Moment, key: &Secret) -> Result<Vec<Proposal>> {
+pub async fn open(db: &mut impl Sql, now: Moment, key: &SealKey) -> Result<Vec<Proposal>> {
     let rows: Vec<Proposal> = db
         .sql(select(" WHERE ended_at IS NULL AND expires_at > $1 ORDER BY expires_at, id LIMIT 200"))
         .bind(now)
@@ -87,7 +89,7 @@ pub async fn open(db: &mut impl Sql, now: Moment, key: &Secret) -> Result<Vec<Pr
 }
 
 /// Those of one person that wait.
-pub async fn open_of(db: &mut impl Sql, person: &str, now: Moment, key: &Secret) -> Result<Vec<Proposal>> {
+pub async fn open_of(db: &mut impl Sql, person: &str, now: Moment, key: &SealKey) -> Result<Vec<Proposal>> {
     let rows: Vec<Proposal> = db
         .sql(select(" WHERE ended_at IS NULL AND expires_at > $1 AND proposed_by = $2 ORDER BY id"))
         .bind(now)
@@ -108,7 +110,7 @@ pub async fn overdue(db: &mut impl Sql, now: Moment) -> Result<Vec<String>> {
 }
 
 /// Those that ended, newest first.
-pub async fn ended(db: &mut impl Sql, limit: u32, key: &Secret) -> Result<Vec<Proposal>> {
+pub async fn ended(db: &mut impl Sql, limit: u32, key: &SealKey) -> Result<Vec<Proposal>> {
     let rows: Vec<Proposal> = db
         .sql(select(" WHERE ended_at IS NOT NULL ORDER BY ended_at DESC, id DESC LIMIT $1"))
         .bind(i64::from(limit))

@@ -8,11 +8,11 @@ use crate::{
     audit::{
         event::{Event, Who},
         ledger::{Receipt, Tx},
+        row_seal::SealKey,
     },
     catalog,
     console::Console,
     db::Sql,
-    keys::Secret as Key,
     notifications,
     people::{self, Begun, Caller},
     policies::Situation,
@@ -38,7 +38,7 @@ pub async fn effective(
     secret: &str,
     right: Right,
     now: Moment,
-    key: &Key,
+    key: &SealKey,
 ) -> Result<Option<Grant>, Error> {
     let grants = store::active_on(db, holder, secret, now, key).await?;
     Ok(grants.into_iter().find(|grant| grant.right() == Some(right)))
@@ -51,7 +51,7 @@ pub async fn why_none(
     secret: &str,
     right: Right,
     now: Moment,
-    key: &Key,
+    key: &SealKey,
 ) -> Result<Refusal, Error> {
     let last = store::last_on(db, person, secret, right, key).await?;
     Ok(match last.map(|grant| grant.state(now)) {
@@ -68,7 +68,7 @@ pub async fn holds_any_in(
     holder: Holder<'_>,
     project: &str,
     now: Moment,
-    key: &Key,
+    key: &SealKey,
 ) -> Result<bool, Error> {
     Ok(store::active_of(db, holder, now, key).await?.iter().any(|grant| grant.project_id == project))
 }
@@ -203,7 +203,7 @@ pub async fn suspend(tx: &mut Tx, grant: Grant, now: Moment, why: &'static str) 
 }
 
 /// Suspends every grant that has not ended, within a change: for a restored database, which may be older than their ends.
-pub async fn suspend_every(tx: &mut Tx, now: Moment, why: &'static str, key: &Key) -> Result<Vec<Event>, Error> {
+pub async fn suspend_every(tx: &mut Tx, now: Moment, why: &'static str, key: &SealKey) -> Result<Vec<Event>, Error> {
     let mut events = Vec::new();
     for grant in store::open(tx, now, key).await? {
         if grant.suspended_at.is_none() {

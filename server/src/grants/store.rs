@@ -1,8 +1,10 @@
 //! SQL of grants.
 use crate::{
-    audit::{ledger::Tx, row_seal::check},
+    audit::{
+        ledger::Tx,
+        row_seal::{SealKey, check},
+    },
     db::{Result, Sql, Statement},
-    keys::Secret as Key,
     sealed_row,
 };
 use app::{
@@ -114,7 +116,7 @@ pub async fn active_on(
     holder: Holder<'_>,
     secret: &str,
     now: Moment,
-    key: &Key,
+    key: &SealKey,
 ) -> Result<Vec<Grant>> {
     let join = " JOIN grant_secrets s ON s.grant_id = g.id";
     let rest = whose(
@@ -128,7 +130,7 @@ pub async fn active_on(
 }
 
 /// Active grants of a holder.
-pub async fn active_of(db: &mut impl Sql, holder: Holder<'_>, now: Moment, key: &Key) -> Result<Vec<Grant>> {
+pub async fn active_of(db: &mut impl Sql, holder: Holder<'_>, now: Moment, key: &SealKey) -> Result<Vec<Grant>> {
     let rest = whose(
         holder,
         " AND g.person_id = $2 ORDER BY g.expires_at, g.id",
@@ -139,7 +141,7 @@ pub async fn active_of(db: &mut impl Sql, holder: Holder<'_>, now: Moment, key: 
 }
 
 /// Grants of a holder that have not ended: what an end of the holder has to end.
-pub async fn open_of(db: &mut impl Sql, holder: Holder<'_>, now: Moment, key: &Key) -> Result<Vec<Grant>> {
+pub async fn open_of(db: &mut impl Sql, holder: Holder<'_>, now: Moment, key: &SealKey) -> Result<Vec<Grant>> {
     let rest = whose(
         holder,
         " AND g.person_id = $2 ORDER BY g.expires_at, g.id",
@@ -152,7 +154,7 @@ pub async fn open_of(db: &mut impl Sql, holder: Holder<'_>, now: Moment, key: &K
 }
 
 /// Everybody's grants that have not ended.
-pub async fn open(db: &mut impl Sql, now: Moment, key: &Key) -> Result<Vec<Grant>> {
+pub async fn open(db: &mut impl Sql, now: Moment, key: &SealKey) -> Result<Vec<Grant>> {
     let mut statement = Statement::from(GRANT);
     statement.push(" WHERE").push(OPEN).push(" ORDER BY g.id");
     let rows: Vec<Grant> = db.sql(statement).bind(now).all().await?;
@@ -160,7 +162,7 @@ pub async fn open(db: &mut impl Sql, now: Moment, key: &Key) -> Result<Vec<Grant
 }
 
 /// Everybody's grants that were in force at a time, also a past one.
-pub async fn in_force_at(db: &mut impl Sql, at: Moment, limit: u32, key: &Key) -> Result<Vec<Grant>> {
+pub async fn in_force_at(db: &mut impl Sql, at: Moment, limit: u32, key: &SealKey) -> Result<Vec<Grant>> {
     let mut statement = Statement::from(GRANT);
     statement.push(
         " WHERE g.starts_at <= $1 AND g.expires_at > $1 AND (g.revoked_at IS NULL OR g.revoked_at > $1) \
@@ -171,7 +173,7 @@ pub async fn in_force_at(db: &mut impl Sql, at: Moment, limit: u32, key: &Key) -
 }
 
 /// Everybody's grants on one secret that have not ended.
-pub async fn open_for(db: &mut impl Sql, secret: &str, now: Moment, key: &Key) -> Result<Vec<Grant>> {
+pub async fn open_for(db: &mut impl Sql, secret: &str, now: Moment, key: &SealKey) -> Result<Vec<Grant>> {
     let mut statement = Statement::from(GRANT);
     statement.push(" JOIN grant_secrets s ON s.grant_id = g.id WHERE").push(OPEN);
     statement.push(" AND s.secret_id = $2 ORDER BY g.id");
@@ -180,7 +182,7 @@ pub async fn open_for(db: &mut impl Sql, secret: &str, now: Moment, key: &Key) -
 }
 
 /// Everybody's active grants on one secret.
-pub async fn active_for(db: &mut impl Sql, secret: &str, now: Moment, key: &Key) -> Result<Vec<Grant>> {
+pub async fn active_for(db: &mut impl Sql, secret: &str, now: Moment, key: &SealKey) -> Result<Vec<Grant>> {
     let join = " JOIN grant_secrets s ON s.grant_id = g.id";
     let rows: Vec<Grant> = db
         .sql(active(GRANT, join, " AND s.secret_id = $2 ORDER BY g.id"))
@@ -192,7 +194,13 @@ pub async fn active_for(db: &mut impl Sql, secret: &str, now: Moment, key: &Key)
 }
 
 /// The newest grants of a holder on one secret, of any state.
-pub async fn ever_on(db: &mut impl Sql, holder: Holder<'_>, secret: &str, limit: u32, key: &Key) -> Result<Vec<Grant>> {
+pub async fn ever_on(
+    db: &mut impl Sql,
+    holder: Holder<'_>,
+    secret: &str,
+    limit: u32,
+    key: &SealKey,
+) -> Result<Vec<Grant>> {
     let mut statement = Statement::from(GRANT);
     statement.push(" JOIN grant_secrets s ON s.grant_id = g.id WHERE s.secret_id = $1 AND ");
     statement.push(whose(holder, "g.person_id = $2", "g.workload_id = $2")).push(" ORDER BY g.id DESC LIMIT $3");
@@ -202,7 +210,7 @@ pub async fn ever_on(db: &mut impl Sql, holder: Holder<'_>, secret: &str, limit:
 }
 
 /// Everybody's grants on one secret that were in force at a time, also a past one.
-pub async fn in_force_on(db: &mut impl Sql, secret: &str, at: Moment, key: &Key) -> Result<Vec<Grant>> {
+pub async fn in_force_on(db: &mut impl Sql, secret: &str, at: Moment, key: &SealKey) -> Result<Vec<Grant>> {
     let mut statement = Statement::from(GRANT);
     statement.push(
         " JOIN grant_secrets s ON s.grant_id = g.id WHERE s.secret_id = $2 AND g.starts_at <= $1 AND g.expires_at > $1 \
@@ -214,21 +222,21 @@ pub async fn in_force_on(db: &mut impl Sql, secret: &str, at: Moment, key: &Key)
 }
 
 /// The newest grants of a person, of any state.
-pub async fn history_of(db: &mut impl Sql, person: &str, limit: u32, key: &Key) -> Result<Vec<Grant>> {
+pub async fn history_of(db: &mut impl Sql, person: &str, limit: u32, key: &SealKey) -> Result<Vec<Grant>> {
     let mut statement = Statement::from(GRANT);
     statement.push(" WHERE g.person_id = $1 ORDER BY g.id DESC LIMIT $2");
     let rows: Vec<Grant> = db.sql(statement).bind(person.to_owned()).bind(i64::from(limit)).all().await?;
     Ok(rows.into_iter().filter_map(|row| check(row, key)).collect())
 }
 
-pub async fn find(db: &mut impl Sql, id: &str, key: &Key) -> Result<Option<Grant>> {
+pub async fn find(db: &mut impl Sql, id: &str, key: &SealKey) -> Result<Option<Grant>> {
     let mut statement = Statement::from(GRANT);
     statement.push(" WHERE g.id = $1");
     let row = db.sql(statement).bind(id.to_owned()).optional().await?;
     Ok(row.and_then(|row| check(row, key)))
 }
 
-pub async fn lock(tx: &mut Tx, id: &str, key: &Key) -> Result<Option<Grant>> {
+pub async fn lock(tx: &mut Tx, id: &str, key: &SealKey) -> Result<Option<Grant>> {
     let mut statement = Statement::from(GRANT);
     statement.push(" WHERE g.id = $1");
     let row = tx.lock(statement).bind(id.to_owned()).optional().await?;
@@ -316,7 +324,13 @@ pub async fn note_end(tx: &mut impl Sql, id: &str, now: Moment) -> Result<u64> {
 }
 
 /// The grant of this right on this secret that a person holds last, whatever became of it.
-pub async fn last_on(db: &mut impl Sql, person: &str, secret: &str, right: Right, key: &Key) -> Result<Option<Grant>> {
+pub async fn last_on(
+    db: &mut impl Sql,
+    person: &str,
+    secret: &str,
+    right: Right,
+    key: &SealKey,
+) -> Result<Option<Grant>> {
     let mut statement = Statement::from(GRANT);
     statement.push(" JOIN grant_secrets s ON s.grant_id = g.id WHERE s.secret_id = $1 AND g.person_id = $2");
     statement.push(" AND g.access_right = $3 ORDER BY g.expires_at DESC LIMIT 1");

@@ -3,12 +3,11 @@
 pub mod store;
 
 use crate::{
-    audit::{event::Event, ledger::Tx},
+    audit::{event::Event, ledger::Tx, row_seal::SealKey},
     catalog,
     console::Console,
     controls::{self, Submitted},
     db::Sql,
-    keys::Secret as Key,
     people::Caller,
     rotations,
 };
@@ -44,7 +43,7 @@ impl Timeline {
 }
 
 /// Everything that was ever set. A row that cannot be trusted may have been the stricter one: then nothing is decided.
-pub async fn timeline(db: &mut impl Sql, key: &Key) -> Result<Timeline, Error> {
+pub async fn timeline(db: &mut impl Sql, key: &SealKey) -> Result<Timeline, Error> {
     let mut all = Vec::new();
     for row in store::every(db, key).await? {
         // An unknown word is no reason to fall back to something looser.

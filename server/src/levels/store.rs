@@ -2,10 +2,9 @@
 use crate::{
     audit::{
         ledger::Tx,
-        row_seal::{check, whole},
+        row_seal::{SealKey, check, whole},
     },
     db::{Error, Result, Sql, select},
-    keys::Secret,
     sealed_row,
 };
 use app::{
@@ -92,7 +91,7 @@ const LEVEL: &str = "SELECT id, tier, grant_minutes, signers, critical_signers, 
                      token_minutes, set_by, valid_from, valid_to, event_seq, row_mac FROM levels";
 
 /// Everything that was ever set, the newest first; an error where one fails its seal.
-pub async fn every(db: &mut impl Sql, key: &Secret) -> Result<Vec<LevelRow>> {
+pub async fn every(db: &mut impl Sql, key: &SealKey) -> Result<Vec<LevelRow>> {
     let rows: Vec<LevelRow> = db.sql(select(LEVEL, " ORDER BY valid_from DESC, id DESC")).all().await?;
     let all = rows.len();
     let sound = whole(rows, key);
@@ -100,12 +99,12 @@ pub async fn every(db: &mut impl Sql, key: &Secret) -> Result<Vec<LevelRow>> {
 }
 
 /// What was set for one level, the newest first.
-pub async fn history(db: &mut impl Sql, tier: &str, key: &Secret) -> Result<Vec<LevelRow>> {
+pub async fn history(db: &mut impl Sql, tier: &str, key: &SealKey) -> Result<Vec<LevelRow>> {
     let rest = " WHERE tier = $1 ORDER BY valid_from DESC, id DESC LIMIT 50";
     Ok(whole(db.sql(select(LEVEL, rest)).bind(tier.to_owned()).all().await?, key))
 }
 
-pub async fn lock(tx: &mut Tx, tier: &str, key: &Secret) -> Result<Option<LevelRow>> {
+pub async fn lock(tx: &mut Tx, tier: &str, key: &SealKey) -> Result<Option<LevelRow>> {
     let row = tx.lock(select(LEVEL, " WHERE tier = $1 AND valid_to IS NULL")).bind(tier.to_owned()).optional().await?;
     Ok(row.and_then(|row| check(row, key)))
 }

@@ -20,10 +20,9 @@ pub use tokens::{
 };
 
 use crate::{
-    audit::event::Who,
+    audit::{event::Who, row_seal::SealKey},
     console::Console,
     db::Sql,
-    keys::Secret,
     policies::{self, Principal, Situation, codes},
 };
 use app::{
@@ -104,7 +103,7 @@ impl Caller {
     }
 
     /// Is the account still active, and the session or token that brought it here still open?
-    pub async fn still_in(&self, db: &mut impl Sql, now: Moment, key: &Secret) -> Result<bool, Error> {
+    pub async fn still_in(&self, db: &mut impl Sql, now: Moment, key: &SealKey) -> Result<bool, Error> {
         let active = store::find(db, &self.person.id, key).await?.is_some_and(|person| person.is_active());
         let open = match &self.entry {
             Entry::Direct => true,
@@ -279,7 +278,7 @@ pub async fn holders(console: &Console, db: &mut impl Sql, role: Role) -> Result
 }
 
 /// How many people could decide on access: active, with a deciding role anywhere.
-pub async fn deciders(db: &mut impl Sql, now: Moment, key: &Secret) -> Result<u32, Error> {
+pub async fn deciders(db: &mut impl Sql, now: Moment, key: &SealKey) -> Result<u32, Error> {
     let roles = store::roles(db, now, key).await?;
     let deciding = |row: &&RoleRow| [Role::Lead.code(), Role::Security.code()].contains(&row.role.as_str());
     let mut people: Vec<&str> = roles.iter().filter(deciding).map(|row| row.person_id.as_str()).collect();

@@ -13,9 +13,9 @@ use crate::{
     audit::{
         event::{Event, Who},
         ledger::{Receipt, Tx},
+        row_seal::SealKey,
     },
     console::Console,
-    keys::Secret as Key,
     notifications,
 };
 use app::{
@@ -263,7 +263,7 @@ pub(super) async fn close_sessions(
 }
 
 /// Ends every open session within a change: for a restored database, which may be older than their ends.
-pub async fn revoke_every_session(tx: &mut Tx, now: Moment, key: &Key) -> Result<Vec<Event>, Error> {
+pub async fn revoke_every_session(tx: &mut Tx, now: Moment, key: &SealKey) -> Result<Vec<Event>, Error> {
     let mut events = Vec::new();
     for session in store::open_sessions(tx, now, key).await? {
         let subject =

@@ -1,8 +1,10 @@
 //! SQL of people, teams, roles, links and sessions.
 use crate::{
-    audit::{ledger::Tx, row_seal::check},
+    audit::{
+        ledger::Tx,
+        row_seal::{SealKey, check},
+    },
     db::{Result, Sql, select},
-    keys::Secret,
     sealed_row,
 };
 use app::{people::period::Period, policies::model::Role, time::Moment};
@@ -176,18 +178,18 @@ pub async fn founded_at(db: &mut impl Sql) -> Result<Option<Moment>> {
     Ok(row.map(|(at,)| at))
 }
 
-pub async fn find(db: &mut impl Sql, id: &str, key: &Secret) -> Result<Option<Person>> {
+pub async fn find(db: &mut impl Sql, id: &str, key: &SealKey) -> Result<Option<Person>> {
     let row = db.sql(select(PERSON, " WHERE id = $1")).bind(id.to_owned()).optional().await?;
     Ok(row.and_then(|row| check(row, key)))
 }
 
 /// The person, kept for this change.
-pub async fn lock(tx: &mut Tx, id: &str, key: &Secret) -> Result<Option<Person>> {
+pub async fn lock(tx: &mut Tx, id: &str, key: &SealKey) -> Result<Option<Person>> {
     let row = tx.lock(select(PERSON, " WHERE id = $1")).bind(id.to_owned()).optional().await?;
     Ok(row.and_then(|row| check(row, key)))
 }
 
-pub async fn find_by_login(db: &mut impl Sql, login: &str, key: &Secret) -> Result<Option<Person>> {
+pub async fn find_by_login(db: &mut impl Sql, login: &str, key: &SealKey) -> Result<Option<Person>> {
     let row = db.sql(select(PERSON, " WHERE login = $1")).bind(login.to_owned()).optional().await?;
     Ok(row.and_then(|row| check(row, key)))
 }
@@ -235,7 +237,7 @@ pub async fn save(tx: &mut impl Sql, person: &Person) -> Result<u64> {
 }
 
 /// Roles that hold now, of one person.
-pub async fn roles_of(db: &mut impl Sql, person: &str, now: Moment, key: &Secret) -> Result<Vec<RoleRow>> {
+pub async fn roles_of(db: &mut impl Sql, person: &str, now: Moment, key: &SealKey) -> Result<Vec<RoleRow>> {
     let rows: Vec<RoleRow> = db
         .sql(select(
             ROLE,
@@ -249,7 +251,7 @@ pub async fn roles_of(db: &mut impl Sql, person: &str, now: Moment, key: &Secret
 }
 
 /// Roles that somebody got since then, whether they still hold or not.
-pub async fn roles_of_since(db: &mut impl Sql, person: &str, since: Moment, key: &Secret) -> Result<Vec<RoleRow>> {
+pub async fn roles_of_since(db: &mut impl Sql, person: &str, since: Moment, key: &SealKey) -> Result<Vec<RoleRow>> {
     let rows: Vec<RoleRow> = db
         .sql(select(ROLE, " WHERE person_id = $1 AND valid_from > $2 ORDER BY id"))
         .bind(person.to_owned())
@@ -260,14 +262,14 @@ pub async fn roles_of_since(db: &mut impl Sql, person: &str, since: Moment, key:
 }
 
 /// Roles of everybody that held at some time since then.
-pub async fn roles_since(db: &mut impl Sql, since: Moment, key: &Secret) -> Result<Vec<RoleRow>> {
+pub async fn roles_since(db: &mut impl Sql, since: Moment, key: &SealKey) -> Result<Vec<RoleRow>> {
     let rows: Vec<RoleRow> =
         db.sql(select(ROLE, " WHERE valid_to IS NULL OR valid_to > $1 ORDER BY id")).bind(since).all().await?;
     Ok(rows.into_iter().filter_map(|row| check(row, key)).collect())
 }
 
 /// Roles that hold now, of everybody.
-pub async fn roles(db: &mut impl Sql, now: Moment, key: &Secret) -> Result<Vec<RoleRow>> {
+pub async fn roles(db: &mut impl Sql, now: Moment, key: &SealKey) -> Result<Vec<RoleRow>> {
     let rows: Vec<RoleRow> = db
         .sql(select(ROLE, " WHERE valid_from <= $1 AND (valid_to IS NULL OR valid_to > $1) ORDER BY id"))
         .bind(now)
@@ -276,7 +278,7 @@ pub async fn roles(db: &mut impl Sql, now: Moment, key: &Secret) -> Result<Vec<R
     Ok(rows.into_iter().filter_map(|row| check(row, key)).collect())
 }
 
-pub async fn find_role(db: &mut impl Sql, id: &str, key: &Secret) -> Result<Option<RoleRow>> {
+pub async fn find_role(db: &mut impl Sql, id: &str, key: &SealKey) -> Result<Option<RoleRow>> {
     let row = db.sql(select(ROLE, " WHERE id = $1")).bind(id.to_owned()).optional().await?;
     Ok(row.and_then(|row| check(row, key)))
 }
@@ -331,7 +333,7 @@ pub async fn memberships(
     db: &mut impl Sql,
     person: Option<&str>,
     now: Moment,
-    key: &Secret,
+    key: &SealKey,
 ) -> Result<Vec<Membership>> {
     let rest = if person.is_some() {
         " WHERE valid_from <= $1 AND (valid_to IS NULL OR valid_to > $1) AND person_id = $2 ORDER BY id"
@@ -346,7 +348,7 @@ pub async fn memberships(
     Ok(rows.into_iter().filter_map(|row| check(row, key)).collect())
 }
 
-pub async fn find_membership(db: &mut impl Sql, id: &str, key: &Secret) -> Result<Option<Membership>> {
+pub async fn find_membership(db: &mut impl Sql, id: &str, key: &SealKey) -> Result<Option<Membership>> {
     let row = db.sql(select(MEMBERSHIP, " WHERE id = $1")).bind(id.to_owned()).optional().await?;
     Ok(row.and_then(|row| check(row, key)))
 }
@@ -394,18 +396,18 @@ pub async fn insert_team(tx: &mut impl Sql, team: &Team) -> Result<u64> {
         .await
 }
 
-pub async fn find_link(db: &mut impl Sql, hash: &[u8], key: &Secret) -> Result<Option<Link>> {
+pub async fn find_link(db: &mut impl Sql, hash: &[u8], key: &SealKey) -> Result<Option<Link>> {
     let row = db.sql(select(LINK, " WHERE token_hash = $1")).bind(hash.to_vec()).optional().await?;
     Ok(row.and_then(|row| check(row, key)))
 }
 
-pub async fn find_link_by_id(db: &mut impl Sql, id: &str, key: &Secret) -> Result<Option<Link>> {
+pub async fn find_link_by_id(db: &mut impl Sql, id: &str, key: &SealKey) -> Result<Option<Link>> {
     let row = db.sql(select(LINK, " WHERE id = $1")).bind(id.to_owned()).optional().await?;
     Ok(row.and_then(|row| check(row, key)))
 }
 
 /// Links that were made for a person since then, used or not.
-pub async fn links_since(db: &mut impl Sql, person: &str, since: Moment, key: &Secret) -> Result<Vec<Link>> {
+pub async fn links_since(db: &mut impl Sql, person: &str, since: Moment, key: &SealKey) -> Result<Vec<Link>> {
     let rows: Vec<Link> = db
         .sql(select(LINK, " WHERE person_id = $1 AND created_at > $2 ORDER BY id"))
         .bind(person.to_owned())
@@ -416,7 +418,7 @@ pub async fn links_since(db: &mut impl Sql, person: &str, since: Moment, key: &S
 }
 
 /// Links of a person that were not used yet.
-pub async fn open_links(db: &mut impl Sql, person: &str, key: &Secret) -> Result<Vec<Link>> {
+pub async fn open_links(db: &mut impl Sql, person: &str, key: &SealKey) -> Result<Vec<Link>> {
     let rows: Vec<Link> = db
         .sql(select(LINK, " WHERE person_id = $1 AND used_at IS NULL ORDER BY id"))
         .bind(person.to_owned())
@@ -426,7 +428,7 @@ pub async fn open_links(db: &mut impl Sql, person: &str, key: &Secret) -> Result
 }
 
 /// Links that somebody made for others and that still work, by their ids.
-pub async fn open_links_by(db: &mut impl Sql, maker: &str, now: Moment, key: &Secret) -> Result<Vec<Link>> {
+pub async fn open_links_by(db: &mut impl Sql, maker: &str, now: Moment, key: &SealKey) -> Result<Vec<Link>> {
     let rest = " WHERE created_by = $1 AND expires_at > $2 AND used_at IS NULL ORDER BY id";
     let rows: Vec<Link> = db.sql(select(LINK, rest)).bind(maker.to_owned()).bind(now).all().await?;
     Ok(rows.into_iter().filter_map(|row| check(row, key)).collect())
@@ -460,18 +462,18 @@ pub async fn use_link(tx: &mut impl Sql, id: &str, at: Moment) -> Result<u64> {
         .await
 }
 
-pub async fn find_session(db: &mut impl Sql, hash: &[u8], key: &Secret) -> Result<Option<Session>> {
+pub async fn find_session(db: &mut impl Sql, hash: &[u8], key: &SealKey) -> Result<Option<Session>> {
     let row = db.sql(select(SESSION, " WHERE hash = $1")).bind(hash.to_vec()).optional().await?;
     Ok(row.and_then(|row| check(row, key)))
 }
 
-pub async fn find_session_by_id(db: &mut impl Sql, id: &str, key: &Secret) -> Result<Option<Session>> {
+pub async fn find_session_by_id(db: &mut impl Sql, id: &str, key: &SealKey) -> Result<Option<Session>> {
     let row = db.sql(select(SESSION, " WHERE id = $1")).bind(id.to_owned()).optional().await?;
     Ok(row.and_then(|row| check(row, key)))
 }
 
 /// Sessions that are open now, in the order in which they are closed.
-pub async fn sessions_of(db: &mut impl Sql, person: &str, now: Moment, key: &Secret) -> Result<Vec<Session>> {
+pub async fn sessions_of(db: &mut impl Sql, person: &str, now: Moment, key: &SealKey) -> Result<Vec<Session>> {
     let rows: Vec<Session> = db
         .sql(select(SESSION, " WHERE person_id = $1 AND revoked_at IS NULL AND expires_at > $2 ORDER BY id"))
         .bind(person.to_owned())
@@ -482,7 +484,7 @@ pub async fn sessions_of(db: &mut impl Sql, person: &str, now: Moment, key: &Sec
 }
 
 /// Every session that is open.
-pub async fn open_sessions(db: &mut impl Sql, now: Moment, key: &Secret) -> Result<Vec<Session>> {
+pub async fn open_sessions(db: &mut impl Sql, now: Moment, key: &SealKey) -> Result<Vec<Session>> {
     let rows: Vec<Session> =
         db.sql(select(SESSION, " WHERE revoked_at IS NULL AND expires_at > $1 ORDER BY id")).bind(now).all().await?;
     Ok(rows.into_iter().filter_map(|row| check(row, key)).collect())

@@ -14,11 +14,11 @@ use crate::{
     audit::{
         event::Event,
         ledger::{Receipt, Tx},
+        row_seal::SealKey,
     },
     console::Console,
     controls::{self, Submitted},
     db::Sql,
-    keys::Secret as Key,
     people::{self, Caller},
     policies::Situation,
 };
@@ -32,7 +32,7 @@ use app::{
 };
 
 /// Learns what came into force since this process looked last.
-pub async fn follow(engine: &Engine, db: &mut impl Sql, key: &Key) -> Result<(), Error> {
+pub async fn follow(engine: &Engine, db: &mut impl Sql, key: &SealKey) -> Result<(), Error> {
     let (epoch, levels) = store::epochs(db).await?;
     if engine.levels_epoch() != levels {
         engine.adopt_levels(levels, crate::levels::timeline(db, key).await?);

@@ -1,9 +1,11 @@
 //! SQL of policies: inputs of decisions by their digest, documents in force and before, drafts.
 use super::{Decision, organisation::Document};
 use crate::{
-    audit::{ledger::Tx, row_seal::whole},
+    audit::{
+        ledger::Tx,
+        row_seal::{SealKey, whole},
+    },
     db::{Error, Result, Sql, Statement, select},
-    keys::Secret,
     sealed_row,
 };
 use app::time::Moment;
@@ -96,38 +98,38 @@ pub async fn epochs(db: &mut impl Sql) -> Result<(i64, i64)> {
 }
 
 /// The documents in force, by their short name. A row that fails its seal may have been a forbid: then nothing is decided.
-pub async fn in_force(db: &mut impl Sql, key: &Secret) -> Result<Vec<PolicyRow>> {
+pub async fn in_force(db: &mut impl Sql, key: &SealKey) -> Result<Vec<PolicyRow>> {
     every(db.sql(select(POLICY, " WHERE valid_to IS NULL ORDER BY slug, id")).all().await?, key)
 }
 
 /// The same of a time before.
-pub async fn in_force_at(db: &mut impl Sql, at: Moment, key: &Secret) -> Result<Vec<PolicyRow>> {
+pub async fn in_force_at(db: &mut impl Sql, at: Moment, key: &SealKey) -> Result<Vec<PolicyRow>> {
     let rest = " WHERE valid_from <= $1 AND (valid_to IS NULL OR valid_to > $1) ORDER BY slug, id";
     every(db.sql(select(POLICY, rest)).bind(at).all().await?, key)
 }
 
-fn every(rows: Vec<PolicyRow>, key: &Secret) -> Result<Vec<PolicyRow>> {
+fn every(rows: Vec<PolicyRow>, key: &SealKey) -> Result<Vec<PolicyRow>> {
     let all = rows.len();
     let sound = whole(rows, key);
     if sound.len() == all { Ok(sound) } else { Err(Error::Unfit("a policy in force fails its seal".into())) }
 }
 
 /// One version of the document that has this short name, or had it.
-pub async fn find_version(db: &mut impl Sql, slug: &str, version: u32, key: &Secret) -> Result<Option<PolicyRow>> {
+pub async fn find_version(db: &mut impl Sql, slug: &str, version: u32, key: &SealKey) -> Result<Option<PolicyRow>> {
     let rest = " WHERE slug = $1 AND version = $2 ORDER BY valid_from DESC LIMIT 1";
     let rows = db.sql(select(POLICY, rest)).bind(slug.to_owned()).bind(i64::from(version)).all().await?;
     Ok(whole(rows, key).pop())
 }
 
 /// Every version of a document, the newest first.
-pub async fn versions(db: &mut impl Sql, policy: &str, key: &Secret) -> Result<Vec<PolicyRow>> {
+pub async fn versions(db: &mut impl Sql, policy: &str, key: &SealKey) -> Result<Vec<PolicyRow>> {
     let rows =
         db.sql(select(POLICY, " WHERE policy_id = $1 ORDER BY version DESC")).bind(policy.to_owned()).all().await?;
     Ok(whole(rows, key))
 }
 
 /// The same, kept for this change.
-pub async fn lock_versions(tx: &mut Tx, policy: &str, key: &Secret) -> Result<Vec<PolicyRow>> {
+pub async fn lock_versions(tx: &mut Tx, policy: &str, key: &SealKey) -> Result<Vec<PolicyRow>> {
     let rows =
         tx.lock(select(POLICY, " WHERE policy_id = $1 ORDER BY version DESC")).bind(policy.to_owned()).all().await?;
     Ok(whole(rows, key))

@@ -136,7 +136,7 @@ impl Mentioned {
     async fn records(
         &self,
         db: &mut impl Sql,
-        key: &crate::keys::Secret,
+        key: &crate::audit::row_seal::SealKey,
         redacted: bool,
     ) -> Result<Vec<Record>, Error> {
         let mut records = Vec::new();

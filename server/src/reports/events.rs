@@ -59,7 +59,7 @@ pub struct Called {
 }
 
 impl Called {
-    pub async fn load(db: &mut impl Sql, key: &crate::keys::Secret) -> Result<Self, Error> {
+    pub async fn load(db: &mut impl Sql, key: &crate::audit::row_seal::SealKey) -> Result<Self, Error> {
         let mut names = HashMap::new();
         names.extend(people::store::list(db).await?.into_iter().map(|row| (row.id, row.name)));
         names.extend(workloads::store::list(db, key).await?.into_iter().map(|row| (row.id, row.slug)));

@@ -1,7 +1,8 @@
 //! SQL of long jobs and their sealed results.
 use crate::{
+    audit::row_seal::SealKey,
     db::{Result, Sql, Statement},
-    keys::{Secret, mac},
+    keys::mac,
 };
 use app::{
     reports::model::{Facts, Format, Kind, State, state},
@@ -45,7 +46,7 @@ pub struct Job {
 
 impl Job {
     /// The seal of what was asked for, and of what it came to.
-    pub fn terms(&self, key: &Secret) -> [u8; 32] {
+    pub fn terms(&self, key: &SealKey) -> [u8; 32] {
         let (flags, numbers) = ([u8::from(self.redacted), u8::from(self.raw)], [self.as_of, self.sample.into()]);
         let numbers: Vec<u8> = numbers.iter().flat_map(|number| number.to_be_bytes()).collect();
         let times = [self.created_at, self.expires_at].map(app::time::rfc3339).join(" ");

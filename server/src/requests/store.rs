@@ -1,8 +1,10 @@
 //! SQL of requests and decisions.
 use crate::{
-    audit::{ledger::Tx, row_seal::check},
+    audit::{
+        ledger::Tx,
+        row_seal::{SealKey, check},
+    },
     db::{Result, Sql, Statement, select},
-    keys::Secret as Key,
     sealed_row,
 };
 use app::{
@@ -139,23 +141,23 @@ const REQUEST: &str = "SELECT id, revision, requester_id, workload_id, project_i
 const DECISION: &str = "SELECT id, request_id, person_id, requester_id, verdict, seat, comment, digest, decided_at, \
                         on_behalf_of, voided_at, event_seq, row_mac FROM decisions";
 
-fn checked(rows: Vec<Request>, key: &Key) -> Vec<Request> {
+fn checked(rows: Vec<Request>, key: &SealKey) -> Vec<Request> {
     rows.into_iter().filter_map(|row| check(row, key)).collect()
 }
 
-pub async fn find(db: &mut impl Sql, id: &str, key: &Key) -> Result<Option<Request>> {
+pub async fn find(db: &mut impl Sql, id: &str, key: &SealKey) -> Result<Option<Request>> {
     let row = db.sql(select(REQUEST, " WHERE id = $1")).bind(id.to_owned()).optional().await?;
     Ok(row.and_then(|row| check(row, key)))
 }
 
 /// The request, kept for this change: its row is the quorum's mutex.
-pub async fn lock(tx: &mut Tx, id: &str, key: &Key) -> Result<Option<Request>> {
+pub async fn lock(tx: &mut Tx, id: &str, key: &SealKey) -> Result<Option<Request>> {
     let row = tx.lock(select(REQUEST, " WHERE id = $1")).bind(id.to_owned()).optional().await?;
     Ok(row.and_then(|row| check(row, key)))
 }
 
 /// The request that this form made already, if it was sent twice.
-pub async fn find_by_form(db: &mut impl Sql, form: &str, key: &Key) -> Result<Option<Request>> {
+pub async fn find_by_form(db: &mut impl Sql, form: &str, key: &SealKey) -> Result<Option<Request>> {
     let row = db.sql(select(REQUEST, " WHERE form_id = $1")).bind(form.to_owned()).optional().await?;
     Ok(row.and_then(|row| check(row, key)))
 }
@@ -167,7 +169,7 @@ pub async fn open_in(
     decider: &str,
     now: Moment,
     limit: u32,
-    key: &Key,
+    key: &SealKey,
 ) -> Result<Vec<Request>> {
     let mut statement = Statement::from(REQUEST);
     statement.push(" WHERE ended_at IS NULL AND expires_at > ").placeholder();
@@ -194,24 +196,30 @@ pub async fn submitted_between(
     from: Moment,
     to: Moment,
     limit: u32,
-    key: &Key,
+    key: &SealKey,
 ) -> Result<Vec<Request>> {
     let rest = " WHERE submitted_at >= $1 AND submitted_at < $2 ORDER BY submitted_at, id LIMIT $3";
     Ok(checked(db.sql(select(REQUEST, rest)).bind(from).bind(to).bind(i64::from(limit)).all().await?, key))
 }
 
 /// Requests that ended in a window, the newest end first.
-pub async fn ended_between(db: &mut impl Sql, from: Moment, to: Moment, limit: u32, key: &Key) -> Result<Vec<Request>> {
+pub async fn ended_between(
+    db: &mut impl Sql,
+    from: Moment,
+    to: Moment,
+    limit: u32,
+    key: &SealKey,
+) -> Result<Vec<Request>> {
     let rest = " WHERE ended_at >= $1 AND ended_at < $2 ORDER BY ended_at DESC LIMIT $3";
     Ok(checked(db.sql(select(REQUEST, rest)).bind(from).bind(to).bind(i64::from(limit)).all().await?, key))
 }
 
-pub async fn open_of(db: &mut impl Sql, requester: &str, now: Moment, key: &Key) -> Result<Vec<Request>> {
+pub async fn open_of(db: &mut impl Sql, requester: &str, now: Moment, key: &SealKey) -> Result<Vec<Request>> {
     let rest = " WHERE requester_id = $1 AND ended_at IS NULL AND expires_at > $2 ORDER BY submitted_at DESC";
     Ok(checked(db.sql(select(REQUEST, rest)).bind(requester.to_owned()).bind(now).all().await?, key))
 }
 
-pub async fn history_of(db: &mut impl Sql, requester: &str, limit: u32, key: &Key) -> Result<Vec<Request>> {
+pub async fn history_of(db: &mut impl Sql, requester: &str, limit: u32, key: &SealKey) -> Result<Vec<Request>> {
     let rest = " WHERE requester_id = $1 ORDER BY submitted_at DESC, id DESC LIMIT $2";
     Ok(checked(db.sql(select(REQUEST, rest)).bind(requester.to_owned()).bind(i64::from(limit)).all().await?, key))
 }
@@ -222,7 +230,7 @@ pub async fn page_of(
     requester: &str,
     before: Option<&str>,
     limit: u32,
-    key: &Key,
+    key: &SealKey,
 ) -> Result<Vec<Request>> {
     let mut statement = Statement::from(REQUEST);
     statement.push(" WHERE requester_id = ").placeholder();
@@ -238,7 +246,7 @@ pub async fn page_of(
 }
 
 /// The newest requests for one secret.
-pub async fn for_secret(db: &mut impl Sql, secret: &str, limit: u32, key: &Key) -> Result<Vec<Request>> {
+pub async fn for_secret(db: &mut impl Sql, secret: &str, limit: u32, key: &SealKey) -> Result<Vec<Request>> {
     let rest = " WHERE id IN (SELECT request_id FROM request_secrets WHERE secret_id = $1) ORDER BY submitted_at DESC LIMIT $2";
     Ok(checked(db.sql(select(REQUEST, rest)).bind(secret.to_owned()).bind(i64::from(limit)).all().await?, key))
 }
@@ -336,7 +344,7 @@ pub async fn save_end(tx: &mut impl Sql, request: &Request) -> Result<u64> {
         .await
 }
 
-pub async fn decisions(db: &mut impl Sql, request: &str, key: &Key) -> Result<Vec<Decision>> {
+pub async fn decisions(db: &mut impl Sql, request: &str, key: &SealKey) -> Result<Vec<Decision>> {
     let rows: Vec<Decision> = db
         .sql(select(DECISION, " WHERE request_id = $1 ORDER BY decided_at, id"))
         .bind(request.to_owned())
@@ -346,7 +354,7 @@ pub async fn decisions(db: &mut impl Sql, request: &str, key: &Key) -> Result<Ve
 }
 
 /// The signatures of this person, or in their place, that count on requests which still wait.
-pub async fn signatures_of(db: &mut impl Sql, person: &str, now: Moment, key: &Key) -> Result<Vec<Decision>> {
+pub async fn signatures_of(db: &mut impl Sql, person: &str, now: Moment, key: &SealKey) -> Result<Vec<Decision>> {
     let rest = " WHERE (person_id = $1 OR on_behalf_of = $1) AND verdict = 'approved' AND voided_at IS NULL AND EXISTS \
                 (SELECT 1 FROM access_requests r WHERE r.id = decisions.request_id AND r.digest = decisions.digest \
                 AND r.ended_at IS NULL AND r.expires_at > $2) ORDER BY id";

@@ -99,47 +99,50 @@ pub async fn run_due(console: &Console) -> Result<usize, Error> {
 async fn advance(console: &Console, id: &str, holder: &str) -> Result<Option<Moment>, Error> {
     // Every step moves on or waits; the bound is for a mistake in that.
     for _ in 0..Step::ALL.len() {
-        match holding_on(console, id, holder, step(console, id)).await? {
-            Outcome::Done => {}
-            Outcome::Idle => break,
-            Outcome::Until(moment) => return Ok(Some(moment)),
+        match holding_on(console, id, holder, step(console, id)).await.transpose()? {
+            Some(Outcome::Done) => {}
+            Some(Outcome::Idle) | None => break,
+            Some(Outcome::Until(moment)) => return Ok(Some(moment)),
         }
-        let mut tx = console.ledger.housekeeping().await?;
-        let held = store::renew(&mut tx, id, holder, console.now() + LEASE).await?;
-        tx.finish().await?;
-        if held == 0 {
+        if !renew(console.clone(), id.into(), holder.into(), console.now() + LEASE).await? {
             break;
         }
     }
     Ok(None)
 }
 
-/// Works on while the lease is renewed beside: a target may keep a step waiting for longer than the lease lasts.
-async fn holding_on<T>(console: &Console, id: &str, holder: &str, work: impl Future<Output = T>) -> T {
+/// Works on while the lease is renewed beside: a target may keep a step waiting for longer than the lease lasts. Whoever lost the
+/// lease, or could not renew it for as long as it lasts, stops where it is, as if it had died: another replica goes on from there.
+async fn holding_on<T>(console: &Console, id: &str, holder: &str, work: impl Future<Output = T>) -> Option<T> {
     let renewing = held::apart(async {
+        let mut held_until = console.now() + LEASE;
         loop {
             tokio::time::sleep(RENEW).await;
+            let until = console.now() + LEASE;
             // In a task of its own: a step that ends meanwhile does not cut a change off in the middle of its COMMIT.
-            let (console, rotation, holder) = (console.clone(), id.to_owned(), holder.to_owned());
-            let renewed = tokio::spawn(async move {
-                let mut tx = console.ledger.housekeeping().await?;
-                let held = store::renew(&mut tx, &rotation, &holder, console.now() + LEASE).await?;
-                tx.finish().await?;
-                Ok::<_, Error>(held)
-            });
-            match renewed.await {
-                Ok(Ok(1..)) => {}
-                // What it comes to is compared with the row before it is kept: an answer that came too late overwrites nothing.
-                Ok(Ok(0)) => tracing::warn!(rotation = id, "another replica took this rotation over"),
-                Ok(Err(error)) => tracing::warn!(%error, rotation = id, "the lease of a rotation could not be renewed"),
-                Err(error) => tracing::warn!(%error, rotation = id, "the renewal of a lease stopped"),
+            let renewed = tokio::spawn(renew(console.clone(), id.into(), holder.into(), until)).await;
+            match renewed.unwrap_or(Err(Error::Unavailable)) {
+                Ok(true) => held_until = until,
+                Ok(false) => return tracing::warn!(rotation = id, "another replica took this rotation over"),
+                Err(error) => tracing::warn!(%error, rotation = id, "the lease of a rotation could not be renewed"),
+            }
+            if console.now() >= held_until {
+                return tracing::warn!(rotation = id, "the lease of a rotation ran out");
             }
         }
     });
     match select(pin!(work), pin!(renewing)).await {
-        Either::Left((done, _)) => done,
-        Either::Right((never, _)) => never,
+        Either::Left((done, _)) => Some(done),
+        Either::Right(((), _)) => None,
     }
+}
+
+/// Is the lease still this holder's? Then until this moment.
+async fn renew(console: Console, rotation: String, holder: String, until: Moment) -> Result<bool, Error> {
+    let mut tx = console.ledger.housekeeping().await?;
+    let held = store::renew(&mut tx, &rotation, &holder, until).await?;
+    tx.finish().await?;
+    Ok(held > 0)
 }
 
 async fn step(console: &Console, id: &str) -> Result<Outcome, Error> {

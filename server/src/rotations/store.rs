@@ -1,9 +1,11 @@
 //! SQL of rotation plans, rotations and their leases.
 use super::rotator::Target;
 use crate::{
-    audit::{ledger::Tx, row_seal::check},
+    audit::{
+        ledger::Tx,
+        row_seal::{SealKey, check},
+    },
     db::{Result, Sql, Statement, select},
-    keys::Secret as Key,
     sealed_row,
 };
 use app::{
@@ -265,11 +267,11 @@ const ROTATION: &str = "SELECT id, secret_id, project_id, environment_id, trigge
                         dead_at, repeats, grade, ended_at, due_at, cut_off, made_at, sent_at, failures, \
                         over_version, sessions_left, sessions_accepted, event_seq, row_mac FROM rotations";
 
-fn checked(rows: Vec<Rotation>, key: &Key) -> Vec<Rotation> {
+fn checked(rows: Vec<Rotation>, key: &SealKey) -> Vec<Rotation> {
     rows.into_iter().filter_map(|row| check(row, key)).collect()
 }
 
-pub async fn find_plan(db: &mut impl Sql, secret: &str, key: &Key) -> Result<Option<Plan>> {
+pub async fn find_plan(db: &mut impl Sql, secret: &str, key: &SealKey) -> Result<Option<Plan>> {
     let row = db.sql(select(PLAN, " WHERE secret_id = $1")).bind(secret.to_owned()).optional().await?;
     Ok(row.and_then(|row| check(row, key)))
 }
@@ -315,13 +317,13 @@ pub async fn save_plan(tx: &mut impl Sql, plan: &Plan) -> Result<u64> {
     .await
 }
 
-pub async fn find_default(db: &mut impl Sql, environment: &str, key: &Key) -> Result<Option<Default>> {
+pub async fn find_default(db: &mut impl Sql, environment: &str, key: &SealKey) -> Result<Option<Default>> {
     let row = db.sql(select(DEFAULT, " WHERE environment_id = $1")).bind(environment.to_owned()).optional().await?;
     Ok(row.and_then(|row| check(row, key)))
 }
 
 /// The schedules of all environments that have one of their own.
-pub async fn defaults(db: &mut impl Sql, key: &Key) -> Result<Vec<Default>> {
+pub async fn defaults(db: &mut impl Sql, key: &SealKey) -> Result<Vec<Default>> {
     let rows: Vec<Default> = db.sql(select(DEFAULT, " ORDER BY environment_id")).all().await?;
     Ok(rows.into_iter().filter_map(|row| check(row, key)).collect())
 }
@@ -363,30 +365,30 @@ pub async fn note_all_due(tx: &mut impl Sql, environment: &str, at: Moment) -> R
     .await
 }
 
-pub async fn find(db: &mut impl Sql, id: &str, key: &Key) -> Result<Option<Rotation>> {
+pub async fn find(db: &mut impl Sql, id: &str, key: &SealKey) -> Result<Option<Rotation>> {
     let row = db.sql(select(ROTATION, " WHERE id = $1")).bind(id.to_owned()).optional().await?;
     Ok(row.and_then(|row| check(row, key)))
 }
 
-pub async fn lock(tx: &mut Tx, id: &str, key: &Key) -> Result<Option<Rotation>> {
+pub async fn lock(tx: &mut Tx, id: &str, key: &SealKey) -> Result<Option<Rotation>> {
     let row = tx.lock(select(ROTATION, " WHERE id = $1")).bind(id.to_owned()).optional().await?;
     Ok(row.and_then(|row| check(row, key)))
 }
 
 /// The rotation of a secret that has not ended.
-pub async fn open_of(db: &mut impl Sql, secret: &str, key: &Key) -> Result<Option<Rotation>> {
+pub async fn open_of(db: &mut impl Sql, secret: &str, key: &SealKey) -> Result<Option<Rotation>> {
     let rest = " WHERE secret_id = $1 AND ended_at IS NULL";
     let row = db.sql(select(ROTATION, rest)).bind(secret.to_owned()).optional().await?;
     Ok(row.and_then(|row| check(row, key)))
 }
 
-pub async fn of_secret(db: &mut impl Sql, secret: &str, limit: u32, key: &Key) -> Result<Vec<Rotation>> {
+pub async fn of_secret(db: &mut impl Sql, secret: &str, limit: u32, key: &SealKey) -> Result<Vec<Rotation>> {
     let rest = " WHERE secret_id = $1 ORDER BY started_at DESC LIMIT $2";
     Ok(checked(db.sql(select(ROTATION, rest)).bind(secret.to_owned()).bind(i64::from(limit)).all().await?, key))
 }
 
 /// What has not ended, the longest under way first.
-pub async fn open(db: &mut impl Sql, limit: u32, key: &Key) -> Result<Vec<Rotation>> {
+pub async fn open(db: &mut impl Sql, limit: u32, key: &SealKey) -> Result<Vec<Rotation>> {
     let rest = " WHERE ended_at IS NULL ORDER BY started_at LIMIT $1";
     Ok(checked(db.sql(select(ROTATION, rest)).bind(i64::from(limit)).all().await?, key))
 }
@@ -403,7 +405,7 @@ pub struct Wanted<'a> {
 }
 
 /// One page, the newest first.
-pub async fn page(db: &mut impl Sql, wanted: &Wanted<'_>, limit: u32, key: &Key) -> Result<Vec<Rotation>> {
+pub async fn page(db: &mut impl Sql, wanted: &Wanted<'_>, limit: u32, key: &SealKey) -> Result<Vec<Rotation>> {
     if wanted.projects.is_empty() {
         return Ok(Vec::new());
     }
@@ -433,7 +435,7 @@ pub async fn under_way(
     projects: &[String],
     secret: Option<&str>,
     limit: u32,
-    key: &Key,
+    key: &SealKey,
 ) -> Result<Vec<Rotation>> {
     if projects.is_empty() {
         return Ok(Vec::new());
@@ -452,26 +454,32 @@ pub async fn under_way(
 }
 
 /// Rotations that began between two moments, in order.
-pub async fn between(db: &mut impl Sql, from: Moment, until: Moment, limit: u32, key: &Key) -> Result<Vec<Rotation>> {
+pub async fn between(
+    db: &mut impl Sql,
+    from: Moment,
+    until: Moment,
+    limit: u32,
+    key: &SealKey,
+) -> Result<Vec<Rotation>> {
     let rest = " WHERE started_at >= $1 AND started_at < $2 ORDER BY started_at LIMIT $3";
     let rows = db.sql(select(ROTATION, rest)).bind(from).bind(until).bind(i64::from(limit)).all().await?;
     Ok(checked(rows, key))
 }
 
 /// Rotations that figures of a window may need: ended in it, proved in it, or under way.
-pub async fn since(db: &mut impl Sql, from: Moment, key: &Key) -> Result<Vec<Rotation>> {
+pub async fn since(db: &mut impl Sql, from: Moment, key: &SealKey) -> Result<Vec<Rotation>> {
     let rest = " WHERE ended_at IS NULL OR ended_at >= $1 ORDER BY id";
     Ok(checked(db.sql(select(ROTATION, rest)).bind(from).all().await?, key))
 }
 
 /// Plans, in the order of their making.
-pub async fn plans(db: &mut impl Sql, limit: u32, key: &Key) -> Result<Vec<Plan>> {
+pub async fn plans(db: &mut impl Sql, limit: u32, key: &SealKey) -> Result<Vec<Plan>> {
     let rows: Vec<Plan> = db.sql(select(PLAN, " ORDER BY id LIMIT $1")).bind(i64::from(limit)).all().await?;
     Ok(rows.into_iter().filter_map(|row| check(row, key)).collect())
 }
 
 /// Plans of the secrets of a project.
-pub async fn plans_of(db: &mut impl Sql, project: &str, key: &Key) -> Result<Vec<Plan>> {
+pub async fn plans_of(db: &mut impl Sql, project: &str, key: &SealKey) -> Result<Vec<Plan>> {
     let rest = " WHERE secret_id IN (SELECT id FROM secrets WHERE project_id = $1) ORDER BY id";
     let rows: Vec<Plan> = db.sql(select(PLAN, rest)).bind(project.to_owned()).all().await?;
     Ok(rows.into_iter().filter_map(|row| check(row, key)).collect())

@@ -11,6 +11,7 @@ use crate::{
     audit::{
         event::{Event, Who},
         ledger::{Receipt, Tx},
+        row_seal::SealKey,
     },
     catalog::{
         self,
@@ -20,7 +21,6 @@ use crate::{
     controls::{self, Submitted},
     db::Sql,
     grants::{self, Holder},
-    keys::Secret as Key,
     people::{
         Caller,
         attempts::Door,
@@ -322,7 +322,7 @@ pub async fn trust_changed_by(
 }
 
 /// Ends every token of every workload within a change: for a restored database, which may be older than their ends.
-pub async fn revoke_every_token(tx: &mut Tx, now: Moment, key: &Key) -> Result<Vec<Event>, Error> {
+pub async fn revoke_every_token(tx: &mut Tx, now: Moment, key: &SealKey) -> Result<Vec<Event>, Error> {
     let mut events = Vec::new();
     for token in store::all_open_tokens(tx, now, key).await? {
         store::revoke_token(tx, &token.id, now).await?;

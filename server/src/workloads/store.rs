@@ -1,8 +1,10 @@
 //! SQL of workloads, client secrets and tokens.
 use crate::{
-    audit::{ledger::Tx, row_seal::check},
+    audit::{
+        ledger::Tx,
+        row_seal::{SealKey, check},
+    },
     db::{Result, Sql, select},
-    keys::Secret as Key,
     sealed_row,
 };
 use app::time::Moment;
@@ -81,17 +83,17 @@ const CREDENTIAL: &str = "SELECT id, workload_id, hash, issued_by, created_at, e
 const TOKEN: &str = "SELECT id, workload_id, credential_id, hash, issued_at, expires_at, revoked_at, event_seq, row_mac \
                      FROM tokens";
 
-pub async fn find(db: &mut impl Sql, id: &str, key: &Key) -> Result<Option<Workload>> {
+pub async fn find(db: &mut impl Sql, id: &str, key: &SealKey) -> Result<Option<Workload>> {
     let row = db.sql(select(WORKLOAD, " WHERE id = $1")).bind(id.to_owned()).optional().await?;
     Ok(row.and_then(|row| check(row, key)))
 }
 
-pub async fn lock(tx: &mut Tx, id: &str, key: &Key) -> Result<Option<Workload>> {
+pub async fn lock(tx: &mut Tx, id: &str, key: &SealKey) -> Result<Option<Workload>> {
     let row = tx.lock(select(WORKLOAD, " WHERE id = $1")).bind(id.to_owned()).optional().await?;
     Ok(row.and_then(|row| check(row, key)))
 }
 
-pub async fn list(db: &mut impl Sql, key: &Key) -> Result<Vec<Workload>> {
+pub async fn list(db: &mut impl Sql, key: &SealKey) -> Result<Vec<Workload>> {
     let rows: Vec<Workload> = db.sql(select(WORKLOAD, " ORDER BY slug")).all().await?;
     Ok(rows.into_iter().filter_map(|row| check(row, key)).collect())
 }
@@ -123,18 +125,18 @@ pub async fn disable(tx: &mut impl Sql, id: &str, at: Moment) -> Result<u64> {
         .await
 }
 
-pub async fn credentials(db: &mut impl Sql, workload: &str, key: &Key) -> Result<Vec<Credential>> {
+pub async fn credentials(db: &mut impl Sql, workload: &str, key: &SealKey) -> Result<Vec<Credential>> {
     let rows: Vec<Credential> =
         db.sql(select(CREDENTIAL, " WHERE workload_id = $1 ORDER BY id DESC")).bind(workload.to_owned()).all().await?;
     Ok(rows.into_iter().filter_map(|row| check(row, key)).collect())
 }
 
-pub async fn find_credential(db: &mut impl Sql, id: &str, key: &Key) -> Result<Option<Credential>> {
+pub async fn find_credential(db: &mut impl Sql, id: &str, key: &SealKey) -> Result<Option<Credential>> {
     let row = db.sql(select(CREDENTIAL, " WHERE id = $1")).bind(id.to_owned()).optional().await?;
     Ok(row.and_then(|row| check(row, key)))
 }
 
-pub async fn find_credential_by_hash(db: &mut impl Sql, hash: &[u8], key: &Key) -> Result<Option<Credential>> {
+pub async fn find_credential_by_hash(db: &mut impl Sql, hash: &[u8], key: &SealKey) -> Result<Option<Credential>> {
     let row = db.sql(select(CREDENTIAL, " WHERE hash = $1")).bind(hash.to_vec()).optional().await?;
     Ok(row.and_then(|row| check(row, key)))
 }
@@ -166,7 +168,7 @@ pub async fn confirm_credential(tx: &mut impl Sql, row: &Credential) -> Result<u
 }
 
 /// Client secrets that somebody issued and that may still work, by their ids.
-pub async fn issued_by(db: &mut impl Sql, person: &str, now: Moment, key: &Key) -> Result<Vec<Credential>> {
+pub async fn issued_by(db: &mut impl Sql, person: &str, now: Moment, key: &SealKey) -> Result<Vec<Credential>> {
     let rest = " WHERE issued_by = $1 AND expires_at > $2 AND revoked_at IS NULL ORDER BY id";
     let rows: Vec<Credential> = db.sql(select(CREDENTIAL, rest)).bind(person.to_owned()).bind(now).all().await?;
     Ok(rows.into_iter().filter_map(|row| check(row, key)).collect())
@@ -180,20 +182,20 @@ pub async fn revoke_credential(tx: &mut impl Sql, id: &str, at: Moment) -> Resul
         .await
 }
 
-pub async fn find_token(db: &mut impl Sql, hash: &[u8], key: &Key) -> Result<Option<Token>> {
+pub async fn find_token(db: &mut impl Sql, hash: &[u8], key: &SealKey) -> Result<Option<Token>> {
     let row = db.sql(select(TOKEN, " WHERE hash = $1")).bind(hash.to_vec()).optional().await?;
     Ok(row.and_then(|row| check(row, key)))
 }
 
 /// Every token that works now.
-pub async fn all_open_tokens(db: &mut impl Sql, now: Moment, key: &Key) -> Result<Vec<Token>> {
+pub async fn all_open_tokens(db: &mut impl Sql, now: Moment, key: &SealKey) -> Result<Vec<Token>> {
     let rest = " WHERE expires_at > $1 AND revoked_at IS NULL ORDER BY id";
     let rows: Vec<Token> = db.sql(select(TOKEN, rest)).bind(now).all().await?;
     Ok(rows.into_iter().filter_map(|row| check(row, key)).collect())
 }
 
 /// Tokens that work now: of a workload, or of one of its client secrets.
-pub async fn open_tokens(db: &mut impl Sql, workload: &str, now: Moment, key: &Key) -> Result<Vec<Token>> {
+pub async fn open_tokens(db: &mut impl Sql, workload: &str, now: Moment, key: &SealKey) -> Result<Vec<Token>> {
     let rest = " WHERE workload_id = $1 AND expires_at > $2 AND revoked_at IS NULL ORDER BY id";
     let rows: Vec<Token> = db.sql(select(TOKEN, rest)).bind(workload.to_owned()).bind(now).all().await?;
     Ok(rows.into_iter().filter_map(|row| check(row, key)).collect())

@@ -474,7 +474,7 @@ story!(a_stored_tile_is_not_taken_at_its_word, |world| {
     assert!(!check(&world, Options { seal, ..Options::default() }).await.is_clean());
     // Nor do such events say anything of a row.
     let console = server::console::Console::new(&again, "Test").unwrap();
-    let mut trail = server::audit::state::Trail::default();
+    let mut trail = server::audit::state::Trail::of(console.seal_key().clone());
     server::audit::state::watch(&console, &mut trail).await.unwrap();
     let wrong = console.found.borrow().wrong.clone();
     assert!(wrong.len() == 245 && wrong[0].contains("event 11 fails its seal"), "{:?}", wrong.first());

@@ -286,3 +286,30 @@ story!(what_lives_again_opens_every_case_that_its_proof_closed, |world| {
     assert_eq!(cases().await, [(2, proved), (3, proved)]);
     is_whole(cast).await;
 });
+
+// A replica that was paused wakes up in the middle of a step: another one has the rotation by then.
+story!(whoever_lost_a_rotation_to_another_replica_stops_where_it_is, |world| {
+    let ring = Ring::new(Cast::new(world).await).await;
+    ring.receiver.fail("set", vec![Fault::Silent]);
+    let id = ring.start().await;
+    let console = ring.cast.console.clone();
+    let begun = std::time::Instant::now();
+    let working = tokio::spawn(async move { rotations::run_due(&console).await });
+    let set = format!("{id}.set.");
+    while !ring.receiver.calls().iter().any(|call| call.starts_with(&set)) {
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    let before = rotation(&ring.cast, &id).await;
+    ring.cast.world.as_database_owner(&["UPDATE rotation_leases SET holder = 'another'"]).await;
+    working.await.unwrap().unwrap();
+    assert!(begun.elapsed() < std::time::Duration::from_secs(8), "the target was waited for: {:?}", begun.elapsed());
+    let row = rotation(&ring.cast, &id).await;
+    assert_eq!((row.event_seq, row.attempts), (before.event_seq, 0), "nothing was recorded by whoever lost it");
+    // The other one goes on as after a death.
+    ring.cast.world.as_database_owner(&["DELETE FROM rotation_leases"]).await;
+    run(&ring.cast).await;
+    ring.cast.world.clock.advance(TimeDelta::minutes(10));
+    run(&ring.cast).await;
+    assert_eq!(rotation(&ring.cast, &id).await.grade(), Some(Grade::Proved));
+    is_whole(&ring.cast).await;
+});

@@ -15,9 +15,9 @@ use super::{
     visitor::{Fields, Names, Signed, done, mistaken, shown},
 };
 use crate::{
+    audit::row_seal::SealKey,
     catalog::{self, Located},
     db::Sql,
-    keys::Secret,
     rotations::{
         self, case_store,
         store::{Rotation, Wanted},
@@ -120,7 +120,7 @@ pub async fn list(signed: Signed, Query(query): Query<ListQuery>) -> Answer {
     Ok(shown(page::list(&shell, view)))
 }
 
-async fn lines(db: &mut impl Sql, rows: &[Rotation], key: &Secret) -> Result<Vec<Line>, Error> {
+async fn lines(db: &mut impl Sql, rows: &[Rotation], key: &SealKey) -> Result<Vec<Line>, Error> {
     let mut lines = Vec::new();
     for row in rows {
         lines.extend(Located::find(db, &row.secret_id, key).await?.map(|located| line(row, &located)));

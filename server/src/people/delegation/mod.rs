@@ -11,11 +11,11 @@ use crate::{
     audit::{
         event::Event,
         ledger::{Receipt, Tx},
+        row_seal::SealKey,
     },
     console::Console,
     controls::{self, Submitted},
     db::Sql,
-    keys::Secret as Key,
     notifications,
     policies::Situation,
 };
@@ -153,7 +153,7 @@ pub(crate) async fn end_all_of(console: &Console, tx: &mut Tx, person: &str) -> 
 }
 
 /// Ends every delegation within a change: for a restored database, which may be older than their ends.
-pub async fn end_every(tx: &mut Tx, now: Moment, key: &Key) -> Result<Vec<Event>, Error> {
+pub async fn end_every(tx: &mut Tx, now: Moment, key: &SealKey) -> Result<Vec<Event>, Error> {
     let mut events = Vec::new();
     for row in store::open(tx, now, key).await? {
         events.push(Event::new(Action::EndDelegation).on(subject(&row)).detail("absent", row.person_id.clone()));

@@ -2,10 +2,9 @@
 use crate::{
     audit::{
         ledger::Tx,
-        row_seal::{check, whole},
+        row_seal::{SealKey, check, whole},
     },
     db::{Result, Sql, select},
-    keys::Secret,
     sealed_row,
 };
 use app::{people::delegation::Span, time::Moment};
@@ -38,35 +37,35 @@ const DELEGATION: &str = "SELECT id, person_id, delegate_id, starts_at, ends_at,
                           FROM delegations";
 
 /// Those of somebody who is away that have not ended.
-pub async fn open_for(db: &mut impl Sql, person: &str, now: Moment, key: &Secret) -> Result<Vec<Delegation>> {
+pub async fn open_for(db: &mut impl Sql, person: &str, now: Moment, key: &SealKey) -> Result<Vec<Delegation>> {
     let rest = " WHERE person_id = $1 AND ended_at IS NULL AND ends_at > $2 ORDER BY starts_at, id";
     Ok(whole(db.sql(select(DELEGATION, rest)).bind(person.to_owned()).bind(now).all().await?, key))
 }
 
 /// Those to somebody that have not ended.
-pub async fn open_to(db: &mut impl Sql, delegate: &str, now: Moment, key: &Secret) -> Result<Vec<Delegation>> {
+pub async fn open_to(db: &mut impl Sql, delegate: &str, now: Moment, key: &SealKey) -> Result<Vec<Delegation>> {
     let rest = " WHERE delegate_id = $1 AND ended_at IS NULL AND ends_at > $2 ORDER BY starts_at, id";
     Ok(whole(db.sql(select(DELEGATION, rest)).bind(delegate.to_owned()).bind(now).all().await?, key))
 }
 
 /// Everybody who decides in somebody's place at a time: `(absent, delegate)`.
-pub async fn standing(db: &mut impl Sql, now: Moment, key: &Secret) -> Result<Vec<Delegation>> {
+pub async fn standing(db: &mut impl Sql, now: Moment, key: &SealKey) -> Result<Vec<Delegation>> {
     let rest = " WHERE ended_at IS NULL AND starts_at <= $1 AND ends_at > $1 ORDER BY id";
     Ok(whole(db.sql(select(DELEGATION, rest)).bind(now).all().await?, key))
 }
 
 /// Everybody's that have not ended.
-pub async fn open(db: &mut impl Sql, now: Moment, key: &Secret) -> Result<Vec<Delegation>> {
+pub async fn open(db: &mut impl Sql, now: Moment, key: &SealKey) -> Result<Vec<Delegation>> {
     let rest = " WHERE ended_at IS NULL AND ends_at > $1 ORDER BY id";
     Ok(whole(db.sql(select(DELEGATION, rest)).bind(now).all().await?, key))
 }
 
-pub async fn find(db: &mut impl Sql, id: &str, key: &Secret) -> Result<Option<Delegation>> {
+pub async fn find(db: &mut impl Sql, id: &str, key: &SealKey) -> Result<Option<Delegation>> {
     let row = db.sql(select(DELEGATION, " WHERE id = $1")).bind(id.to_owned()).optional().await?;
     Ok(row.and_then(|row| check(row, key)))
 }
 
-pub async fn lock(tx: &mut Tx, id: &str, key: &Secret) -> Result<Option<Delegation>> {
+pub async fn lock(tx: &mut Tx, id: &str, key: &SealKey) -> Result<Option<Delegation>> {
     let row = tx.lock(select(DELEGATION, " WHERE id = $1")).bind(id.to_owned()).optional().await?;
     Ok(row.and_then(|row| check(row, key)))
 }

@@ -17,7 +17,7 @@ pub use passkeys::relying_party;
 pub use prove::*;
 pub use question::{For, Question};
 
-use crate::{console::Console, db::Sql, keys::Secret as Key, vault::envelope};
+use crate::{audit::row_seal::SealKey, console::Console, db::Sql, vault::envelope};
 use app::{error::Error, people::second::NEW, time::Moment};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -27,12 +27,12 @@ use totp_rs::{Builder, Totp};
 use zeroize::Zeroizing;
 
 /// Has this person a factor that stands alone?
-pub async fn has_factor(db: &mut impl Sql, person: &str, key: &Key) -> Result<bool, Error> {
+pub async fn has_factor(db: &mut impl Sql, person: &str, key: &SealKey) -> Result<bool, Error> {
     Ok(store::open_of(db, person, key).await?.iter().any(Factor::stands_alone))
 }
 
 /// What somebody could prove: have they a factor that stands alone; and are all of these so new that it opens nothing critical?
-pub async fn standing(db: &mut impl Sql, person: &str, now: Moment, key: &Key) -> Result<(bool, bool), Error> {
+pub async fn standing(db: &mut impl Sql, person: &str, now: Moment, key: &SealKey) -> Result<(bool, bool), Error> {
     let rows = store::open_of(db, person, key).await?;
     let alone: Vec<&Factor> = rows.iter().filter(|row| row.stands_alone()).collect();
     Ok((!alone.is_empty(), !alone.is_empty() && alone.iter().all(|row| now < row.counts_from())))

@@ -1,8 +1,10 @@
 //! SQL of second factors and of answers that were used.
 use crate::{
-    audit::{ledger::Tx, row_seal::whole},
+    audit::{
+        ledger::Tx,
+        row_seal::{SealKey, whole},
+    },
     db::{Result, Sql},
-    keys::Secret,
     sealed_row,
 };
 use app::{people::factors::Kind, time::Moment};
@@ -50,13 +52,13 @@ const OPEN_OF: &str = "SELECT id, person_id, kind, name, data, credential, valid
                        WHERE person_id = $1 AND valid_to IS NULL ORDER BY id";
 
 /// The factors of a person that work, the oldest first.
-pub async fn open_of(db: &mut impl Sql, person: &str, key: &Secret) -> Result<Vec<Factor>> {
+pub async fn open_of(db: &mut impl Sql, person: &str, key: &SealKey) -> Result<Vec<Factor>> {
     let rows = db.sql(OPEN_OF).bind(person.to_owned()).all().await?;
     Ok(whole(rows, key))
 }
 
 /// The same, kept for this change.
-pub async fn lock_of(tx: &mut Tx, person: &str, key: &Secret) -> Result<Vec<Factor>> {
+pub async fn lock_of(tx: &mut Tx, person: &str, key: &SealKey) -> Result<Vec<Factor>> {
     let rows = tx.lock(OPEN_OF).bind(person.to_owned()).all().await?;
     Ok(whole(rows, key))
 }

@@ -2,10 +2,9 @@
 use crate::{
     audit::{
         ledger::Tx,
-        row_seal::{check, whole},
+        row_seal::{SealKey, check, whole},
     },
     db::{Result, Sql, select},
-    keys::Secret,
     sealed_row,
 };
 use app::{
@@ -129,19 +128,19 @@ const EMERGENCY: &str =
     "SELECT id, person_id, named_by, valid_from, valid_to, event_seq, row_mac FROM emergency_accounts";
 
 /// The providers in use, by name.
-pub async fn providers(db: &mut impl Sql, key: &Secret) -> Result<Vec<Provider>> {
+pub async fn providers(db: &mut impl Sql, key: &SealKey) -> Result<Vec<Provider>> {
     let rows = db.sql(select(PROVIDER, " WHERE valid_to IS NULL ORDER BY name, id")).all().await?;
     Ok(whole(rows, key))
 }
 
-pub async fn find(db: &mut impl Sql, provider: &str, key: &Secret) -> Result<Option<Provider>> {
+pub async fn find(db: &mut impl Sql, provider: &str, key: &SealKey) -> Result<Option<Provider>> {
     let row =
         db.sql(select(PROVIDER, " WHERE provider_id = $1 AND valid_to IS NULL")).bind(provider.to_owned()).optional();
     Ok(row.await?.and_then(|row| check(row, key)))
 }
 
 /// The provider, kept for this change: what it vouches for and what its rules give do not change meanwhile.
-pub async fn lock(tx: &mut Tx, provider: &str, key: &Secret) -> Result<Option<Provider>> {
+pub async fn lock(tx: &mut Tx, provider: &str, key: &SealKey) -> Result<Option<Provider>> {
     let row = tx.lock(select(PROVIDER, " WHERE provider_id = $1 AND valid_to IS NULL")).bind(provider.to_owned());
     Ok(row.optional().await?.and_then(|row| check(row, key)))
 }
@@ -186,7 +185,7 @@ pub async fn close(tx: &mut Tx, id: &str, at: Moment) -> Result<u64> {
 }
 
 /// The rules of a provider, oldest first.
-pub async fn rules(db: &mut impl Sql, provider: &str, key: &Secret) -> Result<Vec<GroupRule>> {
+pub async fn rules(db: &mut impl Sql, provider: &str, key: &SealKey) -> Result<Vec<GroupRule>> {
     let rows = db
         .sql(select(RULE, " WHERE provider_id = $1 AND valid_to IS NULL ORDER BY id"))
         .bind(provider.to_owned())
@@ -195,7 +194,7 @@ pub async fn rules(db: &mut impl Sql, provider: &str, key: &Secret) -> Result<Ve
     Ok(whole(rows, key))
 }
 
-pub async fn find_rule(db: &mut impl Sql, id: &str, key: &Secret) -> Result<Option<GroupRule>> {
+pub async fn find_rule(db: &mut impl Sql, id: &str, key: &SealKey) -> Result<Option<GroupRule>> {
     let row = db.sql(select(RULE, " WHERE id = $1")).bind(id.to_owned()).optional().await?;
     Ok(row.and_then(|row| check(row, key)))
 }
@@ -229,7 +228,7 @@ pub async fn close_rule(tx: &mut Tx, id: &str, at: Moment) -> Result<u64> {
 }
 
 /// Whose an identity is: by issuer and subject, letter by letter.
-pub async fn identity(db: &mut impl Sql, issuer: &str, subject: &str, key: &Secret) -> Result<Option<Identity>> {
+pub async fn identity(db: &mut impl Sql, issuer: &str, subject: &str, key: &SealKey) -> Result<Option<Identity>> {
     let row = db
         .sql(select(IDENTITY, " WHERE issuer = $1 AND subject = $2 AND valid_to IS NULL"))
         .bind(issuer.to_owned())
@@ -253,12 +252,12 @@ pub async fn former_owner(db: &mut impl Sql, issuer: &str, subject: &str) -> Res
     Ok(row.map(|(person,)| person))
 }
 
-pub async fn find_identity(db: &mut impl Sql, id: &str, key: &Secret) -> Result<Option<Identity>> {
+pub async fn find_identity(db: &mut impl Sql, id: &str, key: &SealKey) -> Result<Option<Identity>> {
     let row = db.sql(select(IDENTITY, " WHERE id = $1")).bind(id.to_owned()).optional().await?;
     Ok(row.and_then(|row| check(row, key)))
 }
 
-pub async fn identities_of(db: &mut impl Sql, person: &str, key: &Secret) -> Result<Vec<Identity>> {
+pub async fn identities_of(db: &mut impl Sql, person: &str, key: &SealKey) -> Result<Vec<Identity>> {
     let rows = db
         .sql(select(IDENTITY, " WHERE person_id = $1 AND valid_to IS NULL ORDER BY id"))
         .bind(person.to_owned())
@@ -268,7 +267,7 @@ pub async fn identities_of(db: &mut impl Sql, person: &str, key: &Secret) -> Res
 }
 
 /// Everybody for whom an issuer vouches.
-pub async fn identities_at(db: &mut impl Sql, issuer: &str, key: &Secret) -> Result<Vec<Identity>> {
+pub async fn identities_at(db: &mut impl Sql, issuer: &str, key: &SealKey) -> Result<Vec<Identity>> {
     let rows = db
         .sql(select(IDENTITY, " WHERE issuer = $1 AND valid_to IS NULL ORDER BY id"))
         .bind(issuer.to_owned())
@@ -314,7 +313,7 @@ pub async fn close_identity(tx: &mut Tx, id: &str, at: Moment) -> Result<u64> {
 }
 
 /// The accounts that go on signing in here where a provider is used.
-pub async fn emergency_accounts(db: &mut impl Sql, key: &Secret) -> Result<Vec<EmergencyAccount>> {
+pub async fn emergency_accounts(db: &mut impl Sql, key: &SealKey) -> Result<Vec<EmergencyAccount>> {
     let rows = db.sql(select(EMERGENCY, " WHERE valid_to IS NULL ORDER BY id")).all().await?;
     Ok(whole(rows, key))
 }

@@ -15,9 +15,9 @@ use crate::{
     audit::{
         event::{Event, Who},
         ledger::{Receipt, Tx},
+        row_seal::SealKey,
     },
     console::Console,
-    keys::Secret as Key,
 };
 use app::{
     audit::{action::Action, leaf::Subject},
@@ -136,7 +136,7 @@ pub(super) async fn end_access_tokens_from(
 }
 
 /// Ends every token within a change: for a restored database, which may be older than their ends.
-pub async fn end_every_access_token(tx: &mut Tx, now: Moment, key: &Key) -> Result<Vec<Event>, Error> {
+pub async fn end_every_access_token(tx: &mut Tx, now: Moment, key: &SealKey) -> Result<Vec<Event>, Error> {
     let rows = store::open(tx, now, key).await?;
     end_all(tx, rows, now).await
 }

@@ -1,8 +1,10 @@
 //! SQL of personal access tokens.
 use crate::{
-    audit::{ledger::Tx, row_seal::check},
+    audit::{
+        ledger::Tx,
+        row_seal::{SealKey, check},
+    },
     db::{Result, Sql, Statement},
-    keys::Secret,
     sealed_row,
 };
 use app::{
@@ -49,25 +51,25 @@ fn select(rest: &'static str) -> Statement {
     statement
 }
 
-pub async fn find(db: &mut impl Sql, id: &str, key: &Secret) -> Result<Option<AccessToken>> {
+pub async fn find(db: &mut impl Sql, id: &str, key: &SealKey) -> Result<Option<AccessToken>> {
     let row = db.sql(select(" WHERE id = $1")).bind(id.to_owned()).optional().await?;
     Ok(row.and_then(|row| check(row, key)))
 }
 
-pub async fn find_by_hash(db: &mut impl Sql, hash: &[u8], key: &Secret) -> Result<Option<AccessToken>> {
+pub async fn find_by_hash(db: &mut impl Sql, hash: &[u8], key: &SealKey) -> Result<Option<AccessToken>> {
     let row = db.sql(select(" WHERE hash = $1")).bind(hash.to_vec()).optional().await?;
     Ok(row.and_then(|row| check(row, key)))
 }
 
 /// The tokens of a person that work, the newest first.
-pub async fn of_person(db: &mut impl Sql, person: &str, now: Moment, key: &Secret) -> Result<Vec<AccessToken>> {
+pub async fn of_person(db: &mut impl Sql, person: &str, now: Moment, key: &SealKey) -> Result<Vec<AccessToken>> {
     let rest = " WHERE person_id = $1 AND revoked_at IS NULL AND expires_at > $2 ORDER BY id DESC";
     let rows: Vec<AccessToken> = db.sql(select(rest)).bind(person.to_owned()).bind(now).all().await?;
     Ok(rows.into_iter().filter_map(|row| check(row, key)).collect())
 }
 
 /// Every token that works.
-pub async fn open(db: &mut impl Sql, now: Moment, key: &Secret) -> Result<Vec<AccessToken>> {
+pub async fn open(db: &mut impl Sql, now: Moment, key: &SealKey) -> Result<Vec<AccessToken>> {
     let rest = " WHERE revoked_at IS NULL AND expires_at > $1 ORDER BY id";
     let rows: Vec<AccessToken> = db.sql(select(rest)).bind(now).all().await?;
     Ok(rows.into_iter().filter_map(|row| check(row, key)).collect())

@@ -1,8 +1,10 @@
 //! SQL of cases.
 use crate::{
-    audit::{ledger::Tx, row_seal::check},
+    audit::{
+        ledger::Tx,
+        row_seal::{SealKey, check},
+    },
     db::{Result, Sql, Statement},
-    keys::Secret as Key,
     sealed_row,
 };
 use app::{
@@ -67,7 +69,7 @@ fn select(rest: &'static str) -> Statement {
     statement
 }
 
-fn checked(rows: Vec<Case>, key: &Key) -> Vec<Case> {
+fn checked(rows: Vec<Case>, key: &SealKey) -> Vec<Case> {
     rows.into_iter().filter_map(|row| check(row, key)).collect()
 }
 
@@ -114,36 +116,36 @@ pub async fn save(tx: &mut impl Sql, row: &Case) -> Result<u64> {
     .await
 }
 
-pub async fn find(db: &mut impl Sql, id: &str, key: &Key) -> Result<Option<Case>> {
+pub async fn find(db: &mut impl Sql, id: &str, key: &SealKey) -> Result<Option<Case>> {
     let row = db.sql(select(" WHERE id = $1")).bind(id.to_owned()).optional().await?;
     Ok(row.and_then(|row| check(row, key)))
 }
 
-pub async fn lock(tx: &mut Tx, id: &str, key: &Key) -> Result<Option<Case>> {
+pub async fn lock(tx: &mut Tx, id: &str, key: &SealKey) -> Result<Option<Case>> {
     let row = tx.lock(select(" WHERE id = $1")).bind(id.to_owned()).optional().await?;
     Ok(row.and_then(|row| check(row, key)))
 }
 
 /// The cases of a secret, the newest first.
-pub async fn of_secret(db: &mut impl Sql, secret: &str, key: &Key) -> Result<Vec<Case>> {
+pub async fn of_secret(db: &mut impl Sql, secret: &str, key: &SealKey) -> Result<Vec<Case>> {
     let rest = " WHERE secret_id = $1 ORDER BY opened_at DESC LIMIT 200";
     Ok(checked(db.sql(select(rest)).bind(secret.to_owned()).all().await?, key))
 }
 
 /// The cases of one version of a secret that is locked.
-pub async fn of_version(db: &mut impl Sql, secret: &str, version: i32, key: &Key) -> Result<Vec<Case>> {
+pub async fn of_version(db: &mut impl Sql, secret: &str, version: i32, key: &SealKey) -> Result<Vec<Case>> {
     let rest = " WHERE secret_id = $1 AND version = $2 ORDER BY id";
     Ok(checked(db.sql(select(rest)).bind(secret.to_owned()).bind(version).all().await?, key))
 }
 
 /// Open cases, the longest open first.
-pub async fn open(db: &mut impl Sql, limit: u32, key: &Key) -> Result<Vec<Case>> {
+pub async fn open(db: &mut impl Sql, limit: u32, key: &SealKey) -> Result<Vec<Case>> {
     let rest = " WHERE ended_at IS NULL ORDER BY began_at LIMIT $1";
     Ok(checked(db.sql(select(rest)).bind(i64::from(limit)).all().await?, key))
 }
 
 /// Cases that ended, the newest first.
-pub async fn ended(db: &mut impl Sql, limit: u32, key: &Key) -> Result<Vec<Case>> {
+pub async fn ended(db: &mut impl Sql, limit: u32, key: &SealKey) -> Result<Vec<Case>> {
     let rest = " WHERE ended_at IS NOT NULL ORDER BY ended_at DESC LIMIT $1";
     Ok(checked(db.sql(select(rest)).bind(i64::from(limit)).all().await?, key))
 }
@@ -155,7 +157,7 @@ pub async fn page(
     ended: Option<bool>,
     before: Option<&str>,
     limit: u32,
-    key: &Key,
+    key: &SealKey,
 ) -> Result<Vec<Case>> {
     if projects.is_empty() {
         return Ok(Vec::new());
@@ -179,7 +181,7 @@ pub async fn page(
 }
 
 /// Cases that figures of a window may need: began in it, ended in it, or open.
-pub async fn since(db: &mut impl Sql, from: Moment, key: &Key) -> Result<Vec<Case>> {
+pub async fn since(db: &mut impl Sql, from: Moment, key: &SealKey) -> Result<Vec<Case>> {
     let rest = " WHERE ended_at IS NULL OR ended_at >= $1 OR began_at >= $1 ORDER BY id";
     Ok(checked(db.sql(select(rest)).bind(from).all().await?, key))
 }
