@@ -4,8 +4,9 @@
 //! COMMIT (one fsync) carries up to [`BATCH`] of them; whoever commits wakes all. PostgreSQL transactions are its own.
 //! Nothing outside `audit/ledger.rs` may commit: see the four doors there.
 use crate::{
-    audit::row_seal::SealKey,
+    audit::row_seal::{SealKey, SealedRow},
     held::{self, Held},
+    rows::{Rows, Turn as RowTurn},
 };
 use chrono::{DateTime, Utc};
 use sqlx::{
@@ -41,6 +42,9 @@ const READERS_SQLITE: u32 = 4;
 const READERS_POSTGRES: u32 = 10;
 /// The longest that anybody waits for a connection; then the answer is 503, and when to come back.
 pub const PATIENCE: Duration = Duration::from_secs(2);
+
+/// The longest that a server may take over one statement: then its line counts as broken.
+pub const ANSWER: Duration = Duration::from_secs(10);
 
 static SQLITE: Migrator = sqlx::migrate!("../migrations/sqlite");
 static POSTGRES: Migrator = sqlx::migrate!("../migrations/postgres");
@@ -114,8 +118,20 @@ pub struct Db {
 /// Readers, writers and the probe never wait for each other's connections.
 #[derive(Clone)]
 enum Kind {
-    Sqlite { writer: Arc<Mutex<Writer>>, queued: Arc<AtomicUsize>, readers: SqlitePool, probe: SqlitePool },
-    Postgres { writers: PgPool, commits: Arc<Semaphore>, head: Arc<Semaphore>, readers: PgPool, probe: PgPool },
+    Sqlite {
+        writer: Arc<Mutex<Writer>>,
+        queued: Arc<AtomicUsize>,
+        readers: SqlitePool,
+        probe: SqlitePool,
+    },
+    Postgres {
+        writers: PgPool,
+        commits: Arc<Semaphore>,
+        head: Arc<Semaphore>,
+        rows: Arc<Rows>,
+        readers: PgPool,
+        probe: PgPool,
+    },
 }
 
 /// SQLite's one writing connection, with the operations aboard its open transaction.
@@ -161,7 +177,8 @@ impl Db {
             )));
         }
         let (commits, head) = (Arc::new(Semaphore::new(COMMITS)), Arc::new(Semaphore::new(AT_HEAD)));
-        Ok(Self { kind: Kind::Postgres { writers, commits, head, readers, probe }, unseen: false, seal: None })
+        let rows = Arc::default();
+        Ok(Self { kind: Kind::Postgres { writers, commits, head, rows, readers, probe }, unseen: false, seal: None })
     }
 
     /// The same database with the key of its rows' seals.
@@ -244,12 +261,13 @@ impl Db {
                 }
                 Ok(tx)
             }
-            Kind::Postgres { writers, commits, head, .. } => {
+            Kind::Postgres { writers, commits, head, rows, .. } => {
                 let permit = tokio::time::timeout(PATIENCE, commits.clone().acquire_owned()).await;
                 let permit = permit.map_err(|_| sqlx::Error::PoolTimedOut)?.map_err(|_| sqlx::Error::PoolClosed)?;
-                let transaction = Some(writers.begin().await?);
+                let transaction = Some(answered(writers.begin()).await?);
                 let (pool, head, at_head) = (writers.clone(), head.clone(), None);
-                let began = Began::Postgres { transaction, pool, head, at_head, _permit: permit };
+                let (rows, turns) = (rows.clone(), Vec::new());
+                let began = Began::Postgres { transaction, pool, head, at_head, rows, turns, _permit: permit };
                 Ok(Transaction(began, self.seal.clone()))
             }
         }
@@ -292,7 +310,8 @@ impl Db {
         match &self.kind {
             Kind::Sqlite { .. } => Ok(None),
             Kind::Postgres { probe, .. } => {
-                let (now,): (DateTime<Utc>,) = sqlx::query_as("SELECT clock_timestamp()").fetch_one(probe).await?;
+                let asked = sqlx::query_as("SELECT clock_timestamp()").fetch_one(probe);
+                let (now,): (DateTime<Utc>,) = answered(asked).await?;
                 Ok(Some(now))
             }
         }
@@ -402,6 +421,12 @@ impl Writer {
     }
 }
 
+/// What a server answers, within [`ANSWER`]: behind a line that fell silent nobody is kept waiting.
+async fn answered<T>(asked: impl Future<Output = sqlx::Result<T>>) -> sqlx::Result<T> {
+    let silent = || sqlx::Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, "the database does not answer"));
+    tokio::time::timeout(ANSWER, asked).await.unwrap_or_else(|_| Err(silent()))
+}
+
 /// SQLITE_IOERR and its extended codes.
 fn io_error(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(|error| error.code()).and_then(|code| code.parse::<i32>().ok());
@@ -421,6 +446,8 @@ enum Began {
         pool: PgPool,
         head: Arc<Semaphore>,
         at_head: Option<OwnedSemaphorePermit>,
+        rows: Arc<Rows>,
+        turns: Vec<(String, RowTurn)>,
         _permit: OwnedSemaphorePermit,
     },
 }
@@ -440,7 +467,7 @@ impl Transaction {
             }
             Began::Postgres { transaction, .. } => {
                 let Some(transaction) = transaction.take() else { return Err(sqlx::Error::PoolClosed.into()) };
-                Ok(transaction.commit().await?)
+                Ok(answered(transaction.commit()).await?)
             }
         }
     }
@@ -458,12 +485,13 @@ impl Transaction {
     pub async fn undo(&mut self) -> Result<()> {
         match &mut self.0 {
             Began::Sqlite { guard: Some(writer), .. } => writer.undo().await,
-            Began::Postgres { transaction, pool, at_head, .. } => {
+            Began::Postgres { transaction, pool, at_head, turns, .. } => {
                 *at_head = None;
+                turns.clear();
                 if let Some(old) = transaction.take() {
-                    old.rollback().await?;
+                    answered(old.rollback()).await?;
                 }
-                *transaction = Some(pool.begin().await?);
+                *transaction = Some(answered(pool.begin()).await?);
                 Ok(())
             }
             Began::Sqlite { guard: None, .. } => Err(sqlx::Error::PoolClosed.into()),
@@ -555,6 +583,19 @@ impl Transaction {
             statement.text.push_str(" FOR NO KEY UPDATE");
         }
         self.sql(statement)
+    }
+
+    /// The row with this id, kept for this transaction: of this replica's transactions one at a time waits for it at the server.
+    pub async fn lock_one<R: SealedRow + Row>(&mut self, id: &str) -> Result<Option<R>> {
+        if let Began::Postgres { rows, turns, .. } = &mut self.0
+            && !turns.iter().any(|(held, _)| held == id)
+        {
+            let turn = tokio::time::timeout(PATIENCE, rows.turn(id)).await.map_err(|_| sqlx::Error::PoolTimedOut)?;
+            turns.push((id.to_owned(), turn));
+        }
+        let mut statement = Statement::from(R::SELECT);
+        statement.push(" WHERE id = $1");
+        self.lock(statement).bind(id.to_owned()).optional().await
     }
 
     /// Waits until no other transaction is at what has this name: for a rule about many rows, also such as are not there yet. Where
@@ -652,7 +693,7 @@ impl Query<'_> {
                 query.fetch_optional(connection).await?.map(|row| T::from_row(&row)).transpose()?
             }
             Self::Postgres(connection, query) => {
-                query.fetch_optional(connection).await?.map(|row| T::from_row(&row)).transpose()?
+                answered(query.fetch_optional(connection)).await?.map(|row| T::from_row(&row)).transpose()?
             }
         })
     }
@@ -660,7 +701,7 @@ impl Query<'_> {
     pub async fn one<T: Row>(self) -> Result<T> {
         Ok(match self {
             Self::Sqlite(connection, query) => T::from_row(&query.fetch_one(connection).await?)?,
-            Self::Postgres(connection, query) => T::from_row(&query.fetch_one(connection).await?)?,
+            Self::Postgres(connection, query) => T::from_row(&answered(query.fetch_one(connection)).await?)?,
         })
     }
 
@@ -670,7 +711,7 @@ impl Query<'_> {
                 query.fetch_all(connection).await?.iter().map(T::from_row).collect::<sqlx::Result<_>>()?
             }
             Self::Postgres(connection, query) => {
-                query.fetch_all(connection).await?.iter().map(T::from_row).collect::<sqlx::Result<_>>()?
+                answered(query.fetch_all(connection)).await?.iter().map(T::from_row).collect::<sqlx::Result<_>>()?
             }
         })
     }
@@ -679,7 +720,7 @@ impl Query<'_> {
     pub async fn execute(self) -> Result<u64> {
         Ok(match self {
             Self::Sqlite(connection, query) => query.execute(connection).await?.rows_affected(),
-            Self::Postgres(connection, query) => query.execute(connection).await?.rows_affected(),
+            Self::Postgres(connection, query) => answered(query.execute(connection)).await?.rows_affected(),
         })
     }
 }

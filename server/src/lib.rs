@@ -27,6 +27,7 @@ pub mod policies;
 pub mod reports;
 pub mod requests;
 pub mod rotations;
+mod rows;
 pub mod signals;
 pub mod space;
 pub mod vault;

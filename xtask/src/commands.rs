@@ -1,6 +1,6 @@
 //! One function per command of `cargo xtask`.
 use crate::{
-    browser,
+    browser, dates,
     machine::{Done, apt_install, cargo, on_path, root, run, say, target},
     postgres::Postgres,
     site, wasm,
@@ -44,10 +44,15 @@ pub fn test(arguments: &[String]) -> Done {
             apt_install(&["python3"], "evidence is checked by an independent program as well")?;
         }
         let postgres = stages.time("postgres", || Postgres::start(false, &Vec::new()))?;
+        let faketime = dates::library()?;
         stages.time("rust tests", || {
             say("rust tests, on SQLite and on PostgreSQL");
             run(
-                cargo().args(["test", "--workspace", "--quiet"]).args(rest).envs(postgres.environment()),
+                cargo()
+                    .args(["test", "--workspace", "--quiet"])
+                    .args(rest)
+                    .envs(postgres.environment())
+                    .env("COUNTERSIGN_TEST_FAKETIME", &faketime),
                 "The failing tests are named above.",
             )
         })?;

@@ -83,7 +83,8 @@ pub fn run_all(arguments: &[String]) -> Done {
                 .args(rest)
                 // Cargo itself lives in the present, so that nothing is compiled again.
                 .env(&runner, format!("env {}", with.join(" ")))
-                .envs(postgres.environment()),
+                .envs(postgres.environment())
+                .env("COUNTERSIGN_TEST_FAKETIME", &library),
             &format!("At {} the tests above fail.", date.name),
         )?;
     }
@@ -91,7 +92,7 @@ pub fn run_all(arguments: &[String]) -> Done {
 }
 
 /// faketime's library for programs with threads.
-fn library() -> Done<PathBuf> {
+pub fn library() -> Done<PathBuf> {
     let find = || {
         let folders = std::fs::read_dir("/usr/lib").ok()?.flatten().map(|folder| folder.path());
         folders.map(|folder| folder.join("faketime/libfaketimeMT.so.1")).find(|file| file.exists())
@@ -99,6 +100,6 @@ fn library() -> Done<PathBuf> {
     if let Some(found) = find() {
         return Ok(found);
     }
-    apt_install(&["faketime"], "the tests are run on other days")?;
+    apt_install(&["faketime"], "tests tell a process another time")?;
     find().ok_or_else(|| "faketime is installed but its library was not found".into())
 }

@@ -174,6 +174,11 @@ impl Tx {
         self.inner.lock(select)
     }
 
+    /// As [`Transaction::lock_one`].
+    pub async fn lock_one<R: SealedRow + db::Row>(&mut self, id: &str) -> db::Result<Option<R>> {
+        self.inner.lock_one(id).await
+    }
+
     /// As [`Transaction::take_turn`].
     pub async fn take_turn(&mut self, name: &'static str) -> Result<(), Error> {
         Ok(self.inner.take_turn(name).await?)
@@ -315,11 +320,11 @@ impl Shared {
         tracing::warn!(%error, seq = first, "the answer to COMMIT was lost: finding out what became of it");
         for pause in LOST {
             tokio::time::sleep(pause).await;
-            let found = async {
+            let found = tokio::time::timeout(db::PATIENCE, async {
                 let mut db = self.db.unseen().probe().await?;
                 store::leaves(&mut db, first, first + 1, 1).await
-            };
-            match found.await {
+            });
+            match found.await.unwrap_or_else(|_| Err(sqlx::Error::PoolTimedOut.into())) {
                 Ok(rows) if rows.first().is_some_and(|(_, stored)| stored == leaf) => return Ok(()),
                 // Another event has its place: this one was not kept, and never will be.
                 Ok(rows) if !rows.is_empty() => return Err(Error::Unavailable),

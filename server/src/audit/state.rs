@@ -268,6 +268,7 @@ fn missing(table: &str, rows: HashMap<String, Written>) -> Vec<String> {
 /// What the service's own comparison found last.
 #[derive(Clone, Debug, Default)]
 pub struct Found {
+    pub rows: u64,
     pub wrong: Vec<String>,
     pub at: Option<Moment>,
 }
@@ -285,7 +286,8 @@ pub async fn follow(console: &Console, trail: &mut Trail) -> Result<(), Error> {
 pub async fn watch(console: &Console, trail: &mut Trail) -> Result<(), Error> {
     follow(console, trail).await?;
     let checked = trail.compare(console.db()).await?;
-    let before = console.found.send_replace(Found { wrong: checked.wrong.clone(), at: Some(console.now()) });
+    let before =
+        console.found.send_replace(Found { rows: checked.rows, wrong: checked.wrong.clone(), at: Some(console.now()) });
     let news: Vec<&String> = checked.wrong.iter().filter(|wrong| !before.wrong.contains(wrong)).collect();
     for wrong in &news {
         tracing::error!(%wrong, "a row that opens access contradicts the trail");

@@ -181,7 +181,7 @@ pub async fn some(db: &mut impl Sql, ids: &[String], key: &SealKey) -> Result<Ve
 
 /// The secret, kept for this change.
 pub async fn lock(tx: &mut Tx, id: &str, key: &SealKey) -> Result<Option<Secret>> {
-    let row = tx.lock(select(SECRET, " WHERE id = $1")).bind(id.to_owned()).optional().await?;
+    let row = tx.lock_one(id).await?;
     Ok(row.and_then(|row| check(row, key)))
 }
 

@@ -237,9 +237,7 @@ pub async fn find(db: &mut impl Sql, id: &str, key: &SealKey) -> Result<Option<G
 }
 
 pub async fn lock(tx: &mut Tx, id: &str, key: &SealKey) -> Result<Option<Grant>> {
-    let mut statement = Statement::from(GRANT);
-    statement.push(" WHERE g.id = $1");
-    let row = tx.lock(statement).bind(id.to_owned()).optional().await?;
+    let row = tx.lock_one(id).await?;
     Ok(row.and_then(|row| check(row, key)))
 }
 

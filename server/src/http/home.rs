@@ -5,6 +5,7 @@ use super::{
 };
 use crate::{
     audit, catalog,
+    db::PATIENCE,
     grants::{self, Holder},
     notifications,
     people::{self, Caller},
@@ -37,10 +38,8 @@ pub async fn livez() -> &'static str {
 /// not depend on how many there are.
 pub async fn readyz(State(site): State<Site>) -> Response {
     let console = &site.console;
-    let database = match console.db().probe().await {
-        Ok(mut db) => audit::store::size(&mut db).await.is_ok(),
-        Err(_) => false,
-    };
+    let asked = async { audit::store::size(&mut console.db().probe().await?).await };
+    let database = matches!(tokio::time::timeout(PATIENCE, asked).await, Ok(Ok(_)));
     let ledger = !console.builder.signed().forked;
     let newest = console.db().migrations().last().cloned().unwrap_or_default();
     let space = !console.space.is_short(console.now());

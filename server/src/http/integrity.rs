@@ -11,7 +11,7 @@ use crate::{
 use app::{
     audit::{
         action::Action,
-        page::{self, AnchorLine, CopyLine, Integrity, WitnessLine},
+        page::{self, AnchorLine, Compared, CopyLine, Integrity, WitnessLine},
         tree::hex,
     },
     error::{Error, Refusal},
@@ -92,6 +92,9 @@ pub async fn integrity(signed: Signed) -> Answer {
             silent: head.is_none_or(|head| now - head.cosigned_at > SILENCE),
         }
     });
+    let found = console.found.borrow().clone();
+    let compared =
+        matches!(reading, Reading::All).then_some(Compared { at: found.at, rows: found.rows, wrong: found.wrong });
     let refused = match reading {
         Reading::All => {
             console.would(&signed.caller, Action::StartExport, None, Situation::default()).map(|why| why.to_string())
@@ -113,6 +116,7 @@ pub async fn integrity(signed: Signed) -> Answer {
         witnesses: witnesses.collect(),
         copies,
         verified,
+        compared,
         refused,
     };
     Ok(shown(page::integrity(&shell, view)))

@@ -185,7 +185,7 @@ pub async fn find(db: &mut impl Sql, id: &str, key: &SealKey) -> Result<Option<P
 
 /// The person, kept for this change.
 pub async fn lock(tx: &mut Tx, id: &str, key: &SealKey) -> Result<Option<Person>> {
-    let row = tx.lock(select(PERSON, " WHERE id = $1")).bind(id.to_owned()).optional().await?;
+    let row = tx.lock_one(id).await?;
     Ok(row.and_then(|row| check(row, key)))
 }
 

@@ -152,7 +152,7 @@ pub async fn find(db: &mut impl Sql, id: &str, key: &SealKey) -> Result<Option<R
 
 /// The request, kept for this change: its row is the quorum's mutex.
 pub async fn lock(tx: &mut Tx, id: &str, key: &SealKey) -> Result<Option<Request>> {
-    let row = tx.lock(select(REQUEST, " WHERE id = $1")).bind(id.to_owned()).optional().await?;
+    let row = tx.lock_one(id).await?;
     Ok(row.and_then(|row| check(row, key)))
 }
 

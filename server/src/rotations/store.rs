@@ -371,7 +371,7 @@ pub async fn find(db: &mut impl Sql, id: &str, key: &SealKey) -> Result<Option<R
 }
 
 pub async fn lock(tx: &mut Tx, id: &str, key: &SealKey) -> Result<Option<Rotation>> {
-    let row = tx.lock(select(ROTATION, " WHERE id = $1")).bind(id.to_owned()).optional().await?;
+    let row = tx.lock_one(id).await?;
     Ok(row.and_then(|row| check(row, key)))
 }
 
@@ -637,6 +637,18 @@ pub async fn lease(tx: &mut impl Sql, rotation: &str, holder: &str, now: Moment,
         .execute()
         .await?;
     Ok(taken > 0)
+}
+
+/// Holds the lease of a rotation that is left alone for a while.
+pub const WAITING: &str = "waiting";
+
+/// Who works on a rotation, and until when that holds: [`WAITING`] where nobody does.
+pub async fn held(db: &mut impl Sql, rotation: &str, now: Moment) -> Result<Option<(String, Moment)>> {
+    db.sql("SELECT holder, leased_until FROM rotation_leases WHERE rotation_id = $1 AND leased_until > $2")
+        .bind(rotation.to_owned())
+        .bind(now)
+        .optional()
+        .await
 }
 
 /// Holds on to a rotation for another while; 0: somebody else took it.

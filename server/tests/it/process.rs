@@ -24,13 +24,13 @@ fn binary() -> Command {
     Command::new(env!("CARGO_BIN_EXE_countersign"))
 }
 
-fn run(arguments: &[&str]) -> (i32, String) {
+pub fn run(arguments: &[&str]) -> (i32, String) {
     let out = binary().args(arguments).output().unwrap();
     let text = format!("{}{}", String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr));
     (out.status.code().unwrap_or(-1), text)
 }
 
-fn free() -> SocketAddr {
+pub fn free() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
@@ -38,7 +38,7 @@ fn serve(data: &Path, listen: SocketAddr) -> Child {
     serve_with(data, listen, &[])
 }
 
-fn serve_with(data: &Path, listen: SocketAddr, more: &[&str]) -> Child {
+pub fn serve_with(data: &Path, listen: SocketAddr, more: &[&str]) -> Child {
     let mut child = binary()
         .args(["serve", "--data"])
         .arg(data)
@@ -189,14 +189,11 @@ fn killed_in_the_middle_nothing_acknowledged_is_lost() {
                 let secret = secret.clone();
                 tasks.push(tokio::spawn(async move {
                     let mut seen = Vec::new();
-                    let body = format!("{{\"client_secret\":\"{secret}\"}}");
                     while Instant::now() < stop + Duration::from_millis(300) {
-                        let request = format!(
-                            "POST /api/v1/token HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
-                            body.len()
-                        );
-                        match ask(listen, request).await {
-                            Some((200, body)) => seen.push(serde_json::from_str::<serde_json::Value>(&body).unwrap()["event"].as_u64().unwrap()),
+                        match exchange(listen, &secret).await {
+                            Some((200, body)) => seen.push(
+                                serde_json::from_str::<serde_json::Value>(&body).unwrap()["event"].as_u64().unwrap(),
+                            ),
                             Some(_) => {}
                             None => break,
                         }
@@ -231,14 +228,19 @@ fn killed_in_the_middle_nothing_acknowledged_is_lost() {
     });
 }
 
-/// Exchanges the client secret for a token: the token and the event's number.
-async fn token(listen: SocketAddr, secret: &str) -> Option<(String, u64)> {
+/// Exchanges the client secret for a token: what is answered.
+pub async fn exchange(listen: SocketAddr, secret: &str) -> Option<(u16, String)> {
     let body = format!("{{\"client_secret\":\"{secret}\"}}");
     let request = format!(
         "POST /api/v1/token HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
         body.len()
     );
-    let (status, body) = ask(listen, request).await?;
+    ask(listen, request).await
+}
+
+/// The same: the token and the event's number.
+pub async fn token(listen: SocketAddr, secret: &str) -> Option<(String, u64)> {
+    let (status, body) = exchange(listen, secret).await?;
     let answer: serde_json::Value = serde_json::from_str(&body).ok().filter(|_| status == 200)?;
     Some((answer["token"].as_str()?.to_owned(), answer["event"].as_u64()?))
 }
@@ -364,7 +366,7 @@ fn a_folder_that_cannot_be_written_is_named() {
 }
 
 /// A workload with a client secret, made with the real operations.
-async fn with_a_workload(settings: Settings) -> String {
+pub async fn with_a_workload(settings: Settings) -> String {
     use app::policies::model::Role;
     use server::{audit::event::Who, catalog, workloads};
     let config = settings.resolve().unwrap();

@@ -82,6 +82,18 @@ pub struct CopyLine {
     pub trouble: Option<String>,
 }
 
+/// The service's own comparison of the rows that open access with the trail.
+pub struct Compared {
+    /// When it ended; nothing right after a start.
+    pub at: Option<Moment>,
+    pub rows: u64,
+    /// How each row contradicts its seal or the trail.
+    pub wrong: Vec<String>,
+}
+
+/// How many contradictions are listed; the rest is counted.
+const LISTED: usize = 50;
+
 pub struct Integrity {
     pub origin: String,
     pub key: String,
@@ -97,6 +109,8 @@ pub struct Integrity {
     pub copies: Vec<CopyLine>,
     /// The last verification of the whole trail: its job, when, and whether it was whole.
     pub verified: Option<(String, Moment, bool)>,
+    /// For those who read all of the trail.
+    pub compared: Option<Compared>,
     /// Why this person cannot have it verified.
     pub refused: Option<String>,
 }
@@ -201,6 +215,7 @@ pub fn integrity(shell: &Shell, view: Integrity) -> String {
                 </dl>
                 <details class="technical"><summary>"The signed head (C2SP tlog-checkpoint): keep it, and compare later"</summary><pre class="code">{view.note}</pre><p><a href="/log/checkpoint">"As a file"</a></p></details> }.into_any())}
             {ui::clause("h-verify", "Verification", "Every event read again.", view! { {verified}{verify} }.into_any())}
+            {view.compared.map(|compared| ui::clause("h-rows", "Rows that open access", "Compared with their seals and with the trail: at the start, then every hour at least.", rows(compared, now)))}
             {ui::clause("h-anchors", "Anchors", "Heads kept where a restored database cannot reach.", view! { {only}{(!none).then(|| ui::table("Anchors", &["Where", "Head", "Written", ""], anchors))} }.into_any())}
             {ui::clause("h-witness", "Witnesses", "Other hosts that saw each head.", if lonely {
                 view! { <p>"No witness is known. One runs on a host of somebody else: "<code>"countersign witness --url URL --state DIR"</code>". It checks that the log only grew, cosigns each head, and raises an alarm when the log forks or falls silent."</p> }.into_any()
@@ -222,4 +237,23 @@ pub fn integrity(shell: &Shell, view: Integrity) -> String {
         }
         .into_any()
     })
+}
+
+fn rows(compared: Compared, now: Moment) -> AnyView {
+    let Some(at) = compared.at else {
+        return view! { <p>"The first comparison since the start is under way."</p> }.into_any();
+    };
+    let count = compared.wrong.len();
+    if count == 0 {
+        return view! { <p>{ui::badge("good", "As their last events left them")}" "{format!("{} rows, ", compared.rows)}{ui::when_about(at, now)}"."</p> }.into_any();
+    }
+    let more = count.saturating_sub(LISTED);
+    let lines = compared.wrong.into_iter().take(LISTED).map(|line| view! { <li><code>{line}</code></li> });
+    view! {
+        {ui::callout("danger", format!("{count} contradictions"), "Somebody changed the database past this service. Such a row opens nothing; what was taken away from a person or a workload has to be given again. Keep the database as it is, and run countersign audit verify --deep --state.")}
+        <ul class="plain">{lines.collect_view()}</ul>
+        {(more > 0).then(|| view! { <p class="soft">{format!("The first {LISTED} of {count}. The command lists all.")}</p> })}
+        <p class="soft">{format!("{} rows, ", compared.rows)}{ui::when_about(at, now)}"."</p>
+    }
+    .into_any()
 }

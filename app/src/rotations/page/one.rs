@@ -10,6 +10,16 @@ use crate::{
 };
 use leptos::prelude::*;
 
+/// What a step that is due waits for.
+pub enum Now {
+    /// Nothing took it up yet.
+    Due,
+    /// A replica is at it. Should it have stopped, another goes on from this moment.
+    Held { until: Moment },
+    /// It is looked at again then.
+    LeftAlone { until: Moment },
+}
+
 pub struct RotationView {
     pub id: String,
     pub secret: String,
@@ -26,6 +36,7 @@ pub struct RotationView {
     pub started_by: String,
     pub started_at: Moment,
     pub next_at: Option<Moment>,
+    pub now: Option<Now>,
     pub from_version: i32,
     pub to_version: Option<i32>,
     pub promoted_at: Option<Moment>,
@@ -78,6 +89,12 @@ pub fn rotation(shell: &Shell, view: RotationView, form: &Form) -> String {
         }
         if let Some(next) = view.next_at.filter(|next| *next > now) {
             facts.push(("Next step", ui::when_about(next, now)));
+        }
+        match view.now {
+            Some(Now::Due) => facts.push(("Now", ui::text("The next step is due and begins within seconds."))),
+            Some(Now::Held { until }) => facts.push(("Now", view! { "A step is under way."<small>"If the server that takes it has stopped, another goes on "{ui::when_about(until, now)}"."</small> }.into_any())),
+            Some(Now::LeftAlone { until }) => facts.push(("Looked at again", ui::when_about(until, now))),
+            None => {}
         }
         if let Some(due) = view.due_at {
             facts.push(("Due", ui::when(due)));

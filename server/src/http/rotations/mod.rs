@@ -28,8 +28,9 @@ use app::{
     error::Error,
     id::RotationId,
     rotations::{
+        model::Step,
         model::{Choice, RotatorKind},
-        page::{self, Line, ListView, Moved, RotationView},
+        page::{self, Line, ListView, Moved, Now, RotationView},
     },
     ui::Form,
 };
@@ -165,6 +166,15 @@ async fn rotation_page(signed: &Signed, id: &str, form: &Form) -> Result<String,
         None => rotations::may_approve(console, &mut db, &signed.caller, &located, &rotation).await?.err(),
         refused => refused,
     };
+    // What is due and does not move: somebody is at it, or it is looked at again later.
+    let due = rotation.ended_at.is_none()
+        && rotation.next_at <= console.now()
+        && !matches!(rotation.step(), Step::NeedsPerson | Step::Waiting);
+    let now = match rotations::store::held(&mut db, id, console.now()).await?.filter(|_| due) {
+        Some((holder, until)) if holder == rotations::store::WAITING => Some(Now::LeftAlone { until }),
+        Some((_, until)) => Some(Now::Held { until }),
+        None => due.then_some(Now::Due),
+    };
     let view = RotationView {
         id: rotation.id.clone(),
         secret: rotation.secret_id.clone(),
@@ -183,6 +193,7 @@ async fn rotation_page(signed: &Signed, id: &str, form: &Form) -> Result<String,
         next_at: rotation.ended_at.is_none().then_some(rotation.next_at),
         from_version: rotation.from_version,
         to_version: rotation.to_version,
+        now,
         promoted_at: rotation.promoted_at,
         overlap_until: rotation.overlap_until,
         dead_at: rotation.dead_at,

@@ -66,7 +66,7 @@ pub async fn find(db: &mut impl Sql, id: &str, key: &SealKey) -> Result<Option<D
 }
 
 pub async fn lock(tx: &mut Tx, id: &str, key: &SealKey) -> Result<Option<Delegation>> {
-    let row = tx.lock(select(DELEGATION, " WHERE id = $1")).bind(id.to_owned()).optional().await?;
+    let row = tx.lock_one(id).await?;
     Ok(row.and_then(|row| check(row, key)))
 }
 
