@@ -46,6 +46,9 @@ pub const PATIENCE: Duration = Duration::from_secs(2);
 /// The longest that a server may take over one statement: then its line counts as broken.
 pub const ANSWER: Duration = Duration::from_secs(10);
 
+/// The oldest schema that is taken over: below it, rows and events that have seals now have none.
+const OLDEST: i64 = 31;
+
 static SQLITE: Migrator = sqlx::migrate!("../migrations/sqlite");
 static POSTGRES: Migrator = sqlx::migrate!("../migrations/postgres");
 
@@ -200,11 +203,19 @@ impl Db {
         matches!(self.kind, Kind::Postgres { .. })
     }
 
-    /// Brings the schema up to this binary's version; refuses a schema that is newer than the binary.
+    /// Brings the schema up to this binary's version; refuses a schema that is newer than the binary, and one from before [`OLDEST`].
     pub async fn migrate(&self) -> Result<()> {
+        const NEWEST: &str = "SELECT MAX(version) FROM _sqlx_migrations";
         match &self.kind {
-            Kind::Sqlite { writer, .. } => SQLITE.run(&mut writer.lock().await.connection).await?,
-            Kind::Postgres { writers, .. } => POSTGRES.run(writers).await?,
+            Kind::Sqlite { writer, .. } => {
+                let connection = &mut writer.lock().await.connection;
+                takes_over(sqlx::query_as(NEWEST).fetch_one(&mut *connection).await)?;
+                SQLITE.run(&mut *connection).await?;
+            }
+            Kind::Postgres { writers, .. } => {
+                takes_over(sqlx::query_as(NEWEST).fetch_one(writers).await)?;
+                POSTGRES.run(writers).await?;
+            }
         }
         Ok(())
     }
@@ -332,6 +343,18 @@ impl Db {
     }
 }
 
+/// Is there no schema yet, or one that this binary goes on from? Nothing is changed before that is known.
+fn takes_over(newest: sqlx::Result<(Option<i64>,)>) -> Result<()> {
+    match newest {
+        Ok((Some(newest),)) if newest < OLDEST => Err(Error::Unfit(
+            "it was made before events and projects had seals, and none can be given to them afterwards: export what you need with the version that made it, and begin anew"
+                .into(),
+        )),
+        // Without the table there is no schema; whatever else is wrong is said when it is made.
+        _ => Ok(()),
+    }
+}
+
 /// A place in SQLite's queue of writers. Whoever leaves it early makes sure that nobody waits for a commit in vain.
 struct Turn<'a> {
     writer: &'a Arc<Mutex<Writer>>,
@@ -424,7 +447,8 @@ impl Writer {
 /// What a server answers, within [`ANSWER`]: behind a line that fell silent nobody is kept waiting.
 async fn answered<T>(asked: impl Future<Output = sqlx::Result<T>>) -> sqlx::Result<T> {
     let silent = || sqlx::Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, "the database does not answer"));
-    tokio::time::timeout(ANSWER, asked).await.unwrap_or_else(|_| Err(silent()))
+    // On the heap: what is awaited here lies at the bottom of every request.
+    tokio::time::timeout(ANSWER, Box::pin(asked)).await.unwrap_or_else(|_| Err(silent()))
 }
 
 /// SQLITE_IOERR and its extended codes.

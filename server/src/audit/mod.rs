@@ -21,5 +21,6 @@ pub mod state;
 pub mod store;
 pub mod stream;
 pub mod tiles;
+pub mod unsealed;
 pub mod verify;
 pub mod views;

@@ -179,7 +179,9 @@ impl Trail {
 
     /// Every row of every sealed table. What was written by an event that was not read yet is left for the next time.
     pub async fn compare(&self, db: &Db) -> crate::db::Result<Checked> {
-        let mut writes = self.key.heard();
+        // Every row there ever was: not on a thread that answers.
+        let key = self.key.clone();
+        let mut writes = tokio::task::spawn_blocking(move || key.heard()).await.unwrap_or_default();
         let foreign =
             self.foreign.iter().map(|seq| format!("event {seq} fails its seal: this service did not write it"));
         let mut checked = Checked { wrong: foreign.collect(), ..Checked::default() };

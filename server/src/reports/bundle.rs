@@ -108,7 +108,8 @@ pub async fn write(working: &mut Working<'_>, chunks: &mut Chunks<'_>) -> Result
         count,
         records,
     };
-    let packed = console.builder.assemble(parts);
+    let builder = console.builder.clone();
+    let packed = tokio::task::spawn_blocking(move || builder.assemble(parts)).await.ok().flatten();
     let packed =
         packed.ok_or_else(|| Stopped::Failed("The bundle would be larger than 256 MiB. Ask for less.".into()))?;
     chunks.write(&packed).await?;

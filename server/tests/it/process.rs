@@ -114,17 +114,24 @@ fn a_second_instance_and_an_older_binary_refuse() {
     assert!(code == 0 && text.contains("whole"), "the trail is verified while the server runs: {text}");
     first.kill().unwrap();
     first.wait().unwrap();
+    let schema = |statement: &'static str| {
+        tokio::runtime::Runtime::new().unwrap().block_on(async {
+            use sqlx::{Connection, Executor};
+            let path = data.join("countersign.db");
+            let mut db = sqlx::SqliteConnection::connect(path.to_str().unwrap()).await.unwrap();
+            db.execute(statement).await.unwrap();
+        });
+    };
     // A schema that a newer binary made.
-    tokio::runtime::Runtime::new().unwrap().block_on(async {
-        use sqlx::{Connection, Executor};
-        let path = data.join("countersign.db");
-        let mut db = sqlx::SqliteConnection::connect(path.to_str().unwrap()).await.unwrap();
-        db.execute("INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) VALUES (9999, 'future', 1, x'00', 0)")
-            .await
-            .unwrap();
-    });
+    schema(
+        "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) VALUES (9999, 'future', 1, x'00', 0)",
+    );
     let (code, text) = run(&["serve", "--data", data.to_str().unwrap(), "--listen", &free().to_string()]);
     assert!(code == 1 && text.contains("9999"), "{text}");
+    // One from before what is stored had seals.
+    schema("DELETE FROM _sqlx_migrations WHERE version > 26");
+    let (code, text) = run(&["serve", "--data", data.to_str().unwrap(), "--listen", &free().to_string()]);
+    assert!(code == 1 && text.contains("before events and projects had seals"), "{text}");
 }
 
 #[test]

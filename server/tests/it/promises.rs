@@ -376,6 +376,11 @@ story!(a_row_that_was_put_back_opens_nothing, |world| {
     let ready = mara.get("/readyz").await;
     assert!(ready.status == StatusCode::SERVICE_UNAVAILABLE && ready.text.contains("\"state\":\"failing\""));
     assert!(mara.get("/notices").await.text.contains("contradict the trail"));
+    let log = mara.get("/log").await.text;
+    assert!(log.contains("1 contradiction") && log.contains("wrote it last") && log.contains(&grant.id), "{log}");
+    // Whoever sees some projects alone is not told of rows in the others.
+    let lucia = Browser::signed_in(&cast, &router, "lucia").await.get("/log").await;
+    assert!(!lucia.text.contains(&grant.id));
 });
 
 story!(a_value_that_works_stands_in_no_text, |world| {

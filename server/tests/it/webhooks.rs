@@ -1,6 +1,7 @@
 //! The webhook rotator against the reference receiver: to the proof, and through what a receiver can do wrong.
 use crate::{
     cast::Cast,
+    http::{BASE, Browser},
     rotations::{current, is_whole, rotation, run},
     story,
 };
@@ -14,6 +15,7 @@ use serde_json::{Value, json};
 use server::{
     console::Console,
     demo::receiver::{Fault, Receiver},
+    http::{Site, router},
     rotations::{self, Leak, NewPlan, Suspend, rotator::Target, webhook::Settings},
     vault,
 };
@@ -300,6 +302,9 @@ story!(whoever_lost_a_rotation_to_another_replica_stops_where_it_is, |world| {
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
     let before = rotation(&ring.cast, &id).await;
+    let router = router(Site::new(ring.cast.console.clone(), BASE, None, true));
+    let page = Browser::signed_in(&ring.cast, &router, "iris").await.get(&format!("/rotations/{id}")).await.text;
+    assert!(page.contains("A step is under way."), "{page}");
     ring.cast.world.as_database_owner(&["UPDATE rotation_leases SET holder = 'another'"]).await;
     working.await.unwrap().unwrap();
     assert!(begun.elapsed() < std::time::Duration::from_secs(8), "the target was waited for: {:?}", begun.elapsed());

@@ -250,7 +250,7 @@ fn rows(compared: Compared, now: Moment) -> AnyView {
     let more = count.saturating_sub(LISTED);
     let lines = compared.wrong.into_iter().take(LISTED).map(|line| view! { <li><code>{line}</code></li> });
     view! {
-        {ui::callout("danger", format!("{count} contradictions"), "Somebody changed the database past this service. Such a row opens nothing; what was taken away from a person or a workload has to be given again. Keep the database as it is, and run countersign audit verify --deep --state.")}
+        {ui::callout("danger", if count == 1 { "1 contradiction".into() } else { format!("{count} contradictions") }, "Somebody changed the database past this service. Such a row opens nothing; what was taken away from a person or a workload has to be given again. Keep the database as it is, and run countersign audit verify --deep --state.")}
         <ul class="plain">{lines.collect_view()}</ul>
         {(more > 0).then(|| view! { <p class="soft">{format!("The first {LISTED} of {count}. The command lists all.")}</p> })}
         <p class="soft">{format!("{} rows, ", compared.rows)}{ui::when_about(at, now)}"."</p>
