@@ -178,7 +178,15 @@ impl Console {
             self.keep_input(&decision).await?;
             return Err(refused);
         }
-        inputs::keep_input(&mut tx, &decision, self.now()).await?;
+        if self.engine.is_new(&decision) {
+            // Whoever inserts the same row waits for whoever does it already.
+            if let Some(digest) = &decision.deciding.input {
+                tx.turn(digest).await?;
+            }
+            if inputs::keep_input(&mut tx, &decision, self.now()).await? == 0 {
+                self.engine.kept(&decision);
+            }
+        }
         Ok((tx, event))
     }
 

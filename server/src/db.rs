@@ -609,17 +609,23 @@ impl Transaction {
         self.sql(statement)
     }
 
-    /// The row with this id, kept for this transaction: of this replica's transactions one at a time waits for it at the server.
+    /// The row with this id, kept for this transaction.
     pub async fn lock_one<R: SealedRow + Row>(&mut self, id: &str) -> Result<Option<R>> {
-        if let Began::Postgres { rows, turns, .. } = &mut self.0
-            && !turns.iter().any(|(held, _)| held == id)
-        {
-            let turn = tokio::time::timeout(PATIENCE, rows.turn(id)).await.map_err(|_| sqlx::Error::PoolTimedOut)?;
-            turns.push((id.to_owned(), turn));
-        }
+        self.turn(id).await?;
         let mut statement = Statement::from(R::SELECT);
         statement.push(" WHERE id = $1");
         self.lock(statement).bind(id.to_owned()).optional().await
+    }
+
+    /// Waits for a turn at the row with this key, which this transaction is about to lock or to insert: see [`crate::rows`].
+    pub async fn turn(&mut self, key: &str) -> Result<()> {
+        if let Began::Postgres { rows, turns, .. } = &mut self.0
+            && !turns.iter().any(|(held, _)| held == key)
+        {
+            let turn = tokio::time::timeout(PATIENCE, rows.turn(key)).await.map_err(|_| sqlx::Error::PoolTimedOut)?;
+            turns.push((key.to_owned(), turn));
+        }
+        Ok(())
     }
 
     /// Waits until no other transaction is at what has this name: for a rule about many rows, also such as are not there yet. Where

@@ -127,8 +127,10 @@ pub fn home(shell: &Shell, view: Home) -> String {
             {factor}
             {steps}
             {audits}
-            {ui::clause("h-work", "To decide", "", work.into_any())}
-            {ui::clause("h-held", "You hold", "Ends by itself.", held)}
+            {viewer.is(Role::Member).then(|| view! {
+                {ui::clause("h-work", "To decide", "", work.into_any())}
+                {ui::clause("h-held", "You hold", "Ends by itself.", held)}
+            })}
             {posture}
             {recent}
         }

@@ -97,6 +97,8 @@ fn rail(shell: &Shell, viewer: &Viewer) -> AnyView {
         .into_any()
     };
     let evidence = viewer.reads_trail();
+    // Whoever audits a period alone sees nothing of what is.
+    let now = viewer.is(Role::Member);
     view! {
         <nav class="rail" id="rail" popover aria-label="Main">
             {mark("/")}
@@ -106,17 +108,21 @@ fn rail(shell: &Shell, viewer: &Viewer) -> AnyView {
                 <ul>{entry("/", "Home", 0, false, "")}</ul>
                 <h2>"Work"</h2>
                 <ul>
-                    {entry("/inbox", "Inbox", viewer.inbox, true, " to decide")}
-                    {entry("/requests", "My requests", viewer.requests, false, " open")}
-                    {entry("/access", "My access", viewer.grants, false, " held")}
+                    {now.then(|| view! {
+                        {entry("/inbox", "Inbox", viewer.inbox, true, " to decide")}
+                        {entry("/requests", "My requests", viewer.requests, false, " open")}
+                        {entry("/access", "My access", viewer.grants, false, " held")}
+                    })}
                     {entry("/notices", "Notices", viewer.notices, true, " unread")}
                 </ul>
-                <h2>"Secrets"</h2>
-                <ul>
-                    {entry("/projects", "Projects", 0, false, "")}
-                    {entry("/rotations", "Rotations", 0, false, "")}
-                    {entry("/explain", "Explain access", 0, false, "")}
-                </ul>
+                {now.then(|| view! {
+                    <h2>"Secrets"</h2>
+                    <ul>
+                        {entry("/projects", "Projects", 0, false, "")}
+                        {entry("/rotations", "Rotations", 0, false, "")}
+                        {entry("/explain", "Explain access", 0, false, "")}
+                    </ul>
+                })}
                 {viewer.reads_now().then(|| view! {
                     <h2>"Governance"</h2>
                     <ul>
@@ -132,15 +138,17 @@ fn rail(shell: &Shell, viewer: &Viewer) -> AnyView {
                         {entry("/log", "Log integrity", 0, false, "")}
                     </ul>
                 })}
-                <h2>"Admin"</h2>
-                <ul>
-                    {entry("/people", "People and teams", 0, false, "")}
-                    {(viewer.reads_evidence() || viewer.leads).then(|| entry("/policies", "Policies", 0, false, ""))}
-                    {entry("/levels", "Protection levels", 0, false, "")}
-                    {viewer.reads_evidence().then(|| entry("/controls", "Changes of control", 0, false, ""))}
-                    {viewer.is(Role::Admin).then(|| entry("/providers", "Sign-in", 0, false, ""))}
-                    {entry("/workloads", "Workloads", 0, false, "")}
-                </ul>
+                {now.then(|| view! {
+                    <h2>"Admin"</h2>
+                    <ul>
+                        {entry("/people", "People and teams", 0, false, "")}
+                        {(viewer.reads_evidence() || viewer.leads).then(|| entry("/policies", "Policies", 0, false, ""))}
+                        {entry("/levels", "Protection levels", 0, false, "")}
+                        {viewer.reads_evidence().then(|| entry("/controls", "Changes of control", 0, false, ""))}
+                        {viewer.is(Role::Admin).then(|| entry("/providers", "Sign-in", 0, false, ""))}
+                        {entry("/workloads", "Workloads", 0, false, "")}
+                    </ul>
+                })}
             </div>
             <div class="rail-foot">
                 <b><a href="/account">{viewer.name.clone()}</a></b>

@@ -179,6 +179,11 @@ impl Tx {
         self.inner.lock_one(id).await
     }
 
+    /// As [`Transaction::turn`].
+    pub async fn turn(&mut self, key: &str) -> db::Result<()> {
+        self.inner.turn(key).await
+    }
+
     /// As [`Transaction::take_turn`].
     pub async fn take_turn(&mut self, name: &'static str) -> Result<(), Error> {
         Ok(self.inner.take_turn(name).await?)

@@ -49,6 +49,7 @@ fn form(asked: &Asked, error: Option<Error>) -> Result<Form, Error> {
 }
 
 pub async fn explain(signed: Signed, Query(asked): Query<Asked>) -> Answer {
+    signed.sees_now()?;
     let shell = signed.shell("/explain").await?;
     if asked.secret.trim().is_empty() {
         return Ok(shown(page::asked(&shell, &form(&asked, None)?)));

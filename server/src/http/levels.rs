@@ -23,6 +23,7 @@ use axum::{extract::Path, response::Response};
 type Answer = Result<Response, Problem>;
 
 pub async fn list(signed: Signed) -> Answer {
+    signed.sees_now()?;
     let console = signed.console();
     let shell = signed.shell("/levels").await?;
     let environments = catalog::store::all_environments(&mut console.read().await?, console.seal_key()).await?;
@@ -33,6 +34,7 @@ pub async fn list(signed: Signed) -> Answer {
 }
 
 pub async fn one(signed: Signed, Path(tier): Path<String>) -> Answer {
+    signed.sees_now()?;
     Ok(shown(level_page(&signed, &tier, &Form::default()).await?))
 }
 

@@ -51,6 +51,7 @@ pub struct PeopleQuery {
 }
 
 pub async fn people(signed: Signed, Query(query): Query<PeopleQuery>) -> Answer {
+    signed.sees_now()?;
     Ok(shown(people_page(&signed, &Form::default(), query).await?))
 }
 
@@ -153,6 +154,7 @@ pub struct PersonQuery {
 }
 
 pub async fn person(signed: Signed, Path(id): Path<String>, Query(query): Query<PersonQuery>) -> Answer {
+    signed.sees_now()?;
     let console = signed.console();
     let shell = signed.shell("/people").await?;
     let mut db = console.read().await?;

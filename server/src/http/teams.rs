@@ -21,6 +21,7 @@ use axum::{extract::Path, response::Response};
 type Answer = Result<Response, Problem>;
 
 pub async fn team(signed: Signed, Path(id): Path<String>) -> Answer {
+    signed.sees_now()?;
     let console = signed.console();
     let shell = signed.shell("/people").await?;
     let mut db = console.read().await?;

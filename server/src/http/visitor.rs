@@ -4,6 +4,7 @@ use crate::{
     audit::{event::Who, ledger::Receipt},
     controls, grants, notifications,
     people::{self, Caller, factors::For},
+    policies::Situation,
     requests,
 };
 use app::{
@@ -182,6 +183,14 @@ impl Signed {
 
     pub fn console(&self) -> &crate::console::Console {
         &self.visitor.site.console
+    }
+
+    /// Whoever audits a period alone sees nothing of what is.
+    pub fn sees_now(&self) -> Result<(), Error> {
+        match self.console().would(&self.caller, Action::ViewPeople, None, Situation::default()) {
+            Some(refusal) => Err(Error::Refused(refusal)),
+            None => Ok(()),
+        }
     }
 
     /// The frame of a page, with what waits for this person.

@@ -37,6 +37,7 @@ async fn led(signed: &Signed) -> Result<Vec<(String, String)>, Error> {
 }
 
 pub async fn workloads(signed: Signed) -> Answer {
+    signed.sees_now()?;
     let console = signed.console();
     let shell = signed.shell("/workloads").await?;
     let may_create = !led(&signed).await?.is_empty();
@@ -96,6 +97,7 @@ pub async fn create(signed: Signed, fields: Fields) -> Answer {
 }
 
 pub async fn workload(signed: Signed, Path(id): Path<String>) -> Answer {
+    signed.sees_now()?;
     Ok(shown(workload_page(&signed, &id, &Form::default()).await?))
 }
 

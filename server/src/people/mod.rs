@@ -213,15 +213,16 @@ pub fn principal(id: &str, roles: &[RoleRow], project: Option<&str>) -> Principa
     principal
 }
 
-/// Roles in the whole organisation among somebody's roles. Everybody is a member. Whoever audits a period alone is no auditor of
-/// what is.
+/// Roles in the whole organisation among somebody's roles. Everybody is a member, but for whoever audits a period and nothing else: they
+/// see that period, and nothing of what is.
 pub fn organisation_roles(roles: &[RoleRow]) -> Vec<Role> {
     let held = roles.iter().filter(|row| row.project_id.is_none() && row.period().is_none());
-    let mut roles: Vec<Role> = held.filter_map(|row| Role::from_code(&row.role)).collect();
-    if !roles.contains(&Role::Member) {
-        roles.push(Role::Member);
+    let mut held: Vec<Role> = held.filter_map(|row| Role::from_code(&row.role)).collect();
+    let looks_back_alone = !roles.is_empty() && roles.iter().all(|row| row.period().is_some());
+    if !looks_back_alone && !held.contains(&Role::Member) {
+        held.push(Role::Member);
     }
-    roles
+    held
 }
 
 /// What counts in a project among somebody's roles.

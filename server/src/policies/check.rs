@@ -95,7 +95,7 @@ fn tried(now: Moment) -> Vec<(Principal, Situation, Moment)> {
     let mut principals = vec![person(&[], &[]), person(&[], &[Role::Lead]), Principal::workload("tried")];
     principals.extend([Role::Security, Role::Auditor, Role::Admin].map(|role| person(&[role], &[])));
     let mut past = person(&[], &[]);
-    past.org.insert(PAST_AUDITOR);
+    past.org = [PAST_AUDITOR].into();
     principals.push(past);
     principals.push(person(&[], &[Role::Auditor]));
     principals.push(Principal { new_factor: true, ..person(&[Role::Security], &[Role::Lead]) });

@@ -12,16 +12,15 @@ use app::time::Moment;
 use serde::Serialize;
 use std::collections::HashMap;
 
-/// Keeps what a decision was made from; the same input is kept once.
-pub async fn keep_input(db: &mut impl Sql, decision: &Decision, now: Moment) -> Result<()> {
-    let Some(digest) = decision.deciding.input.clone() else { return Ok(()) };
+/// Keeps what a decision was made from; the same input is kept once. 0: it was there.
+pub async fn keep_input(db: &mut impl Sql, decision: &Decision, now: Moment) -> Result<u64> {
+    let Some(digest) = decision.deciding.input.clone() else { return Ok(0) };
     db.sql("INSERT INTO policy_inputs (digest, input, kept_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING")
         .bind(digest)
         .bind(decision.input.clone())
         .bind(now)
         .execute()
-        .await?;
-    Ok(())
+        .await
 }
 
 /// What decisions were made from, by digest.

@@ -46,6 +46,10 @@ const PAIRS: &[(&str, &str)] = &[
     ("/*", "*/"),
     ("project:(", ")"),
     ("&a [", "]"),
+    ("? ", ""),
+    ("? [", "]"),
+    ("a: {", "}"),
+    ("!!str [", "]"),
 ];
 
 /// Levels of one kind and of all kinds in turn, closed and left open.
@@ -55,6 +59,9 @@ fn nested(levels: usize) -> Vec<String> {
         texts.push(format!("{}1{}", open.repeat(levels), close.repeat(levels)));
         texts.push(open.repeat(levels));
     }
+    // As deep as indentation goes in a text that may still be sent.
+    let lines = (0..levels.min(1_000)).map(|level| format!("{}a:\n", " ".repeat(level)));
+    texts.push(lines.collect());
     let all: String = PAIRS.iter().map(|(open, _)| *open).collect();
     texts.push(all.repeat(levels / PAIRS.len()));
     texts
@@ -90,7 +97,7 @@ story!(every_call_and_form_answers_nested_text, |world| {
     let iris = cast.caller("iris").await;
     let mut mara = Browser::signed_in(&cast, &router, "mara").await;
     for (place, text) in nested(5_000).into_iter().enumerate() {
-        for format in ["env", "json"] {
+        for format in ["env", "json", "yaml"] {
             let _ = catalog::preview_import(&cast.console, &iris, environment, format, &text).await;
         }
         // The trail's language, from an address.

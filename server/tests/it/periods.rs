@@ -102,10 +102,39 @@ story!(an_auditor_of_a_period_reads_its_events_alone, |world| {
     let wide = lucia.get("/audit?q=outcome%3Arefused+created%3A30d").await;
     assert!(outside.iter().all(|row| !wide.text.contains(&format!("event={}", row.seq))));
     // What is computed from now is not there, nor is anything else that auditors of what is may look at.
-    for path in ["/dashboard", "/signals", "/policies", "/controls", &format!("/secrets/{secret}/access")] {
+    for path in ["/dashboard", "/signals", "/policies", "/controls"] {
+        assert_eq!(lucia.get(path).await.status, StatusCode::FORBIDDEN, "{path}");
+    }
+    // Not a name of what is: neither in an open project nor of people, workloads, levels or access.
+    for path in [
+        "/projects",
+        "/rotations",
+        "/cases",
+        "/rotations/calendar",
+        "/rotations/known",
+        "/rotations/select",
+        "/requests",
+        "/access",
+        "/inbox",
+    ] {
+        let page = lucia.get(path).await;
+        assert_eq!(page.status, StatusCode::OK, "{path}");
+        assert!(!page.text.contains("db/url") && !page.text.contains("/projects/payments"), "{path}: {}", page.text);
+    }
+    for path in [
+        "/projects/payments",
+        "/projects/payments/drift",
+        &format!("/secrets/{secret}"),
+        &format!("/secrets/{secret}/leak"),
+    ] {
+        assert_eq!(lucia.get(path).await.status, StatusCode::NOT_FOUND, "{path}");
+    }
+    let jonas = format!("/people/{}", cast.id("jonas"));
+    for path in ["/people", &jonas, "/workloads", "/levels", "/levels/production", "/explain", "/explain?who=jonas"] {
         assert_eq!(lucia.get(path).await.status, StatusCode::FORBIDDEN, "{path}");
     }
     let home = lucia.get("/").await.text;
+    assert!(!home.contains("href=\"/projects\"") && !home.contains("href=\"/people\""));
     assert!(home.contains("Audit trail") && !home.contains("href=\"/dashboard\""));
     // Suggestions name nothing of now, and counts for a monitor are not theirs.
     let offered = lucia.get("/audit/suggest?text=project%3A&cursor=8").await;
@@ -122,7 +151,7 @@ story!(an_auditor_of_a_period_reads_its_events_alone, |world| {
     }
     assert_eq!(there.text.replace("later", "never").len(), not.text.len(), "the same answer, but for the word");
     // Never a value.
-    assert_eq!(cast.ask("lucia", &secret, Right::Read, 60).await, Err(Error::Refused(Refusal::NoRule)));
+    assert_eq!(cast.ask("lucia", &secret, Right::Read, 60).await, Err(Error::NotFound));
 });
 
 story!(whoever_leads_elsewhere_reads_no_more_by_a_period, |world| {
