@@ -1,6 +1,6 @@
 //! The command line: `countersign --help`.
 use crate::{
-    audit::{event::Who, stream, verify},
+    audit::{event::Who, state, stream, verify},
     client::{self, explain::Explain, rotations::Rotations, trail::Trail, witness::Witness},
     clock::Clock,
     config::{Config, Settings},
@@ -259,8 +259,11 @@ async fn serve(config: Config, organisation: &str, demo: bool) -> Result<(), Fai
         .into());
     }
     let console = Console::new(&instance, organisation)?;
+    // Before anybody is answered: rows count for what the trail says of them.
+    let mut trail = state::Trail::of(console.seal_key().clone());
+    state::follow(&console, &mut trail).await?;
     jobs::started(&console).await?;
-    jobs::start(&console);
+    jobs::start(&console, trail);
     stream::start(&console, config.streams.clone());
     let is_private = config.listen.ip().is_loopback() || config.tls.is_some();
     if people::store::count(&mut console.read().await?).await? == 0 {

@@ -166,7 +166,7 @@ impl Console {
         subject: Subject,
         situation: Situation,
     ) -> Result<(Tx, Event), Error> {
-        self.has_room_for(action)?;
+        self.may_open(action)?;
         documents::learn_names(&self.engine, &mut tx, &subject).await?;
         let decision = self.decide(tx.who().address.as_deref(), principal, action, &subject, situation);
         let event = Event::new(action).on(subject).by(decision.deciding.clone());
@@ -199,7 +199,7 @@ impl Console {
         subject: Subject,
         situation: Situation,
     ) -> Result<Event, Error> {
-        self.has_room_for(action)?;
+        self.may_open(action)?;
         if !self.engine.knows(&subject) {
             documents::learn_names(&self.engine, &mut self.read().await?, &subject).await?;
         }
@@ -213,12 +213,19 @@ impl Console {
         }
     }
 
-    /// Nothing is opened when space runs low: what is left is for acts that close.
-    pub fn has_room_for(&self, action: Action) -> Result<(), Error> {
-        if action.closes() || !self.space.is_short(self.now()) {
+    /// Nothing is opened when space runs low: what is left is for acts that close. Nor while what is stored contradicts the trail:
+    /// whoever owns the database would decide what.
+    pub fn may_open(&self, action: Action) -> Result<(), Error> {
+        let why = if action.closes() {
             return Ok(());
-        }
-        tracing::error!(action = action.name(), "space runs low: nothing is opened until there is more");
+        } else if self.space.is_short(self.now()) {
+            "space runs low: nothing is opened until there is more"
+        } else if self.builder.signed().forked && !action.looks_into() {
+            "what is stored contradicts the trail: nothing is opened until that is mended"
+        } else {
+            return Ok(());
+        };
+        tracing::error!(action = action.name(), why);
         Err(Error::Unavailable)
     }
 

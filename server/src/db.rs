@@ -97,6 +97,11 @@ pub enum Error {
 }
 
 impl Error {
+    /// What is stored is not of the type that it should be: nothing of ours wrote it.
+    pub fn is_undecodable(&self) -> bool {
+        matches!(self, Self::Sql(sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_)))
+    }
+
     /// The connection broke, so that what became of the statement is not known.
     pub fn is_lost(&self) -> bool {
         matches!(self, Self::Sql(sqlx::Error::Io(_) | sqlx::Error::Protocol(_) | sqlx::Error::WorkerCrashed))

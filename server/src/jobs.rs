@@ -61,7 +61,7 @@ async fn sweep(console: &Console) -> Result<(), Error> {
 }
 
 /// Starts the service's own work; it ends with the process.
-pub fn start(console: &Console) {
+pub fn start(console: &Console, mut trail: state::Trail) {
     tokio::spawn(console.builder.clone().run());
     let due = console.clone();
     tokio::spawn(async move {
@@ -97,7 +97,6 @@ pub fn start(console: &Console) {
     });
     let rows = console.clone();
     tokio::spawn(async move {
-        let mut trail = state::Trail::of(rows.seal_key().clone());
         loop {
             let begun = Instant::now();
             if let Err(error) = state::watch(&rows, &mut trail).await {

@@ -195,6 +195,12 @@ actions! {
 }
 
 impl Action {
+    /// Is it how somebody looks into what happened? These go on where nothing else is opened.
+    pub fn looks_into(self) -> bool {
+        use Action::*;
+        matches!(self, SignIn | ReadTrail | StartExport | CancelExport | DownloadExport | CosignHead | ExplainAccess)
+    }
+
     /// Does it only take away or record? Such acts go on when nothing may be opened any more.
     pub fn closes(self) -> bool {
         use Action::*;

@@ -62,6 +62,11 @@ impl Builder {
         Self { ledger, key, anchors, state, trusted, signed: watch::Sender::new(Signed::default()) }
     }
 
+    /// The newest head that is trusted.
+    pub async fn trusted(&self) -> Head {
+        *self.trusted.lock().await
+    }
+
     pub fn verifier(&self) -> VerifierKey {
         self.key.verifier()
     }

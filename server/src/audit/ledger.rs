@@ -9,6 +9,7 @@ use super::{
     event_seal,
     repeats::Repeats,
     row_seal::{PendingSeal, SealKey, SealedRow},
+    state,
     store::{self, Disclosure, Row},
 };
 use crate::{
@@ -207,6 +208,12 @@ impl Tx {
     pub async fn commit(mut self, events: Vec<Event>) -> Result<Receipt, Error> {
         if events.is_empty() {
             tracing::error!("an operation tried to commit a change without an event");
+            return Err(Error::Unavailable);
+        }
+        let at_odds = state::at_odds(self.seals.iter().map(PendingSeal::row), &events);
+        if !at_odds.is_empty() {
+            tracing::error!(?at_odds, "an operation's events and the rows that it sealed are not the same");
+            debug_assert!(false, "events and seals are at odds: {at_odds:?}");
             return Err(Error::Unavailable);
         }
         let count = events.len();

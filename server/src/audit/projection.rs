@@ -46,7 +46,7 @@ pub async fn catch_up<P: Projection>(console: &Console, projection: &P) -> Resul
 async fn read(db: &mut impl crate::db::Sql, from: u64, to: u64) -> Result<Vec<Told>, Error> {
     let leaves = store::leaves(db, from, to, to - from).await?;
     let mut private: BTreeMap<i64, BTreeMap<String, String>> = BTreeMap::new();
-    for (seq, field, _, value) in store::disclosures(db, from, to.saturating_sub(1)).await? {
+    for (seq, field, _, value) in store::told(db, leaves.iter().map(|(seq, leaf)| (*seq, leaf.as_slice()))).await? {
         private.entry(seq).or_default().insert(field, value);
     }
     if leaves.len() as u64 != to - from {

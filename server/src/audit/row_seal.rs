@@ -23,7 +23,15 @@ const UNDER_WAY: Duration = Duration::from_secs(1);
 #[derive(Clone)]
 pub struct SealKey {
     key: Secret,
-    last: Arc<RwLock<Writes>>,
+    heard: Arc<RwLock<Heard>>,
+}
+
+/// What the trail says of rows, as far as it was read.
+#[derive(Default)]
+struct Heard {
+    last: Writes,
+    /// The number of the first event that was not read yet.
+    next: u64,
 }
 
 /// The last change of each row, by its table and its id.
@@ -39,7 +47,7 @@ pub struct Written {
 
 impl SealKey {
     pub fn new(key: Secret) -> Self {
-        Self { key, last: Arc::default() }
+        Self { key, heard: Arc::default() }
     }
 
     /// The same key for a reading of the trail that is kept apart.
@@ -47,24 +55,37 @@ impl SealKey {
         Self::new(self.key.clone())
     }
 
-    /// Takes up what the trail says: from now on such a row counts as this change left it, or a later one.
-    pub fn hear(&self, news: impl IntoIterator<Item = (&'static str, String, Written)>) {
-        let mut last = self.last.write().unwrap_or_else(PoisonError::into_inner);
+    /// Takes up what the trail says below an event: from now on a row counts as the last change of it left it, or a later one, and a
+    /// row that none of these events names counts for nothing.
+    pub fn hear(&self, news: impl IntoIterator<Item = (&'static str, String, Written)>, next: u64) {
+        let mut heard = self.heard.write().unwrap_or_else(PoisonError::into_inner);
         for (table, id, written) in news {
-            last.entry(table).or_default().insert(id, written);
+            heard.last.entry(table).or_default().insert(id, written);
         }
+        heard.next = next;
     }
 
     /// Every row's last change, as far as the trail was read.
     pub fn heard(&self) -> Writes {
-        self.last.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.heard.read().unwrap_or_else(PoisonError::into_inner).last.clone()
     }
 
-    /// Is the row older than its last event? Then whoever owns the database put it back.
-    fn knows_newer<R: SealedRow>(&self, row: &R) -> bool {
-        let last = self.last.read().unwrap_or_else(PoisonError::into_inner);
-        let written = last.get(R::TABLE).and_then(|rows| rows.get(row.id()));
-        written.is_some_and(|written| (row.seal().0 as u64) < written.first && written.heard.elapsed() > UNDER_WAY)
+    /// Does the trail say otherwise? Then whoever owns the database put the row back, or in.
+    fn contradicts<R: SealedRow>(&self, row: &R) -> bool {
+        let heard = self.heard.read().unwrap_or_else(PoisonError::into_inner);
+        let last = heard.last.get(R::TABLE).and_then(|rows| rows.get(row.id()));
+        let seq = row.seal().0 as u64;
+        match last {
+            Some(last) => !last.wrote(seq, heard.next) && last.heard.elapsed() > UNDER_WAY,
+            None => seq < heard.next,
+        }
+    }
+}
+
+impl Written {
+    /// Can a row that names this event be as this change left it, the last one below `next`?
+    pub fn wrote(&self, seq: u64, next: u64) -> bool {
+        (self.first..=self.by).contains(&seq) || seq >= next
     }
 }
 
@@ -81,6 +102,8 @@ pub trait SealedRow: Serialize {
     const TABLE: &'static str;
     /// Every column of the row, from its table: for walking over all rows.
     const SELECT: &'static str;
+    /// The ids alone, two thousand from one on: where a row cannot be read the others can.
+    const IDS: &'static str;
     /// `UPDATE … SET event_seq = $1, row_mac = $2 WHERE id = $3`
     const WRITE: &'static str;
     fn id(&self) -> &str;
@@ -95,6 +118,7 @@ macro_rules! sealed_row {
         impl $crate::audit::row_seal::SealedRow for $row {
             const TABLE: &'static str = $table;
             const SELECT: &'static str = $select;
+            const IDS: &'static str = concat!("SELECT id FROM ", $table, " WHERE id > $1 ORDER BY id LIMIT 2000");
             const WRITE: &'static str = concat!("UPDATE ", $table, " SET event_seq = $1, row_mac = $2 WHERE id = $3");
             fn id(&self) -> &str {
                 self.id.as_str()
@@ -122,6 +146,11 @@ impl PendingSeal {
             id: row.id().into(),
             fields: fields(row).ok_or(Error::Unavailable)?,
         })
+    }
+
+    /// The row: its table and its id.
+    pub fn row(&self) -> (&'static str, &str) {
+        (self.table, &self.id)
     }
 
     pub async fn write(self, tx: &mut Transaction, key: &SealKey, seq: u64) -> Result<()> {
@@ -165,7 +194,7 @@ pub fn whole<R: SealedRow>(rows: Vec<R>, key: &SealKey) -> Vec<R> {
 pub fn check<R: SealedRow>(row: R, key: &SealKey) -> Option<R> {
     let why = match holds(&row, key) {
         false => "a stored row fails its seal and opens nothing",
-        true if key.knows_newer(&row) => "a stored row is older than its last event and opens nothing",
+        true if key.contradicts(&row) => "a stored row is not as its last event left it and opens nothing",
         true => return Some(row),
     };
     tracing::error!(table = R::TABLE, id = row.id(), why);

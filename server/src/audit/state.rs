@@ -5,8 +5,11 @@
 //! comparison by itself ([`watch`]): what it finds is told and turns readiness red. Between two comparisons it goes on reading the trail
 //! ([`follow`]): a row that is older than its last event opens nothing.
 use super::{
+    builder::Head,
+    event::Event,
     event_seal,
     row_seal::{SealKey, SealedRow, Writes, Written, holds},
+    store::SealedLeaf,
 };
 use crate::{
     catalog::store::{Environment, Project, Secret},
@@ -39,11 +42,39 @@ use app::{
     audit::{
         action::Action,
         leaf::{Leaf, Outcome, Subject},
+        tree::{Frontier, leaf_hash},
     },
     error::Error,
     time::Moment,
 };
-use std::{collections::HashMap, time::Instant};
+use std::{
+    collections::{BTreeSet, HashMap},
+    time::Instant,
+};
+
+/// What an approval says that approved less than was asked for.
+const NARROWED: &str = "narrowed_from";
+
+/// The same for a whole event: approving less makes the request's terms anew.
+pub(super) fn rows_of(action: Action, subject: &Subject, is_narrowed: bool) -> Vec<(&'static str, &String)> {
+    let mut rows = written(action, subject);
+    if action == Action::ApproveRequest && is_narrowed {
+        rows.extend(subject.request.as_ref().map(|id| ("access_requests", id)));
+    }
+    rows
+}
+
+/// Rows that only the seals of a change name, or only its events: the trail would later say otherwise than the row.
+pub(super) fn at_odds<'a>(
+    sealed: impl Iterator<Item = (&'static str, &'a str)>,
+    events: &'a [Event],
+) -> Vec<(&'static str, &'a str)> {
+    let allowed = events.iter().filter(|event| event.outcome == Outcome::Allowed);
+    let named = allowed.flat_map(|event| rows_of(event.action, &event.subject, event.detail.contains_key(NARROWED)));
+    let named: BTreeSet<(&str, &str)> = named.map(|(table, id)| (table, id.as_str())).collect();
+    let sealed: BTreeSet<(&str, &str)> = sealed.collect();
+    named.symmetric_difference(&sealed).copied().collect()
+}
 
 /// Rows and events that one read takes.
 const CHUNK: u64 = 2000;
@@ -55,7 +86,7 @@ pub struct Checked {
 }
 
 /// Which rows an event writes: the table and the id.
-fn written<'a>(action: Action, subject: &'a Subject) -> Vec<(&'static str, &'a String)> {
+pub(super) fn written<'a>(action: Action, subject: &'a Subject) -> Vec<(&'static str, &'a String)> {
     use Action::*;
     let both = |one: (&'static str, &'a Option<String>), other: (&'static str, &'a Option<String>)| {
         [one, other].into_iter().filter_map(|(table, id)| Some((table, id.as_ref()?))).collect()
@@ -82,8 +113,8 @@ fn written<'a>(action: Action, subject: &'a Subject) -> Vec<(&'static str, &'a S
             let person = if action == LinkIdentity { &subject.person } else { &None };
             return both(("identities", &subject.row), ("people", person));
         }
-        EnrolFactor => return both(("factors", &subject.row), ("people", &subject.person)),
-        RemoveFactor | RenewCodes | ProveFactor => ("factors", &subject.row),
+        EnrolFactor | RenewCodes => return both(("factors", &subject.row), ("people", &subject.person)),
+        RemoveFactor | ProveFactor => ("factors", &subject.row),
         ResetFactors => ("people", &subject.person),
         SignIn | SignOut | EndSession => ("session_bindings", &subject.row),
         CreateAccessToken | EndAccessToken => ("access_tokens", &subject.row),
@@ -118,63 +149,94 @@ fn written<'a>(action: Action, subject: &'a Subject) -> Vec<(&'static str, &'a S
 pub async fn run(config: &Config, db: &Db) -> Result<Checked, instance::Error> {
     let keys = instance::keys(config, db).await?;
     let mut trail = Trail::of(keys.row_seal);
-    trail.catch_up(db, Some(&keys.event_seal)).await?;
+    trail.catch_up(db, Some(&keys.event_seal), Head::default()).await?;
     Ok(trail.compare(db).await?)
 }
 
 /// Compares everything once.
 pub async fn check(db: &Db, key: &SealKey) -> crate::db::Result<Checked> {
     let mut trail = Trail::of(key.apart());
-    trail.catch_up(db, None).await?;
+    trail.catch_up(db, None, Head::default()).await?;
     trail.compare(db).await
 }
 
 /// What the trail says of rows, as far as it was read: it is read on from there, and the rows are compared again.
 pub struct Trail {
     key: SealKey,
-    next: u64,
+    /// The events that were read.
+    tree: Frontier,
     /// Where the change begins that the last event belongs to, and its time: the events of one change share it.
     change: (u64, Moment),
-    /// Events that this service did not write.
-    foreign: Vec<u64>,
+    /// What is wrong with the trail itself.
+    wrong: Vec<String>,
+    /// It cannot be read on: what lies there is not what this service wrote.
+    broken: bool,
 }
 
 impl Trail {
     /// From its beginning; what it says is known to whoever shares the key.
     pub fn of(key: SealKey) -> Self {
-        Self { key, next: 0, change: (0, Moment::default()), foreign: Vec::new() }
+        Self { key, tree: Frontier::default(), change: (0, Moment::default()), wrong: Vec::new(), broken: false }
     }
 
-    /// Reads the events that came since. With the key of their seals: one that this service did not write says nothing of any row.
-    pub async fn catch_up(&mut self, db: &Db, seal: Option<&Key>) -> crate::db::Result<()> {
-        loop {
-            let leaves = super::store::sealed_leaves(&mut db.read().await?, self.next, i64::MAX as u64, CHUNK).await?;
-            let Some(last) = leaves.last() else { return Ok(()) };
-            self.next = last.seq as u64 + 1;
-            let (heard, mut news) = (Instant::now(), Vec::new());
-            for super::store::SealedLeaf { seq, leaf, seal: kept } in leaves {
-                let seq = seq as u64;
-                if seal.is_some_and(|key| !event_seal::holds(key, seq, &leaf, kept.as_deref())) {
-                    self.foreign.push(seq);
-                    continue;
+    fn next(&self) -> u64 {
+        self.tree.size()
+    }
+
+    fn breaks(&mut self, why: String) {
+        self.wrong.push(why);
+        self.broken = true;
+    }
+
+    /// Reads the events that came since, as far as the ledger's head. With the key of their seals: one that this service did not write
+    /// says nothing of any row. With a head: they have to be those that were signed.
+    pub async fn catch_up(&mut self, db: &Db, seal: Option<&Key>, head: Head) -> crate::db::Result<()> {
+        let size = super::store::size(&mut db.read().await?).await?;
+        while self.next() < size && !self.broken {
+            let to = size.min(self.next() + CHUNK);
+            let read = super::store::sealed_leaves(&mut db.read().await?, self.next(), to, CHUNK).await;
+            match read {
+                Ok(leaves) => self.take(leaves, to, seal, head),
+                Err(error) if error.is_undecodable() => {
+                    self.breaks(format!("events {} to {} cannot be read: {error}", self.next(), to - 1));
                 }
-                let Ok(leaf) = Leaf::decode(&leaf) else { continue };
-                if leaf.at != self.change.1 {
-                    self.change = (seq, leaf.at);
-                }
-                let Some(action) = Action::from_code(&leaf.action).filter(|_| leaf.outcome == Outcome::Allowed) else {
-                    continue;
-                };
-                let mut written = written(action, &leaf.subject);
-                // Approving less makes the request's terms anew.
-                if action == Action::ApproveRequest && leaf.detail.contains_key("narrowed_from") {
-                    written.extend(leaf.subject.request.as_ref().map(|id| ("access_requests", id)));
-                }
-                let change = Written { first: self.change.0, by: seq, heard };
-                news.extend(written.into_iter().map(|(table, id)| (table, id.clone(), change)));
+                Err(error) => return Err(error),
             }
-            self.key.hear(news);
         }
+        Ok(())
+    }
+
+    fn take(&mut self, leaves: Vec<SealedLeaf>, to: u64, seal: Option<&Key>, head: Head) {
+        let (heard, mut news) = (Instant::now(), Vec::new());
+        let mut leaves = leaves.into_iter();
+        while self.next() < to && !self.broken {
+            let seq = self.next();
+            let Some(SealedLeaf { leaf, seal: kept, .. }) = leaves.next().filter(|leaf| leaf.seq as u64 == seq) else {
+                self.breaks(format!("event {seq} is missing"));
+                break;
+            };
+            self.tree.push(leaf_hash(&leaf));
+            if self.next() == head.size && self.tree.root() != head.root {
+                self.breaks(format!("the first {} events are not those that were signed", head.size));
+                break;
+            }
+            if seal.is_some_and(|key| !event_seal::holds(key, seq, &leaf, kept.as_deref())) {
+                self.wrong.push(format!("event {seq} fails its seal: this service did not write it"));
+                continue;
+            }
+            let Ok(leaf) = Leaf::decode(&leaf) else { continue };
+            if leaf.at != self.change.1 {
+                self.change = (seq, leaf.at);
+            }
+            let Some(action) = Action::from_code(&leaf.action).filter(|_| leaf.outcome == Outcome::Allowed) else {
+                continue;
+            };
+            let is_narrowed = leaf.detail.contains_key(NARROWED);
+            let change = Written { first: self.change.0, by: seq, heard };
+            let rows = rows_of(action, &leaf.subject, is_narrowed);
+            news.extend(rows.into_iter().map(|(table, id)| (table, id.clone(), change)));
+        }
+        self.key.hear(news, self.next());
     }
 
     /// Every row of every sealed table. What was written by an event that was not read yet is left for the next time.
@@ -182,9 +244,7 @@ impl Trail {
         // Every row there ever was: not on a thread that answers.
         let key = self.key.clone();
         let mut writes = tokio::task::spawn_blocking(move || key.heard()).await.unwrap_or_default();
-        let foreign =
-            self.foreign.iter().map(|seq| format!("event {seq} fails its seal: this service did not write it"));
-        let mut checked = Checked { wrong: foreign.collect(), ..Checked::default() };
+        let mut checked = Checked { wrong: self.wrong.clone(), ..Checked::default() };
         self.table::<Person>(db, &mut writes, &mut checked).await?;
         self.table::<Project>(db, &mut writes, &mut checked).await?;
         self.table::<RoleRow>(db, &mut writes, &mut checked).await?;
@@ -229,13 +289,23 @@ impl Trail {
         loop {
             let mut statement = Statement::from(R::SELECT);
             statement.push(" WHERE id > $1 ORDER BY id LIMIT 2000");
-            let rows: Vec<R> = db.read().await?.sql(statement).bind(after.clone()).all().await?;
-            let Some(last) = rows.last() else { break };
-            after = last.id().to_owned();
+            let rows: crate::db::Result<Vec<R>> = db.read().await?.sql(statement).bind(after.clone()).all().await;
+            let rows = match rows {
+                Err(error) if error.is_undecodable() => readable(db, &mut after, &mut writes, checked).await?,
+                Ok(rows) => {
+                    let last = rows.last().map(|row: &R| row.id().to_owned());
+                    (rows, last.inspect(|last| after.clone_from(last)).is_some())
+                }
+                Err(error) => return Err(error),
+            };
+            let (rows, more) = rows;
             for row in rows {
                 checked.rows += 1;
                 let last = writes.remove(row.id());
                 checked.wrong.extend(self.wrong(&row, last).map(|what| format!("{}: {} {what}", R::TABLE, row.id())));
+            }
+            if !more {
+                break;
             }
         }
         checked.wrong.extend(missing(R::TABLE, writes));
@@ -248,15 +318,50 @@ impl Trail {
             return Some("fails its seal: it was not written by this service".into());
         }
         let seq = row.seal().0 as u64;
-        if seq >= self.next {
-            return None;
+        match last {
+            // What was written by an event that was not read yet is left for the next time.
+            _ if seq >= self.next() => None,
+            None => Some(format!("names event {seq}, which says nothing of it")),
+            Some(last) if last.wrote(seq, self.next()) => None,
+            Some(last) => Some(format!("is as event {seq} left it, but event {} wrote it last", last.by)),
         }
-        if self.foreign.contains(&seq) {
-            return Some(format!("names event {seq}, which is not in the trail"));
-        }
-        let last = last.filter(|last| seq < last.first || seq > last.by)?;
-        Some(format!("is as event {seq} left it, but event {} wrote it last", last.by))
     }
+}
+
+/// Those of the next rows that can be read, where not all can; false at the end. What cannot is a contradiction.
+async fn readable<R: SealedRow + Row>(
+    db: &Db,
+    after: &mut String,
+    writes: &mut HashMap<String, Written>,
+    checked: &mut Checked,
+) -> crate::db::Result<(Vec<R>, bool)> {
+    let ids: crate::db::Result<Vec<(String,)>> = db.read().await?.sql(R::IDS).bind(after.clone()).all().await;
+    let ids = match ids {
+        Err(error) if error.is_undecodable() => {
+            checked
+                .wrong
+                .push(format!("{}: a row has an id that is none; the rest of the table was not compared", R::TABLE));
+            return Ok((Vec::new(), false));
+        }
+        other => other?,
+    };
+    let mut rows = Vec::new();
+    for (id,) in &ids {
+        let mut statement = Statement::from(R::SELECT);
+        statement.push(" WHERE id = $1");
+        match db.read().await?.sql(statement).bind(id.clone()).optional().await {
+            Ok(row) => rows.extend(row),
+            Err(error) if error.is_undecodable() => {
+                writes.remove(id);
+                checked.wrong.push(format!("{}: {id} cannot be read: this service did not write it", R::TABLE));
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    if let Some((last,)) = ids.last() {
+        after.clone_from(last);
+    }
+    Ok((rows, !ids.is_empty()))
 }
 
 /// Rows that an event names and that are nowhere.
@@ -273,26 +378,33 @@ pub struct Found {
     pub rows: u64,
     pub wrong: Vec<String>,
     pub at: Option<Moment>,
+    /// Why the trail or the rows could not be read now.
+    pub trouble: Option<String>,
 }
 
-/// Reads on in the trail: a row that is older than its last event opens nothing from now on.
+/// Reads on in the trail: a row that is not as its last event left it opens nothing from now on.
 pub async fn follow(console: &Console, trail: &mut Trail) -> Result<(), Error> {
-    trail.catch_up(console.db(), Some(&console.ledger.keys().event_seal)).await?;
-    if !trail.foreign.is_empty() {
+    let head = console.builder.trusted().await;
+    let read = trail.catch_up(console.db(), Some(&console.ledger.keys().event_seal), head).await;
+    if !trail.wrong.is_empty() {
         console.builder.stop();
     }
-    Ok(())
+    note(console, read)
 }
 
 /// Compares the rows with the trail; whatever is new is told to administrators and security.
 pub async fn watch(console: &Console, trail: &mut Trail) -> Result<(), Error> {
     follow(console, trail).await?;
-    let checked = trail.compare(console.db()).await?;
-    let before =
-        console.found.send_replace(Found { rows: checked.rows, wrong: checked.wrong.clone(), at: Some(console.now()) });
+    let compared = trail.compare(console.db()).await;
+    let checked = match compared {
+        Ok(checked) => checked,
+        Err(error) => return note(console, Err(error)),
+    };
+    let found = Found { rows: checked.rows, wrong: checked.wrong.clone(), at: Some(console.now()), trouble: None };
+    let before = console.found.send_replace(found);
     let news: Vec<&String> = checked.wrong.iter().filter(|wrong| !before.wrong.contains(wrong)).collect();
     for wrong in &news {
-        tracing::error!(%wrong, "a row that opens access contradicts the trail");
+        tracing::error!(%wrong, "what is stored contradicts the trail");
     }
     if !news.is_empty() {
         let mut tx = console.ledger.housekeeping().await?;
@@ -301,4 +413,15 @@ pub async fn watch(console: &Console, trail: &mut Trail) -> Result<(), Error> {
         tx.finish().await?;
     }
     Ok(())
+}
+
+/// What cannot be read is as bad as what contradicts: readiness says so until it can.
+fn note(console: &Console, read: crate::db::Result<()>) -> Result<(), Error> {
+    let trouble = read.as_ref().err().map(ToString::to_string);
+    console.found.send_if_modified(|found| {
+        let is_news = found.trouble != trouble;
+        found.trouble = trouble;
+        is_news
+    });
+    Ok(read?)
 }

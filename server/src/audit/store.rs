@@ -1,8 +1,11 @@
 //! The ledger's SQL.
 use super::ledger::{Basis, Housekeeping};
 use crate::db::{Result, Sql, Statement, Transaction};
-use app::{audit::tree::Hash, time::Moment};
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use app::{
+    audit::{leaf::Leaf, tree::Hash},
+    time::Moment,
+};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// A leaf with the columns that are searched.
 pub struct Row {
@@ -166,6 +169,33 @@ pub struct Stored {
     pub grant_id: Option<String>,
 }
 
+impl Stored {
+    /// Its number with its leaf, for [`told`].
+    pub fn numbered(&self) -> (i64, &[u8]) {
+        (self.seq, &self.leaf)
+    }
+
+    /// As its leaf tells it: the columns are for finding it, and carry no seal.
+    pub fn as_told(self) -> Self {
+        let Ok(told) = Leaf::decode(&self.leaf) else { return self };
+        Self {
+            at: told.at,
+            action: told.action,
+            outcome: told.outcome.code().into(),
+            reason: told.reason,
+            actor_kind: told.actor.kind.code().into(),
+            actor_id: told.actor.id,
+            project_id: told.subject.project,
+            environment_id: told.subject.environment,
+            secret_id: told.subject.secret,
+            request_id: told.subject.request,
+            grant_id: told.subject.grant,
+            seq: self.seq,
+            leaf: self.leaf,
+        }
+    }
+}
+
 const STORED: &str = "SELECT seq, leaf, at, action, outcome, reason, actor_kind, actor_id, project_id, environment_id, \
                       secret_id, request_id, grant_id FROM audit_events";
 
@@ -179,7 +209,8 @@ pub async fn stored(db: &mut impl Sql, from: u64, limit: u64) -> Result<Vec<Stor
 pub async fn find(db: &mut impl Sql, seq: u64) -> Result<Option<Stored>> {
     let mut statement = Statement::from(STORED);
     statement.push(" WHERE seq = ").placeholder();
-    db.sql(statement).bind(seq as i64).optional().await
+    let row: Option<Stored> = db.sql(statement).bind(seq as i64).optional().await?;
+    Ok(row.map(Stored::as_told))
 }
 
 /// How far a projection has read.
@@ -284,11 +315,15 @@ pub async fn list(db: &mut impl Sql, narrow: &Narrow, before: Option<u64>, limit
             query = query.bind(value);
         }
     }
-    query.bind(limit as i64).all().await
+    let rows: Vec<Stored> = query.bind(limit as i64).all().await?;
+    Ok(rows.into_iter().map(Stored::as_told).collect())
 }
 
-/// The sensitive fields of some events that were not erased: `(seq, field, salt, value)`.
-pub async fn disclosures(db: &mut impl Sql, from: u64, to: u64) -> Result<Vec<(i64, String, Vec<u8>, String)>> {
+/// A sensitive field of an event: its number, the field, the salt and the value.
+pub type Told = (i64, String, Vec<u8>, String);
+
+/// The sensitive fields of some events that were not erased, whatever they are worth: for verifying them.
+pub async fn disclosures(db: &mut impl Sql, from: u64, to: u64) -> Result<Vec<Told>> {
     db.sql("SELECT seq, field, salt, value FROM audit_disclosures WHERE seq >= $1 AND seq <= $2 ORDER BY seq, field")
         .bind(from as i64)
         .bind(to as i64)
@@ -297,15 +332,35 @@ pub async fn disclosures(db: &mut impl Sql, from: u64, to: u64) -> Result<Vec<(i
 }
 
 /// The same for events that do not follow one another; few at a time.
-pub async fn disclosures_of(db: &mut impl Sql, seqs: &[i64]) -> Result<Vec<(i64, String, Vec<u8>, String)>> {
+pub async fn disclosures_of(db: &mut impl Sql, seqs: &[i64]) -> Result<Vec<Told>> {
     let mut found = Vec::new();
     for part in seqs.chunks(CHUNKS[0]) {
         let mut statement = Statement::from("SELECT seq, field, salt, value FROM audit_disclosures WHERE seq IN ");
         statement.rows(1, part.len()).push(" ORDER BY seq, field");
         let query = part.iter().fold(db.sql(statement), |query, seq| query.bind(*seq));
-        found.extend(query.all::<(i64, String, Vec<u8>, String)>().await?);
+        found.extend(query.all::<Told>().await?);
     }
     Ok(found)
+}
+
+/// Those of these events' sensitive fields that their leaves committed to: what is shown beside an event is what it said.
+pub async fn told<'a>(db: &mut impl Sql, leaves: impl IntoIterator<Item = (i64, &'a [u8])>) -> Result<Vec<Told>> {
+    let (mut seqs, mut decoded) = (Vec::new(), HashMap::new());
+    for (seq, leaf) in leaves {
+        seqs.push(seq);
+        decoded.extend(Leaf::decode(leaf).ok().map(|leaf| (seq, leaf)));
+    }
+    let opens = |(seq, field, salt, value): &Told| {
+        let committed = decoded.get(seq).and_then(|leaf| leaf.committed.get(field));
+        let opens = committed
+            .zip(salt.as_slice().try_into().ok())
+            .is_some_and(|(committed, salt): (_, [u8; 16])| committed.opens(field, value, &salt));
+        if !opens {
+            tracing::error!(seq, field, "what is kept of an event is not what it committed to, and is not shown");
+        }
+        opens
+    };
+    Ok(disclosures_of(db, &seqs).await?.into_iter().filter(opens).collect())
 }
 
 pub async fn tile(db: &mut impl Sql, level: u32, n: u64) -> Result<Option<Vec<u8>>> {

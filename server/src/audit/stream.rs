@@ -161,7 +161,7 @@ async fn lines(db: &mut impl crate::db::Sql, from: u64, to: u64) -> Result<(Stri
     let leaves = store::leaves(db, from, to, to.saturating_sub(from)).await?;
     let mut disclosed: BTreeMap<i64, Map<String, Value>> = BTreeMap::new();
     if to > from {
-        for (seq, field, _, value) in store::disclosures(db, from, to - 1).await? {
+        for (seq, field, _, value) in store::told(db, leaves.iter().map(|(seq, leaf)| (*seq, leaf.as_slice()))).await? {
             disclosed.entry(seq).or_default().insert(field, value.into());
         }
     }

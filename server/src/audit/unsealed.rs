@@ -3,14 +3,17 @@
 pub const UNSEALED: &[(&str, &str)] = &[
     ("access_token_uses", "shown: when and from where a token was used last"),
     ("audit_checkpoints", "signed by the log's key; the newest lies beside the keys too"),
-    ("audit_disclosures", "each opens a commitment in a sealed event, or nothing"),
-    ("audit_events", "each has a seal of its own, and lies in the signed tree"),
+    ("audit_disclosures", "each is shown only where it opens a commitment of a sealed event"),
+    (
+        "audit_events",
+        "each has a seal of its own, and lies in the signed tree; columns are for finding it, and count for what the leaf says",
+    ),
     (
         "audit_streams",
         "how far a live copy is: moved back, events are sent again; moved on, the numbers at the receiver have a gap",
     ),
     ("audit_tiles", "hashes of sealed events, compared with the newest signed head"),
-    ("browser_sessions", "which session a cookie names: the session itself is sealed"),
+    ("browser_sessions", "encrypted for the browser that it is of"),
     ("cosigned_heads", "signed by a witness"),
     (
         "environment_keys",
@@ -38,16 +41,17 @@ pub const UNSEALED: &[(&str, &str)] = &[
     ("report_jobs", "sealed, over what was asked for and what it came to: progress changes without events"),
     ("request_secrets", "an index: the request's sealed row names its secrets"),
     ("rotation_due", "when a schedule is looked at: the plan is sealed"),
-    ("rotation_leases", "which replica takes a step: each step is compared with the sealed row before it is kept"),
+    (
+        "rotation_leases",
+        "which replica takes a step: each step is compared with the sealed row before it is kept; a lease without end holds a rotation up, and its page says so",
+    ),
     ("saved_views", "words of a search: what it finds is decided for whoever looks"),
     ("search_postings", "an index of the trail, which can be made again; what is found is decided for whoever looks"),
     ("search_terms", "an index of the trail, which can be made again"),
     ("secret_moves", "where secrets lay before: shown, never followed"),
     (
         "secret_versions",
-        "encrypted for secret, path and version, so that no other value can take its place, and which one is in use is in the secret's \
-         sealed row; but a deleted version that is not destroyed can be marked as not deleted, which opens it to whoever holds a grant \
-         on the secret, and the proof that it is dead is worth what the trail says of it",
+        "encrypted for secret, path and version, so that no other value can take its place, and which one is in use is in the secret's sealed row; but a deleted version that is not destroyed can be marked as not deleted, which opens it to whoever holds a grant on the secret; who asked for a destruction, and from when, can be forged for one that a second person then confirms; the proof that a version is dead is worth what the trail says of it",
     ),
     (
         "seen_heads",
@@ -66,7 +70,7 @@ pub const UNSEALED: &[(&str, &str)] = &[
     ("used_logouts", "logout tokens that were taken: one that is taken twice ends sessions twice"),
     (
         "used_proofs",
-        "codes that were taken: a row less lets a code that somebody saw be used again, within the minute that it is good for",
+        "answers of passkeys that were taken: a row less lets one that somebody saw be sent again, within two minutes",
     ),
     ("value_marks", "by which a live value in a text is recognised: a row less lets one be typed there"),
 ];

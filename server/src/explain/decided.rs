@@ -47,7 +47,8 @@ pub async fn decided(console: &Console, row: &Stored, reading: &Reading) -> Resu
         let principal = kept.principal(&leaf);
         let name = |id: &Option<String>| id.as_ref().and_then(|id| console.engine.short_name(id));
         let (project, environment) = (name(&leaf.subject.project), name(&leaf.subject.environment));
-        let disclosed = crate::audit::store::disclosures(&mut db, leaf.seq, leaf.seq).await?;
+        let bytes = leaf.encode().unwrap_or_default();
+        let disclosed = crate::audit::store::told(&mut db, [(leaf.seq as i64, bytes.as_slice())]).await?;
         let address = disclosed.into_iter().find(|(_, field, ..)| field == "address").map(|(.., value)| value);
         // A proposal bears the name of its own act, and was decided as what it proposes.
         let asked = Action::ALL.iter().copied().find(|known| known.name() == kept.action).unwrap_or(action);

@@ -43,7 +43,10 @@ pub async fn readyz(State(site): State<Site>) -> Response {
     let ledger = !console.builder.signed().forked;
     let newest = console.db().migrations().last().cloned().unwrap_or_default();
     let space = !console.space.is_short(console.now());
-    let state = console.found.borrow().wrong.is_empty();
+    let state = {
+        let found = console.found.borrow();
+        found.wrong.is_empty() && found.trouble.is_none()
+    };
     let clock = !console.clock_is_off.load(std::sync::atomic::Ordering::SeqCst);
     let ready = database && ledger && space && state && clock;
     let word = |good: bool| if good { "ok" } else { "failing" };

@@ -1,8 +1,16 @@
-//! The browser's session: a cookie whose id is stored only as a hash, and a record that carries no authority.
-use crate::{console::Console, people::store};
+//! The browser's session: a cookie whose id is stored only as a hash, and a record that only this service reads and writes: what a
+//! browser is in the middle of is encrypted for that browser alone.
+use crate::{
+    console::Console,
+    people::store,
+    vault::envelope::{decrypt, encrypt},
+};
 use async_trait::async_trait;
+use base64::{Engine, engine::general_purpose::STANDARD};
 use chrono::{DateTime, Utc};
+use serde_json::Value;
 use sha2::{Digest, Sha256};
+use std::collections::HashMap;
 use tower_sessions::{
     Expiry, SessionManagerLayer, SessionStore,
     cookie::SameSite,
@@ -32,6 +40,25 @@ pub fn layer(console: Console) -> SessionManagerLayer<Records> {
 #[derive(Clone)]
 pub struct Records(Console);
 
+/// What it is encrypted for.
+fn context(id: &Id) -> Vec<u8> {
+    [b"countersign/browser/v1 ".as_slice(), &hash(id)].concat()
+}
+
+impl Records {
+    fn sealed(&self, record: &Record) -> Result<String> {
+        let plain = serde_json::to_vec(&record.data).map_err(|error| Error::Encode(error.to_string()))?;
+        let sealed = encrypt(&self.0.ledger.keys().stash, &plain, &context(&record.id));
+        Ok(STANDARD.encode(sealed.map_err(failed)?))
+    }
+
+    fn opened(&self, id: &Id, data: &str) -> Option<HashMap<String, Value>> {
+        let sealed = STANDARD.decode(data).ok()?;
+        let plain = decrypt(&self.0.ledger.keys().stash, &sealed, &context(id)).ok()?;
+        serde_json::from_slice(&plain).ok()
+    }
+}
+
 impl std::fmt::Debug for Records {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Records")
@@ -51,7 +78,7 @@ impl SessionStore for Records {
     async fn create(&self, record: &mut Record) -> Result<()> {
         let mut tx = self.0.ledger.housekeeping().await.map_err(failed)?;
         loop {
-            let data = serde_json::to_string(&record.data).map_err(|error| Error::Encode(error.to_string()))?;
+            let data = self.sealed(record)?;
             if store::create_browser(&mut tx, &hash(&record.id), &data, expiry(record)).await.map_err(failed)? > 0 {
                 break;
             }
@@ -61,7 +88,7 @@ impl SessionStore for Records {
     }
 
     async fn save(&self, record: &Record) -> Result<()> {
-        let data = serde_json::to_string(&record.data).map_err(|error| Error::Encode(error.to_string()))?;
+        let data = self.sealed(record)?;
         let mut tx = self.0.ledger.housekeeping().await.map_err(failed)?;
         store::save_browser(&mut tx, &hash(&record.id), &data, expiry(record)).await.map_err(failed)?;
         tx.finish().await.map_err(failed)
@@ -72,7 +99,10 @@ impl SessionStore for Records {
         let Some(data) = store::load_browser(&mut db, &hash(id), self.0.now()).await.map_err(failed)? else {
             return Ok(None);
         };
-        let data = serde_json::from_str(&data).map_err(|error| Error::Decode(error.to_string()))?;
+        let Some(data) = self.opened(id, &data) else {
+            tracing::error!("what is stored of a browser's session was not written by this service for it");
+            return Ok(None);
+        };
         let expiry_date =
             time::OffsetDateTime::from_unix_timestamp(self.0.now().timestamp() + 8 * 3600).map_err(failed)?;
         Ok(Some(Record { id: *id, data, expiry_date }))

@@ -90,7 +90,7 @@ pub async fn open_session(
     method: &str,
     browser: Vec<u8>,
 ) -> Result<(Session, Receipt), Error> {
-    console.has_room_for(Action::SignIn)?;
+    console.may_open(Action::SignIn)?;
     let id: PersonId = person.id.parse().map_err(|_| Error::Unavailable)?;
     let session_id = console.id::<SessionId>()?;
     let who = Who::person(&id, method, Some(session_id.as_str())).from(origin);

@@ -4,7 +4,11 @@ use super::{
     organisation::{GOVERNED, Organisation},
     store,
 };
-use crate::{audit, console::Console, people::PAST_AUDITOR};
+use crate::{
+    audit::{self, store::Stored},
+    console::Console,
+    people::PAST_AUDITOR,
+};
 use app::{
     audit::{
         action::Action,
@@ -192,8 +196,8 @@ struct Recorded {
 /// Decisions that policies govern among `count` events from one on, the newest first.
 async fn recorded(console: &Console, from: u64, count: u64) -> Result<Vec<Recorded>, Error> {
     let mut db = console.read().await?;
-    let rows = audit::store::stored(&mut db, from, count).await?;
-    let governed = |row: &audit::store::Stored| {
+    let rows: Vec<_> = audit::store::stored(&mut db, from, count).await?.into_iter().map(Stored::as_told).collect();
+    let governed = |row: &Stored| {
         let action = Action::from_code(&row.action).filter(|action| GOVERNED.contains(action))?;
         Some((action, Leaf::decode(&row.leaf).ok()?))
     };
@@ -202,7 +206,7 @@ async fn recorded(console: &Console, from: u64, count: u64) -> Result<Vec<Record
     let input = |leaf: &Leaf| leaf.policy.as_ref().and_then(|policy| policy.input.clone());
     let digests: BTreeSet<String> = leaves.iter().filter_map(|(_, leaf)| input(leaf)).collect();
     let inputs = store::inputs(&mut db, &digests.into_iter().collect::<Vec<_>>()).await?;
-    let mut addresses = addresses(&mut db, &leaves).await?;
+    let mut addresses = addresses(&mut db, &rows).await?;
     let of = leaves.into_iter().filter_map(|(action, leaf)| {
         let kept = inputs.get(&input(&leaf)?).and_then(|input| Kept::read(input));
         Some(Recorded { action, address: addresses.remove(&leaf.seq), leaf, kept })
@@ -274,9 +278,8 @@ impl Engine {
 }
 
 /// Where each of these came from: kept beside the leaf, where it is kept.
-async fn addresses(db: &mut impl crate::db::Sql, leaves: &[(Action, Leaf)]) -> Result<HashMap<u64, String>, Error> {
-    let seqs: Vec<i64> = leaves.iter().map(|(_, leaf)| leaf.seq as i64).collect();
-    let disclosed = audit::store::disclosures_of(db, &seqs).await?;
+async fn addresses(db: &mut impl crate::db::Sql, rows: &[Stored]) -> Result<HashMap<u64, String>, Error> {
+    let disclosed = audit::store::told(db, rows.iter().map(Stored::numbered)).await?;
     let of = disclosed.into_iter().filter(|(_, field, ..)| field == "address");
     Ok(of.map(|(seq, _, _, value)| (seq as u64, value)).collect())
 }

@@ -120,11 +120,10 @@ pub async fn called(working: &Working<'_>) -> Result<Called, Stopped> {
 
 /// Events as cells of [`COLUMNS`].
 pub async fn described(working: &Working<'_>, called: &Called, rows: &[Stored]) -> Result<Vec<Vec<String>>, Stopped> {
-    let seqs: Vec<i64> = rows.iter().map(|row| row.seq).collect();
     let mut private: HashMap<i64, BTreeMap<String, String>> = HashMap::new();
-    if !working.job.redacted && !seqs.is_empty() {
+    if !working.job.redacted && !rows.is_empty() {
         let mut db = working.console.read().await?;
-        for (seq, field, _, value) in store::disclosures_of(&mut db, &seqs).await? {
+        for (seq, field, _, value) in store::told(&mut db, rows.iter().map(Stored::numbered)).await? {
             private.entry(seq).or_default().insert(field, value);
         }
     }

@@ -35,8 +35,10 @@ use std::pin::pin;
 
 /// How long a replica that stopped in the middle keeps a rotation from the others. While it works it holds on ([`holding_on`]).
 const LEASE: TimeDelta = TimeDelta::seconds(15);
-/// How often it holds on.
+/// How often it holds on, and how long that may take.
 const RENEW: std::time::Duration = std::time::Duration::from_secs(4);
+/// Whoever cannot renew stops while the lease still lasts.
+const RENEWING: TimeDelta = TimeDelta::seconds(5);
 /// How often it is looked whether everybody has moved.
 const LOOK: TimeDelta = TimeDelta::seconds(30);
 /// Rotations that one round takes.
@@ -120,13 +122,14 @@ async fn holding_on<T>(console: &Console, id: &str, holder: &str, work: impl Fut
             tokio::time::sleep(RENEW).await;
             let until = console.now() + LEASE;
             // In a task of its own: a step that ends meanwhile does not cut a change off in the middle of its COMMIT.
-            let renewed = tokio::spawn(renew(console.clone(), id.into(), holder.into(), until)).await;
-            match renewed.unwrap_or(Err(Error::Unavailable)) {
-                Ok(true) => held_until = until,
-                Ok(false) => return tracing::warn!(rotation = id, "another replica took this rotation over"),
-                Err(error) => tracing::warn!(%error, rotation = id, "the lease of a rotation could not be renewed"),
+            let renewing = tokio::spawn(renew(console.clone(), id.into(), holder.into(), until));
+            match tokio::time::timeout(RENEW, renewing).await.map(|renewed| renewed.unwrap_or(Err(Error::Unavailable)))
+            {
+                Ok(Ok(true)) => held_until = until,
+                Ok(Ok(false)) => return tracing::warn!(rotation = id, "another replica took this rotation over"),
+                Ok(Err(_)) | Err(_) => tracing::warn!(rotation = id, "the lease of a rotation could not be renewed"),
             }
-            if console.now() >= held_until {
+            if console.now() + RENEWING >= held_until {
                 return tracing::warn!(rotation = id, "the lease of a rotation ran out");
             }
         }

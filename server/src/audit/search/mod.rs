@@ -64,6 +64,8 @@ pub struct Filter {
     /// The times that `from` and `to` come from.
     pub since: Option<Moment>,
     pub until: Option<Moment>,
+    /// What may be read at all: asked again of each event that was found, by what its leaf says.
+    pub reading: Reading,
 }
 
 /// The index along which a filter is read.
@@ -115,6 +117,10 @@ impl Filter {
     }
 
     /// The newest `limit` events below `before`, as far as one page looks.
+    fn readable(&self, found: Vec<Stored>) -> impl Iterator<Item = Stored> {
+        found.into_iter().map(Stored::as_told).filter(|row| self.reading.covers_event(row))
+    }
+
     pub async fn page(&self, db: &mut impl Sql, before: Option<u64>, limit: u64) -> Result<Page, Error> {
         let driver = self.driver();
         let mut before = before.map_or(self.to, |before| before.min(self.to));
@@ -130,10 +136,10 @@ impl Filter {
             if found.len() as u64 > wanted {
                 found.truncate(wanted as usize);
                 page.looked_to = found.last().map_or(before, |row| row.seq as u64);
-                page.rows.extend(found);
+                page.rows.extend(self.readable(found));
                 return Ok(page);
             }
-            page.rows.extend(found);
+            page.rows.extend(self.readable(found));
             (page.looked_to, before) = (floor, floor);
         }
         page.complete = page.looked_to <= self.from;

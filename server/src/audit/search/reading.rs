@@ -9,16 +9,14 @@ use app::{
 };
 
 /// Whose trail somebody may read.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Reading {
+    #[default]
     All,
     /// Leads read of what they lead: projects' ids, never none.
     Projects(Vec<String>),
     /// An auditor of a period: of everything, or of some projects, the events within it alone.
-    Period {
-        projects: Option<Vec<String>>,
-        period: Period,
-    },
+    Period { projects: Option<Vec<String>>, period: Period },
 }
 
 /// How a period is told among the projects that something was made of.

@@ -96,7 +96,7 @@ pub async fn resolve_at(
         return Err(second.wrong("One span of time at once: put both ends into one created:.").into());
     }
     let mut resolving = Resolving { console, caller, reading, db, now };
-    let mut filter = Filter { to: size, ..Filter::default() };
+    let mut filter = Filter { to: size, reading: reading.clone(), ..Filter::default() };
     if let Reading::Projects(led) | Reading::Period { projects: Some(led), .. } = reading {
         filter.groups.push(only(vec![Condition::Text(Place::Project, led.clone())]));
     }

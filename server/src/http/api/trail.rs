@@ -101,7 +101,7 @@ pub async fn read_event(program: Program, Path(seq): Path<u64>) -> Answer<Proven
     let row = store::find(&mut db, seq).await?.filter(|row| reading.covers_event(row));
     let row = row.filter(|_| seq < built.size).ok_or(Error::NotFound)?;
     let proof = Prover::new(built.size).inclusion(&mut db, seq).await?;
-    let disclosed = store::disclosures(&mut db, seq, seq).await?;
+    let disclosed = store::told(&mut db, [row.numbered()]).await?;
     let line = lines::lines(&program.site, &mut db, &mut Names::default(), std::slice::from_ref(&row), Tz::UTC).await?;
     let line = line.into_iter().next().ok_or(Error::NotFound)?;
     Ok(Json(ProvenEvent {

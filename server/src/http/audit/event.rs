@@ -41,7 +41,7 @@ pub async fn view(signed: &Signed, row: Stored, zone: Tz) -> Result<EventView, E
     let proven = signed_root.is_some_and(|root| verify_inclusion(&hash, seq, built.size, &proof, &root));
     use app::audit::tree::hex;
     let told: BTreeMap<String, String> =
-        store::disclosures(&mut db, seq, seq).await?.into_iter().map(|(_, field, _, value)| (field, value)).collect();
+        store::told(&mut db, [row.numbered()]).await?.into_iter().map(|(_, field, _, value)| (field, value)).collect();
     let withheld = leaf.as_ref().map(|leaf| {
         leaf.committed.keys().filter(|name| !told.contains_key(*name)).map(|name| name.replace('_', " ")).collect()
     });

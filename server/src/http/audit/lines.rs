@@ -21,9 +21,8 @@ pub async fn lines(
     rows: &[Stored],
     zone: Tz,
 ) -> Result<Vec<Line>, Error> {
-    let seqs: Vec<i64> = rows.iter().map(|row| row.seq).collect();
     let mut disclosed: HashMap<i64, HashMap<String, String>> = HashMap::new();
-    for (seq, field, _, value) in store::disclosures_of(db, &seqs).await? {
+    for (seq, field, _, value) in store::told(db, rows.iter().map(Stored::numbered)).await? {
         disclosed.entry(seq).or_default().insert(field, value);
     }
     let mut lines = Vec::new();

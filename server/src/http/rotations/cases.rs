@@ -181,7 +181,7 @@ async fn reported(db: &mut impl crate::db::Sql, case: &Case) -> Result<Option<St
     for row in crate::audit::store::list(db, &narrow, None, 50).await? {
         let about = app::audit::leaf::Leaf::decode(&row.leaf).ok().and_then(|leaf| leaf.subject.row);
         if about.as_deref() == Some(&case.id) {
-            let disclosed = crate::audit::store::disclosures(db, row.seq as u64, row.seq as u64).await?;
+            let disclosed = crate::audit::store::told(db, [row.numbered()]).await?;
             return Ok(disclosed.into_iter().find(|(_, field, ..)| field == "what").map(|(_, _, _, value)| value));
         }
     }

@@ -295,11 +295,10 @@ pub async fn renew_codes(console: &Console, caller: &Caller) -> Result<(Receipt,
         return Err(tx.refuse(event, Refusal::NoFactor).await);
     }
     // Codes that a code on paper asked for are as good as a new factor: they decide nothing for a day.
-    if !caller.proved.is_none_or(|proof| proof.kind.stands_alone()) {
-        let person = Person { factor_at: Some(console.now()), ..person };
-        people::store::save(&mut tx, &person).await?;
-        tx.seal(&person)?;
-    }
+    let as_new = !caller.proved.is_none_or(|proof| proof.kind.stands_alone());
+    let person = if as_new { Person { factor_at: Some(console.now()), ..person } } else { person };
+    people::store::save(&mut tx, &person).await?;
+    tx.seal(&person)?;
     let (codes, mut events) = make_codes(console, &mut tx, &caller.person, rows, caller.proved).await?;
     if let Some(made) = events.first_mut() {
         made.policy = event.policy;

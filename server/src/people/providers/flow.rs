@@ -251,7 +251,7 @@ pub async fn sign_in(
     purpose: &Purpose,
     browser: Vec<u8>,
 ) -> Result<(Session, Receipt), Error> {
-    console.has_room_for(Action::SignIn)?;
+    console.may_open(Action::SignIn)?;
     let key = console.seal_key();
     let known = store::identity(&mut console.read().await?, &vouched.issuer, &vouched.subject, key).await?;
     let invited = match (purpose, &known) {
