@@ -134,6 +134,17 @@ pub async fn leaves(db: &mut impl Sql, from: u64, to: u64, limit: u64) -> Result
         .await
 }
 
+/// An event that lies where none was written yet.
+pub async fn beyond(db: &mut impl Sql) -> Result<Option<i64>> {
+    let found: Option<(i64,)> = db
+        .sql(
+            "SELECT seq FROM audit_events WHERE seq >= (SELECT size FROM ledger_head WHERE id = 1) ORDER BY seq LIMIT 1",
+        )
+        .optional()
+        .await?;
+    Ok(found.map(|(seq,)| seq))
+}
+
 /// The same with the seal of each.
 pub async fn sealed_leaves(db: &mut impl Sql, from: u64, to: u64, limit: u64) -> Result<Vec<SealedLeaf>> {
     db.sql("SELECT seq, leaf, seal FROM audit_events WHERE seq >= $1 AND seq < $2 ORDER BY seq LIMIT $3")

@@ -76,17 +76,32 @@ impl Verification {
         Ok(Self { verifier, mismatches: Vec::new(), undisclosed: 0, next: 0, head })
     }
 
-    /// Reads on; false at the end.
+    /// Reads on; false at the end. What cannot be read is as good as changed.
     pub async fn go_on(&mut self, db: &Db, options: &Options<'_>) -> crate::db::Result<bool> {
-        let read = store::sealed_leaves(&mut db.read().await?, self.next, i64::MAX as u64, CHUNK).await?;
+        match self.stretch(db, options).await {
+            Err(error) if error.is_undecodable() => {
+                self.mismatches.push(format!("events from {} on cannot be read: {error}", self.next));
+                Ok(false)
+            }
+            other => other,
+        }
+    }
+
+    async fn stretch(&mut self, db: &Db, options: &Options<'_>) -> crate::db::Result<bool> {
+        let head = store::size(&mut db.read().await?).await?;
+        let read = store::sealed_leaves(&mut db.read().await?, self.next, head, CHUNK).await?;
+        let Some(last) = read.last() else {
+            let beyond = store::beyond(&mut db.read().await?).await?;
+            self.mismatches.extend(beyond.map(|seq| format!("event {seq} lies beyond the ledger's head")));
+            return Ok(false);
+        };
         if options.deep {
-            let rows = store::stored(&mut db.read().await?, self.next, CHUNK).await?;
+            let rows = store::stored(&mut db.read().await?, self.next, read.len() as u64).await?;
             if let (Some(first), Some(last)) = (rows.first(), rows.last()) {
                 let disclosed = store::disclosures(&mut db.read().await?, first.seq as u64, last.seq as u64).await?;
                 self.undisclosed += compare(&rows, &disclosed, &mut self.mismatches);
             }
         }
-        let Some(last) = read.last() else { return Ok(false) };
         self.next = last.seq as u64 + 1;
         for event in &read {
             self.verifier.leaf(&event.leaf);

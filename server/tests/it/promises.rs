@@ -383,6 +383,157 @@ story!(a_row_that_was_put_back_opens_nothing, |world| {
     assert!(!lucia.text.contains(&grant.id));
 });
 
+/// Bytes as the database writes them in a statement.
+fn blob(cast: &Cast, bytes: &[u8]) -> String {
+    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    if cast.world.url.is_some() { format!("'\\x{hex}'") } else { format!("x'{hex}'") }
+}
+
+async fn roles(cast: &Cast, login: &str) -> Vec<server::people::store::RoleRow> {
+    let mut db = cast.console.db().unseen().read().await.unwrap();
+    let now = cast.console.now();
+    server::people::store::roles_of(&mut db, cast.id(login), now, cast.console.seal_key()).await.unwrap()
+}
+
+/// A trail that is read from its beginning, as after a start.
+async fn started(cast: &Cast) -> server::audit::state::Trail {
+    let mut trail = server::audit::state::Trail::of(cast.console.seal_key().clone());
+    server::audit::state::watch(&cast.console, &mut trail).await.unwrap();
+    trail
+}
+
+// What an aborted change leaves behind in dead rows, or an epoch that was lost in a restore, has a seal that holds.
+story!(a_sealed_row_that_no_event_names_opens_nothing, |world| {
+    let cast = Cast::new(world).await;
+    let samir = roles(&cast, "samir").await.remove(0);
+    assert_eq!(samir.role, "auditor");
+    let mut row = samir.clone();
+    row.id = "rol_01m846kxs0e8kbcf2tpy8vep2a".into();
+    row.person_id = cast.id("jonas").into();
+    row.role = "admin".into();
+    let fields = serde_json_canonicalizer::to_vec(&row).unwrap();
+    let seal =
+        server::keys::mac(cast.console.seal_key(), &[b"roles".as_slice(), &row.event_seq.to_be_bytes(), &fields]);
+    let insert = format!(
+        "INSERT INTO roles (id, person_id, role, given_by, valid_from, event_seq, row_mac) \
+         SELECT '{}', '{}', 'admin', given_by, valid_from, {}, {} FROM roles WHERE id = '{}'",
+        row.id,
+        row.person_id,
+        row.event_seq,
+        blob(&cast, &seal),
+        samir.id
+    );
+    cast.world.as_database_owner(&[&insert]).await;
+    assert!(roles(&cast, "jonas").await.iter().any(|row| row.role == "admin"), "its seal holds");
+    started(&cast).await;
+    assert!(roles(&cast, "jonas").await.iter().all(|row| row.role != "admin"), "and no event says so");
+    let found = cast.console.found.borrow().wrong.clone();
+    assert!(found.len() == 1 && found[0].contains("says nothing of it"), "{found:?}");
+});
+
+story!(what_cannot_be_read_blinds_nobody, |world| {
+    let (cast, router) = site(world).await;
+    let secret = cast.filled("db/password", Tier::Production, Class::Normal).await;
+    let grant = cast.granted("jonas", &secret, 60).await;
+    let mut trail = started(&cast).await;
+    // An event far behind the head: the trail is read as far as the head, and no further.
+    let far = if cast.world.url.is_some() { "'\\x31'" } else { "1" };
+    let poison = format!(
+        "INSERT INTO audit_events (seq, leaf, at, action, outcome, actor_kind, seal) \
+         SELECT 4000000000000000, {far}, at, 'x', 'allowed', 'system', {} FROM audit_events WHERE seq = 0",
+        blob(&cast, &[0])
+    );
+    cast.world.as_database_owner(&[&poison]).await;
+    server::audit::state::watch(&cast.console, &mut trail).await.unwrap();
+    let key = cast.console.builder.verifier();
+    let report = server::audit::verify::run(cast.console.db(), &key, Default::default(), false).await.unwrap();
+    assert!(report.lines().iter().any(|line| line.contains("beyond the ledger's head")), "{:?}", report.lines());
+    if cast.world.url.is_none() {
+        // A row of a sealed table that is no row at all: the others are compared all the same.
+        cast.world
+            .as_database_owner(&[
+                "UPDATE memberships SET valid_from = 'not a time' WHERE id = (SELECT MIN(id) FROM memberships)",
+                "UPDATE people SET name = 'Somebody Else' WHERE login = 'jonas'",
+            ])
+            .await;
+        server::audit::state::watch(&cast.console, &mut trail).await.unwrap();
+        let found = cast.console.found.borrow().wrong.clone();
+        assert!(
+            found.iter().any(|line| line.starts_with("memberships: ") && line.contains("cannot be read")),
+            "{found:?}"
+        );
+        assert!(found.iter().any(|line| line.starts_with("people: ") && line.contains("fails its seal")), "{found:?}");
+        assert_eq!(Browser::new(&router).get("/readyz").await.status, StatusCode::SERVICE_UNAVAILABLE);
+    }
+    assert!(server::grants::revoke_grant(&cast.console, &cast.caller("mara").await, &grant).await.is_ok());
+});
+
+// An event that was taken out, and the row as it was before it: noticed at the next start, whatever the tiles say.
+story!(a_trail_with_a_hole_opens_nothing, |world| {
+    let (cast, router) = site(world).await;
+    let secret = cast.filled("db/password", Tier::Staging, Class::Normal).await;
+    let beat = server::audit::event::Event::new(app::audit::action::Action::Heartbeat);
+    cast.console.ledger.observe(&server::audit::event::Who::system("test"), beat).await.unwrap();
+    let events = cast.events().await;
+    let grant = cast.granted("iris", &secret, 60).await;
+    cast.console.builder.build().await.unwrap();
+    cast.world.without_triggers().await;
+    cast.world
+        .as_database_owner(&[
+            &format!("DELETE FROM audit_disclosures WHERE seq = {}", events - 1),
+            &format!("DELETE FROM audit_events WHERE seq = {}", events - 1),
+        ])
+        .await;
+    started(&cast).await;
+    let found = cast.console.found.borrow().wrong.clone();
+    assert!(found[0].contains(&format!("event {} is missing", events - 1)), "{found:?}");
+    assert!(cast.console.builder.signed().forked);
+    // Nothing is opened; what closes goes on, and whoever looks into it may.
+    assert_eq!(cast.take("iris", &secret, server::vault::Take::Reveal).await.err(), Some(Error::Unavailable));
+    assert_eq!(Browser::new(&router).get("/readyz").await.status, StatusCode::SERVICE_UNAVAILABLE);
+    let mut samir = Browser::signed_in(&cast, &router, "samir").await;
+    assert_eq!(samir.get("/audit").await.status, StatusCode::OK);
+    server::grants::revoke_grant(&cast.console, &cast.caller("mara").await, &grant).await.unwrap();
+});
+
+// A comment that was put in the place of another is not shown as the words of a signed event; nor is an event shown to whoever leads
+// what a column says instead of what its leaf says.
+story!(beside_an_event_stands_what_it_said, |world| {
+    let (cast, router) = site(world).await;
+    let secret = cast.filled("db/password", Tier::Production, Class::Normal).await;
+    cast.ask("jonas", &secret, Right::Read, 60).await.unwrap();
+    let event = cast.events().await - 1;
+    let mut samir = Browser::signed_in(&cast, &router, "samir").await;
+    let page = samir.get(&format!("/audit?event={event}")).await.text;
+    assert!(page.contains("TICKET-1"), "{page}");
+    cast.world.without_triggers().await;
+    cast.world
+        .as_database_owner(&[
+            &format!("UPDATE audit_disclosures SET value = 'FORGED' WHERE seq = {event}"),
+            &format!("UPDATE audit_events SET project_id = 'prj_other', actor_id = 'per_other' WHERE seq = {event}"),
+        ])
+        .await;
+    for path in [format!("/audit?event={event}"), format!("/audit/{event}"), "/audit".into()] {
+        let page = samir.get(&path).await.text;
+        assert!(!page.contains("FORGED") && !page.contains("prj_other") && !page.contains("per_other"), "{path}");
+    }
+    let row = {
+        let mut db = cast.console.db().unseen().read().await.unwrap();
+        server::audit::store::find(&mut db, event).await.unwrap().unwrap()
+    };
+    assert_eq!(row.project_id.as_deref(), Some(cast.project.as_str()));
+});
+
+// What a browser is in the middle of is its own: nobody writes another purpose into it.
+story!(a_browsers_record_is_read_by_this_service_alone, |world| {
+    use server::db::Sql;
+    let (cast, router) = site(world).await;
+    Browser::signed_in(&cast, &router, "iris").await;
+    let mut db = cast.console.db().unseen().read().await.unwrap();
+    let kept: Vec<(String,)> = db.sql("SELECT data FROM browser_sessions").all().await.unwrap();
+    assert!(!kept.is_empty() && kept.iter().all(|(data,)| serde_json::from_str::<serde_json::Value>(data).is_err()));
+});
+
 story!(a_value_that_works_stands_in_no_text, |world| {
     let cast = Cast::new(world).await;
     let secret = cast.secret("app/key", Tier::Staging, Class::Normal).await;
