@@ -1,22 +1,41 @@
-// Drives the real binary, serving a demonstration made for this run, in the machine's own Chromium.
+// Drives the real binary, serving demonstrations made for this run, in the machine's own Chromium: one that is changed, by one file of
+// tests after the other, and one that is only read, beside it.
 import { defineConfig } from "@playwright/test";
 import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-const listen = process.env.COUNTERSIGN_E2E_LISTEN ?? "127.0.0.1:8499";
-const data = process.env.COUNTERSIGN_E2E_DATA ?? join(mkdtempSync(join(tmpdir(), "countersign-e2e-")), "data");
-process.env.COUNTERSIGN_E2E_DATA = data;
+const binary = process.env.COUNTERSIGN_BINARY ?? "../target/debug/countersign";
+const changed = "127.0.0.1:8499";
+const read = "127.0.0.1:8498";
+const reading = /(pages|screens)\.spec\.ts/;
+
+/** A demonstration of its own for whoever listens there. */
+function demonstration(listen: string) {
+  const data = join(mkdtempSync(join(tmpdir(), "countersign-e2e-")), "data");
+  return {
+    command: `${binary} demo --data ${data} --listen ${listen}`,
+    url: `http://${listen}/readyz`,
+    timeout: 240_000,
+    reuseExistingServer: false,
+    gracefulShutdown: { signal: "SIGTERM" as const, timeout: 10_000 },
+    stdout: "ignore" as const,
+    stderr: "ignore" as const,
+  };
+}
 
 export default defineConfig({
   testDir: "tests",
-  workers: 1,
+  workers: 2,
   fullyParallel: false,
   retries: 0,
   timeout: 60_000,
   reporter: [["line"]],
+  projects: [
+    { name: "changing", testIgnore: reading, workers: 1, use: { baseURL: `http://${changed}` } },
+    { name: "reading", testMatch: reading, workers: 1, use: { baseURL: `http://${read}` } },
+  ],
   use: {
-    baseURL: `http://${listen}`,
     trace: "retain-on-failure",
     launchOptions: {
       executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
@@ -31,13 +50,5 @@ export default defineConfig({
       ],
     },
   },
-  webServer: {
-    command: `${process.env.COUNTERSIGN_BINARY ?? "../target/debug/countersign"} demo --data ${data} --listen ${listen}`,
-    url: `http://${listen}/readyz`,
-    timeout: 240_000,
-    reuseExistingServer: false,
-    gracefulShutdown: { signal: "SIGTERM", timeout: 10_000 },
-    stdout: "ignore",
-    stderr: "ignore",
-  },
+  webServer: [demonstration(changed), demonstration(read)],
 });

@@ -62,7 +62,7 @@ test("a shown value hides itself when one leaves", async ({ browser, complaints 
   expect(await page.content()).not.toContain(value!);
 });
 
-test("an auditor finds the event, its proof holds, and no value is reachable", async ({ browser, complaints, request }) => {
+test("an auditor finds the event, its proof holds, and no value is reachable", async ({ browser, complaints }) => {
   const page = await signIn(browser, "Samir Haddad", complaints);
   await page.getByRole("link", { name: "Audit trail" }).click();
   await page.getByLabel("Query").fill("action:secret.copied");

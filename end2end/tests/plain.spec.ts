@@ -76,7 +76,7 @@ test("the theme is a cookie, painted right on the first byte", async ({ browser,
   await expect(page.locator("html")).not.toHaveAttribute("data-theme", "dark");
 });
 
-test("a form from another site, an ended session and wrong addresses are refused clearly", async ({ browser, complaints, request }) => {
+test("a form from another site, an ended session and wrong addresses are refused clearly", async ({ browser, complaints }) => {
   const page = await signIn(browser, "Jonas Weidmann", complaints, off);
   const cross = await page.request.post("/requests", { form: { form: "x" }, headers: { origin: "https://evil.example", "sec-fetch-site": "cross-site" } });
   expect(cross.status()).toBe(403);

@@ -1,6 +1,7 @@
 // Rotations in the browser: a schedule and its next times, a rotation to its proof, a leak contained and closed, the calendar
 // by keyboard, many at once. The receiver in the demonstration is the target.
-import { type Page, accessible, expect, flash, signIn, test } from "./console";
+import type { Page } from "@playwright/test";
+import { accessible, expect, flash, signIn, test } from "./console";
 
 const phone = { javaScriptEnabled: false, viewport: { width: 390, height: 844 } };
 

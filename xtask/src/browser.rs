@@ -19,6 +19,16 @@ pub fn test(arguments: &[String]) -> Done {
     )
 }
 
+/// The types of the browser tests.
+pub fn lint() -> Done {
+    packages()?;
+    say("tsc: the browser tests");
+    run(
+        Command::new("npx").args(["tsc", "--noEmit", "-p", "."]).current_dir(root().join("end2end")),
+        "Mend what tsc says above.",
+    )
+}
+
 /// The calls that the API's own description allows, made by Schemathesis against a demonstration.
 pub fn contract(arguments: &[String]) -> Done {
     let venv = crate::machine::target().join("schemathesis");

@@ -60,9 +60,7 @@ pub fn run_all(arguments: &[String]) -> Done {
     }
     site::build()?;
     let library = library()?;
-    let triple = output(Command::new("rustc").arg("-vV")).unwrap_or_default();
-    let triple = triple.lines().find_map(|line| line.strip_prefix("host: ")).ok_or("rustc -vV names no host")?;
-    let runner = format!("CARGO_TARGET_{}_RUNNER", triple.to_uppercase().replace('-', "_"));
+    let runner = runner_variable()?;
     say("compile the tests");
     run(cargo().args(["test", "--workspace", "--quiet", "--no-run"]), "The errors are above.")?;
     for date in dates.iter().filter(|date| names.is_empty() || names.iter().any(|name| date.name == name)) {
@@ -89,6 +87,13 @@ pub fn run_all(arguments: &[String]) -> Done {
         )?;
     }
     Ok(())
+}
+
+/// The variable that tells cargo through what it runs test binaries on this machine.
+pub fn runner_variable() -> Done<String> {
+    let triple = output(Command::new("rustc").arg("-vV")).unwrap_or_default();
+    let triple = triple.lines().find_map(|line| line.strip_prefix("host: ")).ok_or("rustc -vV names no host")?;
+    Ok(format!("CARGO_TARGET_{}_RUNNER", triple.to_uppercase().replace('-', "_")))
 }
 
 /// faketime's library for programs with threads.

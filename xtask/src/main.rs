@@ -4,6 +4,7 @@ mod commands;
 mod dates;
 mod machine;
 mod postgres;
+mod runner;
 mod site;
 mod wasm;
 
@@ -47,6 +48,8 @@ fn main() -> ExitCode {
         "lint" => commands::lint(),
         "build" => commands::build(),
         "bench" => commands::bench(&rest),
+        // What cargo runs test binaries through.
+        "runner" => runner::run(&rest),
         "site" => site::build().map(|_| ()),
         "" | "help" | "--help" | "-h" => {
             print!("{HELP}");

@@ -112,6 +112,7 @@ async fn secret_page(signed: &Signed, id: &str, form: &Form) -> Result<String, E
             grant: grant.id.clone(),
             until: grant.expires_at,
             state: grant.state(now),
+            others: grant.secrets.split(' ').count().saturating_sub(1),
             resumes,
         });
     }

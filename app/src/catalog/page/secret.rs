@@ -40,6 +40,8 @@ pub struct Reader {
     pub grant: String,
     pub until: Moment,
     pub state: State,
+    /// How many other secrets the same access opens: they end with it.
+    pub others: usize,
     /// It is suspended, and this viewer may let it go on.
     pub resumes: bool,
 }
@@ -114,7 +116,11 @@ pub fn secret(shell: &Shell, mut view: SecretView, form: &Form) -> String {
             .map(|reader| {
                 vec![
                     ui::link(reader.href.clone(), reader.name.clone()),
-                    ui::text(reader.how),
+                    match reader.others {
+                        0 => ui::text(reader.how),
+                        1 => view! { {reader.how}<small class="block muted">"with another secret, which ends with it"</small> }.into_any(),
+                        more => view! { {reader.how}<small class="block muted">{format!("with {more} other secrets, which end with it")}</small> }.into_any(),
+                    },
                     match reader.state {
                         State::Active => ui::when_about(reader.until, now),
                         other => view! { {ui::badge("wait", other.words())}" "{ui::when_about(reader.until, now)} }.into_any(),
