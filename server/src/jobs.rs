@@ -133,7 +133,7 @@ pub fn start(console: &Console, mut trail: state::Trail) {
 }
 
 /// A clock that runs away is seen before it does harm: readiness turns red.
-async fn compare_clocks(console: &Console) -> Result<(), Error> {
+pub async fn compare_clocks(console: &Console) -> Result<(), Error> {
     let Some(theirs) = console.db().time().await? else { return Ok(()) };
     let skew = console.now() - theirs;
     if skew.abs() > SKEW {

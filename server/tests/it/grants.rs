@@ -222,3 +222,18 @@ story!(holders_are_reminded_a_day_and_an_hour_before, |world| {
     grants::remind(&cast.console).await.unwrap();
     assert_eq!(told().await.len(), 2);
 });
+
+// A replica whose clock is ahead recorded the end: behind that event the other one opens nothing, whatever its own clock says.
+story!(a_recorded_end_holds_for_a_clock_that_is_behind, |world| {
+    let cast = Cast::new(world).await;
+    let secret = cast.filled("db/password", Tier::Staging, Class::Normal).await;
+    cast.granted("jonas", &secret, 60).await;
+    let before = cast.console.now();
+    assert!(cast.holds("jonas", &secret).await);
+    cast.world.clock.advance(TimeDelta::minutes(65));
+    jobs::run_due(&cast.console).await.unwrap();
+    assert_eq!(cast.last_event().await.action, "grant.ended");
+    cast.world.clock.set(before + TimeDelta::minutes(10));
+    assert!(!cast.holds("jonas", &secret).await);
+    assert!(cast.take("jonas", &secret, server::vault::Take::Reveal).await.is_err());
+});

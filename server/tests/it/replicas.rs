@@ -277,3 +277,18 @@ async fn a_replica_whose_clock_is_off_does_not_start() {
         assert!(out.status.code() == Some(1) && (text.contains(said) || text.contains(&near)), "{off}: {text}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_clock_that_runs_away_turns_readiness_red() {
+    let Some(world) = World::postgres().await else { return };
+    let cast = Cast::new(world).await;
+    let router = router(Site::new(cast.console.clone(), BASE, None, true));
+    let theirs = cast.console.db().time().await.unwrap().unwrap();
+    for (off, status) in [(0, StatusCode::OK), (300, StatusCode::SERVICE_UNAVAILABLE), (1, StatusCode::OK)] {
+        cast.world.clock.set(theirs + chrono::TimeDelta::seconds(off));
+        server::jobs::compare_clocks(&cast.console).await.unwrap();
+        let ready = Browser::new(&router).get("/readyz").await;
+        assert_eq!(ready.status, status, "{off}: {}", ready.text);
+        assert_eq!(ready.text.contains("\"clock\":\"failing\""), status != StatusCode::OK);
+    }
+}
