@@ -29,7 +29,9 @@ export default defineConfig({
   workers: 2,
   fullyParallel: false,
   retries: 0,
-  timeout: 60_000,
+  // Two browsers share the machine with two servers.
+  timeout: 120_000,
+  expect: { timeout: 10_000 },
   reporter: [["line"]],
   projects: [
     { name: "changing", testIgnore: reading, workers: 1, use: { baseURL: `http://${changed}` } },

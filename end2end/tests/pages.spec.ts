@@ -17,7 +17,7 @@ for (const [width, colorScheme, other] of [[1280, "light", "dark"], [390, "dark"
   for (const who of Object.keys(pages) as Persona[]) {
     test(`${who}, ${width} wide, ${colorScheme}`, async ({ browser, complaints }) => {
       // Some forty pages, each looked at by axe.
-      test.setTimeout(300_000);
+      test.setTimeout(600_000);
       const page = await signIn(browser, who, complaints, { viewport: { width, height: 900 }, colorScheme, reducedMotion: "reduce" });
       const addresses = [...pages[who]];
       if (who === "Mara Lindqvist" || who === "Iris Okonkwo") {
