@@ -10,7 +10,7 @@ const changed = "127.0.0.1:8499";
 const read = "127.0.0.1:8498";
 const reading = /(pages|screens)\.spec\.ts/;
 
-/** A demonstration of its own for whoever listens there. */
+/** A demonstration that listens there. */
 function demonstration(listen: string) {
   const data = join(mkdtempSync(join(tmpdir(), "countersign-e2e-")), "data");
   return {

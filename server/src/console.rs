@@ -179,9 +179,9 @@ impl Console {
             return Err(refused);
         }
         if self.engine.is_new(&decision) {
-            // Whoever inserts the same row waits for whoever does it already.
+            // Two transactions that insert the same row wait for each other at the server.
             if let Some(digest) = &decision.deciding.input {
-                tx.turn(digest).await?;
+                tx.queue_for(digest).await?;
             }
             if inputs::keep_input(&mut tx, &decision, self.now()).await? == 0 {
                 self.engine.kept(&decision);
@@ -214,7 +214,7 @@ impl Console {
     }
 
     /// Nothing is opened when space runs low: what is left is for acts that close. Nor while what is stored contradicts the trail:
-    /// whoever owns the database would decide what.
+    /// the owner of the database would decide what.
     pub fn may_open(&self, action: Action) -> Result<(), Error> {
         let why = if action.closes() {
             return Ok(());

@@ -352,7 +352,7 @@ impl Db {
 fn takes_over(newest: sqlx::Result<(Option<i64>,)>) -> Result<()> {
     match newest {
         Ok((Some(newest),)) if newest < OLDEST => Err(Error::Unfit(
-            "it was made before events and projects had seals, and none can be given to them afterwards: export what you need with the version that made it, and begin anew"
+            "it was made before events and projects had seals, and seals cannot be added afterwards: export what you need with the version that made it, and start with a new installation"
                 .into(),
         )),
         // Without the table there is no schema; whatever else is wrong is said when it is made.
@@ -616,14 +616,14 @@ impl Transaction {
 
     /// The row with this id, kept for this transaction.
     pub async fn lock_one<R: SealedRow + Row>(&mut self, id: &str) -> Result<Option<R>> {
-        self.turn(id).await?;
+        self.queue_for(id).await?;
         let mut statement = Statement::from(R::SELECT);
         statement.push(" WHERE id = $1");
         self.lock(statement).bind(id.to_owned()).optional().await
     }
 
-    /// Waits for a turn at the row with this key, which this transaction is about to lock or to insert: see [`crate::rows`].
-    pub async fn turn(&mut self, key: &str) -> Result<()> {
+    /// Queues for the row with this key, which this transaction is about to lock or to insert: see [`crate::rows`].
+    pub async fn queue_for(&mut self, key: &str) -> Result<()> {
         if let Began::Postgres { rows, turns, .. } = &mut self.0
             && !turns.iter().any(|(held, _)| held == key)
         {

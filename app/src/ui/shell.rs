@@ -97,7 +97,7 @@ fn rail(shell: &Shell, viewer: &Viewer) -> AnyView {
         .into_any()
     };
     let evidence = viewer.reads_trail();
-    // Whoever audits a period alone sees nothing of what is.
+    // An auditor of a period who holds no other role sees nothing of the present.
     let now = viewer.is(Role::Member);
     view! {
         <nav class="rail" id="rail" popover aria-label="Main">

@@ -180,9 +180,9 @@ impl Tx {
         self.inner.lock_one(id).await
     }
 
-    /// As [`Transaction::turn`].
-    pub async fn turn(&mut self, key: &str) -> db::Result<()> {
-        self.inner.turn(key).await
+    /// As [`Transaction::queue_for`].
+    pub async fn queue_for(&mut self, key: &str) -> db::Result<()> {
+        self.inner.queue_for(key).await
     }
 
     /// As [`Transaction::take_turn`].

@@ -70,7 +70,7 @@ impl SealKey {
         self.heard.read().unwrap_or_else(PoisonError::into_inner).last.clone()
     }
 
-    /// Does the trail say otherwise? Then whoever owns the database put the row back, or in.
+    /// Does the trail contradict the row? Then the owner of the database put it back, or in.
     fn contradicts<R: SealedRow>(&self, row: &R) -> bool {
         let heard = self.heard.read().unwrap_or_else(PoisonError::into_inner);
         let last = heard.last.get(R::TABLE).and_then(|rows| rows.get(row.id()));

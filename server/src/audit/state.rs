@@ -2,7 +2,7 @@
 //!
 //! A row that somebody inserted or changed in the database fails its seal. A row that was put back to an older state holds
 //! its seal, but a later event wrote it. A row that was deleted is named by an event and is nowhere. The service makes the same
-//! comparison by itself ([`watch`]): what it finds is told and turns readiness red. Between two comparisons it goes on reading the trail
+//! comparison every hour ([`watch`]): a contradiction notifies administrators and turns readiness red. Between two comparisons it goes on reading the trail
 //! ([`follow`]): a row that is older than its last event opens nothing.
 use super::{
     builder::Head,
@@ -55,7 +55,7 @@ use std::{
 /// What an approval says that approved less than was asked for.
 const NARROWED: &str = "narrowed_from";
 
-/// The same for a whole event: approving less makes the request's terms anew.
+/// The same for a whole event: approving less rewrites the request's terms.
 pub(super) fn rows_of(action: Action, subject: &Subject, is_narrowed: bool) -> Vec<(&'static str, &String)> {
     let mut rows = written(action, subject);
     if action == Action::ApproveRequest && is_narrowed {
@@ -174,7 +174,7 @@ pub struct Trail {
 }
 
 impl Trail {
-    /// From its beginning; what it says is known to whoever shares the key.
+    /// From its beginning; every copy of the key knows what it says.
     pub fn of(key: SealKey) -> Self {
         Self { key, tree: Frontier::default(), change: (0, Moment::default()), wrong: Vec::new(), broken: false }
     }
@@ -392,7 +392,7 @@ pub async fn follow(console: &Console, trail: &mut Trail) -> Result<(), Error> {
     note(console, read)
 }
 
-/// Compares the rows with the trail; whatever is new is told to administrators and security.
+/// Compares the rows with the trail; new contradictions notify administrators and security.
 pub async fn watch(console: &Console, trail: &mut Trail) -> Result<(), Error> {
     follow(console, trail).await?;
     let compared = trail.compare(console.db()).await;

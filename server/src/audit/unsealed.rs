@@ -1,5 +1,5 @@
 //! Tables whose rows carry no seal of the kind that [`super::state`] compares with the trail, each with the reason. Whatever is in none
-//! of the two lists fails a test: a new table is sealed, or says here why whoever owns the database opens nothing with it.
+//! of the two lists fails a test: a new table is sealed, or says here what the owner of the database can do with it.
 pub const UNSEALED: &[(&str, &str)] = &[
     ("access_token_uses", "shown: when and from where a token was used last"),
     ("audit_checkpoints", "signed by the log's key; the newest lies beside the keys too"),
@@ -45,13 +45,13 @@ pub const UNSEALED: &[(&str, &str)] = &[
         "rotation_leases",
         "which replica takes a step: each step is compared with the sealed row before it is kept; a lease without end holds a rotation up, and its page says so",
     ),
-    ("saved_views", "words of a search: what it finds is decided for whoever looks"),
-    ("search_postings", "an index of the trail, which can be made again; what is found is decided for whoever looks"),
+    ("saved_views", "words of a search: what it finds is decided for each reader"),
+    ("search_postings", "an index of the trail, which can be made again; what is found is decided for each reader"),
     ("search_terms", "an index of the trail, which can be made again"),
-    ("secret_moves", "where secrets lay before: shown, never followed"),
+    ("secret_moves", "where secrets lay before: written when one is moved, read by nothing"),
     (
         "secret_versions",
-        "encrypted for secret, path and version, so that no other value can take its place, and which one is in use is in the secret's sealed row; but a deleted version that is not destroyed can be marked as not deleted, which opens it to whoever holds a grant on the secret; who asked for a destruction, and from when, can be forged for one that a second person then confirms; the proof that a version is dead is worth what the trail says of it",
+        "encrypted for secret, path and version, so that no other value can take its place, and which one is in use is in the secret's sealed row; but a deleted version that is not destroyed can be marked as not deleted, which opens it to holders of a grant on the secret; who asked for a destruction, and from when, can be forged for one that a second person then confirms; the proof that a version is dead is worth what the trail says of it",
     ),
     (
         "seen_heads",

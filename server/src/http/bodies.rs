@@ -64,8 +64,8 @@ impl Drop for Arrival {
     }
 }
 
-/// Where passwords are taken. Nothing else is kept from whoever shares an address with somebody who guesses: not the first set-up, and
-/// not what only closes.
+/// Where passwords are taken. Other routes stay open to an address that guesses passwords, which others may share: the first set-up
+/// too, and acts that only close.
 const PASSWORDS: &str = "/sign-in";
 
 /// How long a body may be at a path.

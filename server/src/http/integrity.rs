@@ -93,8 +93,12 @@ pub async fn integrity(signed: Signed) -> Answer {
         }
     });
     let found = console.found.borrow().clone();
-    let compared =
-        matches!(reading, Reading::All).then_some(Compared { at: found.at, rows: found.rows, wrong: found.wrong });
+    let compared = matches!(reading, Reading::All).then_some(Compared {
+        at: found.at,
+        rows: found.rows,
+        wrong: found.wrong,
+        trouble: found.trouble,
+    });
     let refused = match reading {
         Reading::All => {
             console.would(&signed.caller, Action::StartExport, None, Situation::default()).map(|why| why.to_string())

@@ -185,7 +185,7 @@ impl Signed {
         &self.visitor.site.console
     }
 
-    /// Whoever audits a period alone sees nothing of what is.
+    /// An auditor of a period who holds no other role sees nothing of the present.
     pub fn sees_now(&self) -> Result<(), Error> {
         match self.console().would(&self.caller, Action::ViewPeople, None, Situation::default()) {
             Some(refusal) => Err(Error::Refused(refusal)),

@@ -213,8 +213,8 @@ pub fn principal(id: &str, roles: &[RoleRow], project: Option<&str>) -> Principa
     principal
 }
 
-/// Roles in the whole organisation among somebody's roles. Everybody is a member, but for whoever audits a period and nothing else: they
-/// see that period, and nothing of what is.
+/// Roles in the whole organisation among somebody's roles. Everybody is a member, except an auditor of a
+/// period who holds no other role: they see that period, and nothing of the present.
 pub fn organisation_roles(roles: &[RoleRow]) -> Vec<Role> {
     let held = roles.iter().filter(|row| row.project_id.is_none() && row.period().is_none());
     let mut held: Vec<Role> = held.filter_map(|row| Role::from_code(&row.role)).collect();

@@ -37,8 +37,8 @@ use std::pin::pin;
 const LEASE: TimeDelta = TimeDelta::seconds(15);
 /// How often it holds on, and how long that may take.
 const RENEW: std::time::Duration = std::time::Duration::from_secs(4);
-/// Whoever cannot renew stops while the lease still lasts.
-const RENEWING: TimeDelta = TimeDelta::seconds(5);
+/// A pause and one more attempt: where the lease does not outlast them, the step stops before the lease runs out.
+const ATTEMPT: TimeDelta = TimeDelta::seconds(8);
 /// How often it is looked whether everybody has moved.
 const LOOK: TimeDelta = TimeDelta::seconds(30);
 /// Rotations that one round takes.
@@ -113,8 +113,8 @@ async fn advance(console: &Console, id: &str, holder: &str) -> Result<Option<Mom
     Ok(None)
 }
 
-/// Works on while the lease is renewed beside: a target may keep a step waiting for longer than the lease lasts. Whoever lost the
-/// lease, or could not renew it for as long as it lasts, stops where it is, as if it had died: another replica goes on from there.
+/// Works on while the lease is renewed beside: a target may keep a step waiting for longer than the lease lasts. A replica that lost
+/// the lease, or cannot renew it in time, stops where it is, as if it had died: another replica goes on from there.
 async fn holding_on<T>(console: &Console, id: &str, holder: &str, work: impl Future<Output = T>) -> Option<T> {
     let renewing = held::apart(async {
         let mut held_until = console.now() + LEASE;
@@ -129,7 +129,7 @@ async fn holding_on<T>(console: &Console, id: &str, holder: &str, work: impl Fut
                 Ok(Ok(false)) => return tracing::warn!(rotation = id, "another replica took this rotation over"),
                 Ok(Err(_)) | Err(_) => tracing::warn!(rotation = id, "the lease of a rotation could not be renewed"),
             }
-            if console.now() + RENEWING >= held_until {
+            if console.now() + ATTEMPT >= held_until {
                 return tracing::warn!(rotation = id, "the lease of a rotation ran out");
             }
         }

@@ -146,7 +146,7 @@ pub async fn site(world: World) -> (Cast, Router) {
 }
 
 /// A route's path with ids that could be real.
-fn filled(path: &str, secret: &str) -> String {
+pub fn filled(path: &str, secret: &str) -> String {
     path.replace("/secrets/{id}", &format!("/secrets/{secret}"))
         .replace("{version}", "1")
         .replace("{seq}", "0")

@@ -378,7 +378,7 @@ story!(a_row_that_was_put_back_opens_nothing, |world| {
     assert!(mara.get("/notices").await.text.contains("contradict the trail"));
     let log = mara.get("/log").await.text;
     assert!(log.contains("1 contradiction") && log.contains("wrote it last") && log.contains(&grant.id), "{log}");
-    // Whoever sees some projects alone is not told of rows in the others.
+    // A reader of some projects does not see rows of the others.
     let lucia = Browser::signed_in(&cast, &router, "lucia").await.get("/log").await;
     assert!(!lucia.text.contains(&grant.id));
 });
@@ -453,7 +453,7 @@ story!(what_cannot_be_read_blinds_nobody, |world| {
         cast.world
             .as_database_owner(&[
                 "UPDATE memberships SET valid_from = 'not a time' WHERE id = (SELECT MIN(id) FROM memberships)",
-                "UPDATE people SET name = 'Somebody Else' WHERE login = 'jonas'",
+                "UPDATE people SET name = 'Forged Name' WHERE login = 'jonas'",
             ])
             .await;
         server::audit::state::watch(&cast.console, &mut trail).await.unwrap();
@@ -488,7 +488,7 @@ story!(a_trail_with_a_hole_opens_nothing, |world| {
     let found = cast.console.found.borrow().wrong.clone();
     assert!(found[0].contains(&format!("event {} is missing", events - 1)), "{found:?}");
     assert!(cast.console.builder.signed().forked);
-    // Nothing is opened; what closes goes on, and whoever looks into it may.
+    // Nothing is opened; acts that close go on, and so does reading the trail.
     assert_eq!(cast.take("iris", &secret, server::vault::Take::Reveal).await.err(), Some(Error::Unavailable));
     assert_eq!(Browser::new(&router).get("/readyz").await.status, StatusCode::SERVICE_UNAVAILABLE);
     let mut samir = Browser::signed_in(&cast, &router, "samir").await;
@@ -496,8 +496,8 @@ story!(a_trail_with_a_hole_opens_nothing, |world| {
     server::grants::revoke_grant(&cast.console, &cast.caller("mara").await, &grant).await.unwrap();
 });
 
-// A comment that was put in the place of another is not shown as the words of a signed event; nor is an event shown to whoever leads
-// what a column says instead of what its leaf says.
+// A comment that was put in the place of another is not shown as the words of a signed event; nor does a column
+// decide who may read an event: its leaf does.
 story!(beside_an_event_stands_what_it_said, |world| {
     let (cast, router) = site(world).await;
     let secret = cast.filled("db/password", Tier::Production, Class::Normal).await;

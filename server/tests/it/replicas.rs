@@ -215,7 +215,7 @@ fn signal(process: &std::process::Child, name: &str) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_paused_replica_holds_the_other_up_for_seconds_at_most() {
-    // A server that is told another time may hang in a timer's signal handler, of which there are many here.
+    // A PostgreSQL under faketime hung here twice, perhaps in the signal handler of a timer; without faketime it did not.
     if std::env::var_os("FAKETIME").is_some() {
         return;
     }

@@ -290,7 +290,7 @@ story!(what_lives_again_opens_every_case_that_its_proof_closed, |world| {
 });
 
 // A replica that was paused wakes up in the middle of a step: another one has the rotation by then.
-story!(whoever_lost_a_rotation_to_another_replica_stops_where_it_is, |world| {
+story!(a_replica_that_lost_a_rotation_stops_where_it_is, |world| {
     let ring = Ring::new(Cast::new(world).await).await;
     ring.receiver.fail("set", vec![Fault::Silent]);
     let id = ring.start().await;
@@ -309,7 +309,7 @@ story!(whoever_lost_a_rotation_to_another_replica_stops_where_it_is, |world| {
     working.await.unwrap().unwrap();
     assert!(begun.elapsed() < std::time::Duration::from_secs(8), "the target was waited for: {:?}", begun.elapsed());
     let row = rotation(&ring.cast, &id).await;
-    assert_eq!((row.event_seq, row.attempts), (before.event_seq, 0), "nothing was recorded by whoever lost it");
+    assert_eq!((row.event_seq, row.attempts), (before.event_seq, 0), "the replica that lost it recorded nothing");
     // The other one goes on as after a death.
     ring.cast.world.as_database_owner(&["DELETE FROM rotation_leases"]).await;
     run(&ring.cast).await;

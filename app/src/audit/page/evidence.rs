@@ -89,6 +89,8 @@ pub struct Compared {
     pub rows: u64,
     /// How each row contradicts its seal or the trail.
     pub wrong: Vec<String>,
+    /// Why the trail or the rows cannot be read now: then the last comparison says little.
+    pub trouble: Option<String>,
 }
 
 /// How many contradictions are listed; the rest is counted.
@@ -240,6 +242,13 @@ pub fn integrity(shell: &Shell, view: Integrity) -> String {
 }
 
 fn rows(compared: Compared, now: Moment) -> AnyView {
+    let trouble = compared.trouble.clone().map(|why| {
+        ui::callout("danger", "The rows cannot be compared now", format!("{why}. Readiness is red until they can."))
+    });
+    view! { {trouble}{compared_rows(compared, now)} }.into_any()
+}
+
+fn compared_rows(compared: Compared, now: Moment) -> AnyView {
     let Some(at) = compared.at else {
         return view! { <p>"The first comparison since the start is under way."</p> }.into_any();
     };
@@ -250,7 +259,7 @@ fn rows(compared: Compared, now: Moment) -> AnyView {
     let more = count.saturating_sub(LISTED);
     let lines = compared.wrong.into_iter().take(LISTED).map(|line| view! { <li><code>{line}</code></li> });
     view! {
-        {ui::callout("danger", if count == 1 { "1 contradiction".into() } else { format!("{count} contradictions") }, "Somebody changed the database past this service. Such a row opens nothing; what was taken away from a person or a workload has to be given again. Keep the database as it is, and run countersign audit verify --deep --state.")}
+        {ui::callout("danger", if count == 1 { "1 contradiction".into() } else { format!("{count} contradictions") }, "The database was changed outside Countersign. These rows open nothing. Keep the database as it is, and run countersign audit verify --deep --state.")}
         <ul class="plain">{lines.collect_view()}</ul>
         {(more > 0).then(|| view! { <p class="soft">{format!("The first {LISTED} of {count}. The command lists all.")}</p> })}
         <p class="soft">{format!("{} rows, ", compared.rows)}{ui::when_about(at, now)}"."</p>

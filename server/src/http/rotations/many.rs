@@ -86,6 +86,7 @@ fn selection(query: &str) -> (Selection, Form, Option<String>) {
 }
 
 pub async fn select(signed: Signed, RawQuery(query): RawQuery) -> Answer {
+    signed.sees_now()?;
     let console = signed.console();
     let shell = signed.shell("/rotations").await?;
     let (selection, mut form, person) = selection(&query.unwrap_or_default());
