@@ -464,6 +464,15 @@ story!(what_cannot_be_read_blinds_nobody, |world| {
         );
         assert!(found.iter().any(|line| line.starts_with("people: ") && line.contains("fails its seal")), "{found:?}");
         assert_eq!(Browser::new(&router).get("/readyz").await.status, StatusCode::SERVICE_UNAVAILABLE);
+        // A trail that is not there at all: the page does not go on showing the last comparison alone.
+        cast.world.as_database_owner(&["ALTER TABLE ledger_head RENAME TO taken_away"]).await;
+        assert!(server::audit::state::watch(&cast.console, &mut trail).await.is_err());
+        assert!(cast.console.found.borrow().trouble.is_some());
+        cast.world.as_database_owner(&["ALTER TABLE taken_away RENAME TO ledger_head"]).await;
+        let log = Browser::signed_in(&cast, &router, "mara").await.get("/log").await.text;
+        assert!(log.contains("The rows cannot be compared now"), "{log}");
+        server::audit::state::watch(&cast.console, &mut trail).await.unwrap();
+        assert!(cast.console.found.borrow().trouble.is_none());
     }
     assert!(server::grants::revoke_grant(&cast.console, &cast.caller("mara").await, &grant).await.is_ok());
 });
