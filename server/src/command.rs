@@ -259,6 +259,7 @@ async fn serve(config: Config, organisation: &str, demo: bool) -> Result<(), Fai
         .into());
     }
     let console = Console::new(&instance, organisation)?;
+    tracing::info!("reading the trail");
     // Before anybody is answered: rows count for what the trail says of them.
     let mut trail = state::Trail::of(console.seal_key().clone());
     state::follow(&console, &mut trail).await?;

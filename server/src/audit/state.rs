@@ -49,6 +49,7 @@ use app::{
 };
 use std::{
     collections::{BTreeSet, HashMap},
+    sync::Arc,
     time::Instant,
 };
 
@@ -79,10 +80,37 @@ pub(super) fn at_odds<'a>(
 /// Rows and events that one read takes.
 const CHUNK: u64 = 2000;
 
-#[derive(Default)]
+/// Contradictions that a running service keeps by name; the rest are counted.
+const NAMED: usize = 1000;
+
+#[derive(Clone, Debug, Default)]
 pub struct Checked {
     pub rows: u64,
     pub wrong: Vec<String>,
+    /// Contradictions beside those.
+    pub more: u64,
+    /// How many are named.
+    named: usize,
+}
+
+impl Checked {
+    fn naming(named: usize) -> Self {
+        Self { named, ..Self::default() }
+    }
+
+    fn finds(&mut self, lines: impl IntoIterator<Item = String>) {
+        for line in lines {
+            match self.wrong.len() < self.named {
+                true => self.wrong.push(line),
+                false => self.more += 1,
+            }
+        }
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> u64 {
+        self.wrong.len() as u64 + self.more
+    }
 }
 
 /// Which rows an event writes: the table and the id.
@@ -148,7 +176,7 @@ pub(super) fn written<'a>(action: Action, subject: &'a Subject) -> Vec<(&'static
 /// Checks with the key files that the settings name.
 pub async fn run(config: &Config, db: &Db) -> Result<Checked, instance::Error> {
     let keys = instance::keys(config, db).await?;
-    let mut trail = Trail::of(keys.row_seal);
+    let mut trail = Trail { found: Checked::naming(usize::MAX), ..Trail::of(keys.row_seal) };
     trail.catch_up(db, Some(&keys.event_seal), Head::default()).await?;
     Ok(trail.compare(db).await?)
 }
@@ -168,7 +196,7 @@ pub struct Trail {
     /// Where the change begins that the last event belongs to, and its time: the events of one change share it.
     change: (u64, Moment),
     /// What is wrong with the trail itself.
-    wrong: Vec<String>,
+    found: Checked,
     /// It cannot be read on: what lies there is not what this service wrote.
     broken: bool,
 }
@@ -176,7 +204,13 @@ pub struct Trail {
 impl Trail {
     /// From its beginning; every copy of the key knows what it says.
     pub fn of(key: SealKey) -> Self {
-        Self { key, tree: Frontier::default(), change: (0, Moment::default()), wrong: Vec::new(), broken: false }
+        Self {
+            key,
+            tree: Frontier::default(),
+            change: (0, Moment::default()),
+            found: Checked::naming(NAMED),
+            broken: false,
+        }
     }
 
     fn next(&self) -> u64 {
@@ -184,7 +218,7 @@ impl Trail {
     }
 
     fn breaks(&mut self, why: String) {
-        self.wrong.push(why);
+        self.found.finds([why]);
         self.broken = true;
     }
 
@@ -221,7 +255,7 @@ impl Trail {
                 break;
             }
             if seal.is_some_and(|key| !event_seal::holds(key, seq, &leaf, kept.as_deref())) {
-                self.wrong.push(format!("event {seq} fails its seal: this service did not write it"));
+                self.found.finds([format!("event {seq} fails its seal: this service did not write it")]);
                 continue;
             }
             let Ok(leaf) = Leaf::decode(&leaf) else { continue };
@@ -244,7 +278,7 @@ impl Trail {
         // Every row there ever was: not on a thread that answers.
         let key = self.key.clone();
         let mut writes = tokio::task::spawn_blocking(move || key.heard()).await.unwrap_or_default();
-        let mut checked = Checked { wrong: self.wrong.clone(), ..Checked::default() };
+        let mut checked = self.found.clone();
         self.table::<Person>(db, &mut writes, &mut checked).await?;
         self.table::<Project>(db, &mut writes, &mut checked).await?;
         self.table::<RoleRow>(db, &mut writes, &mut checked).await?;
@@ -274,7 +308,7 @@ impl Trail {
         self.table::<Credential>(db, &mut writes, &mut checked).await?;
         self.table::<Token>(db, &mut writes, &mut checked).await?;
         // A table that is not walked over above would hide here.
-        checked.wrong.extend(writes.into_iter().flat_map(|(table, rows)| missing(table, rows)));
+        checked.finds(writes.into_iter().flat_map(|(table, rows)| missing(table, rows)));
         Ok(checked)
     }
 
@@ -302,13 +336,13 @@ impl Trail {
             for row in rows {
                 checked.rows += 1;
                 let last = writes.remove(row.id());
-                checked.wrong.extend(self.wrong(&row, last).map(|what| format!("{}: {} {what}", R::TABLE, row.id())));
+                checked.finds(self.wrong(&row, last).map(|what| format!("{}: {} {what}", R::TABLE, row.id())));
             }
             if !more {
                 break;
             }
         }
-        checked.wrong.extend(missing(R::TABLE, writes));
+        checked.finds(missing(R::TABLE, writes));
         Ok(())
     }
 
@@ -339,8 +373,7 @@ async fn readable<R: SealedRow + Row>(
     let ids = match ids {
         Err(error) if error.is_undecodable() => {
             checked
-                .wrong
-                .push(format!("{}: a row has an id that is none; the rest of the table was not compared", R::TABLE));
+                .finds([format!("{}: a row has an id that is none; the rest of the table was not compared", R::TABLE)]);
             return Ok((Vec::new(), false));
         }
         other => other?,
@@ -353,7 +386,7 @@ async fn readable<R: SealedRow + Row>(
             Ok(row) => rows.extend(row),
             Err(error) if error.is_undecodable() => {
                 writes.remove(id);
-                checked.wrong.push(format!("{}: {id} cannot be read: this service did not write it", R::TABLE));
+                checked.finds([format!("{}: {id} cannot be read: this service did not write it", R::TABLE)]);
             }
             Err(error) => return Err(error),
         }
@@ -375,8 +408,7 @@ fn missing(table: &str, rows: HashMap<String, Written>) -> Vec<String> {
 /// What the service's own comparison found last.
 #[derive(Clone, Debug, Default)]
 pub struct Found {
-    pub rows: u64,
-    pub wrong: Vec<String>,
+    pub checked: Arc<Checked>,
     pub at: Option<Moment>,
     /// Why the trail or the rows could not be read now.
     pub trouble: Option<String>,
@@ -386,7 +418,7 @@ pub struct Found {
 pub async fn follow(console: &Console, trail: &mut Trail) -> Result<(), Error> {
     let head = console.builder.trusted().await;
     let read = trail.catch_up(console.db(), Some(&console.ledger.keys().event_seal), head).await;
-    if !trail.wrong.is_empty() {
+    if !trail.found.wrong.is_empty() {
         console.builder.stop();
     }
     note(console, read)
@@ -400,13 +432,18 @@ pub async fn watch(console: &Console, trail: &mut Trail) -> Result<(), Error> {
         Ok(checked) => checked,
         Err(error) => return note(console, Err(error)),
     };
-    let found = Found { rows: checked.rows, wrong: checked.wrong.clone(), at: Some(console.now()), trouble: None };
-    let before = console.found.send_replace(found);
-    let news: Vec<&String> = checked.wrong.iter().filter(|wrong| !before.wrong.contains(wrong)).collect();
+    let checked = Arc::new(checked);
+    let found = Found { checked: checked.clone(), at: Some(console.now()), trouble: None };
+    let before = console.found.send_replace(found).checked;
+    let known: BTreeSet<&String> = before.wrong.iter().collect();
+    let news: Vec<&String> = checked.wrong.iter().filter(|wrong| !known.contains(wrong)).collect();
     for wrong in &news {
         tracing::error!(%wrong, "what is stored contradicts the trail");
     }
-    if !news.is_empty() {
+    if checked.more > before.more {
+        tracing::error!(more = checked.more, "what is stored contradicts the trail beside that");
+    }
+    if !news.is_empty() || checked.more > before.more {
         let mut tx = console.ledger.housekeeping().await?;
         let told = people::overseers(console, &mut tx).await?;
         notifications::tell(console, &mut tx, told.iter().map(String::as_str), "state.tampered", "").await?;

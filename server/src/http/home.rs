@@ -45,7 +45,7 @@ pub async fn readyz(State(site): State<Site>) -> Response {
     let space = !console.space.is_short(console.now());
     let state = {
         let found = console.found.borrow();
-        found.wrong.is_empty() && found.trouble.is_none()
+        found.checked.wrong.is_empty() && found.trouble.is_none()
     };
     let clock = !console.clock_is_off.load(std::sync::atomic::Ordering::SeqCst);
     let ready = database && ledger && space && state && clock;

@@ -95,8 +95,9 @@ pub async fn integrity(signed: Signed) -> Answer {
     let found = console.found.borrow().clone();
     let compared = matches!(reading, Reading::All).then_some(Compared {
         at: found.at,
-        rows: found.rows,
-        wrong: found.wrong,
+        rows: found.checked.rows,
+        count: found.checked.count(),
+        wrong: found.checked.wrong.iter().take(page::LISTED).cloned().collect(),
         trouble: found.trouble,
     });
     let refused = match reading {

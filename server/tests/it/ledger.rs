@@ -475,7 +475,7 @@ story!(a_stored_tile_is_not_taken_at_its_word, |world| {
     let console = server::console::Console::new(&again, "Test").unwrap();
     let mut trail = server::audit::state::Trail::of(console.seal_key().clone());
     server::audit::state::watch(&console, &mut trail).await.unwrap();
-    let wrong = console.found.borrow().wrong.clone();
+    let wrong = console.found.borrow().checked.wrong.clone();
     assert!(wrong.len() == 245 && wrong[0].contains("event 11 fails its seal"), "{:?}", wrong.first());
 });
 

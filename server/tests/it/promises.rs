@@ -342,6 +342,22 @@ story!(a_report_is_handed_to_nobody_else, |world| {
     assert!(reports::store::find(&mut db, &id).await.unwrap().is_some());
 });
 
+story!(contradictions_without_end_are_counted_and_the_first_named, |world| {
+    let (cast, router) = site(world).await;
+    let copies = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000) \
+                  INSERT INTO memberships (id, team_id, person_id, valid_from, event_seq, row_mac) \
+                  SELECT id || '_' || i, team_id, person_id, valid_from, event_seq, row_mac FROM n, \
+                  (SELECT * FROM memberships ORDER BY id LIMIT 1) AS one";
+    cast.world.as_database_owner(&[copies]).await;
+    let mut trail = server::audit::state::Trail::of(cast.console.seal_key().clone());
+    server::audit::state::watch(&cast.console, &mut trail).await.unwrap();
+    let found = cast.console.found.borrow().checked.clone();
+    assert_eq!((found.count(), found.wrong.len()), (3000, 1000));
+    let mut mara = Browser::signed_in(&cast, &router, "mara").await;
+    let log = mara.get("/log").await.text;
+    assert!(log.contains("3000 contradictions") && log.contains("The first 50 of 3000."), "{log}");
+});
+
 story!(a_row_that_was_put_back_opens_nothing, |world| {
     let (cast, router) = site(world).await;
     let secret = cast.filled("db/password", Tier::Production, Class::Normal).await;
@@ -355,7 +371,7 @@ story!(a_row_that_was_put_back_opens_nothing, |world| {
     assert!(!cast.holds("jonas", &secret).await);
     let mut trail = server::audit::state::Trail::of(cast.console.seal_key().clone());
     server::audit::state::watch(&cast.console, &mut trail).await.unwrap();
-    assert!(cast.console.found.borrow().wrong.is_empty());
+    assert!(cast.console.found.borrow().checked.wrong.is_empty());
     let hex = app::audit::tree::hex;
     let mac: [u8; 32] = grant.row_mac.clone().try_into().unwrap();
     let mac = if cast.world.url.is_some() { format!("'\\x{}'", hex(&mac)) } else { format!("x'{}'", hex(&mac)) };
@@ -370,7 +386,7 @@ story!(a_row_that_was_put_back_opens_nothing, |world| {
     assert!(!cast.holds("jonas", &secret).await, "its seal holds, and it is not what its last event wrote");
     server::audit::state::watch(&cast.console, &mut trail).await.unwrap();
     // It is told, and the service is not ready.
-    let found = cast.console.found.borrow().wrong.clone();
+    let found = cast.console.found.borrow().checked.wrong.clone();
     assert!(found.len() == 1 && found[0].contains("wrote it last"), "{found:?}");
     let mut mara = Browser::signed_in(&cast, &router, "mara").await;
     let ready = mara.get("/readyz").await;
@@ -427,7 +443,7 @@ story!(a_sealed_row_that_no_event_names_opens_nothing, |world| {
     assert!(roles(&cast, "jonas").await.iter().any(|row| row.role == "admin"), "its seal holds");
     started(&cast).await;
     assert!(roles(&cast, "jonas").await.iter().all(|row| row.role != "admin"), "and no event says so");
-    let found = cast.console.found.borrow().wrong.clone();
+    let found = cast.console.found.borrow().checked.wrong.clone();
     assert!(found.len() == 1 && found[0].contains("says nothing of it"), "{found:?}");
 });
 
@@ -457,7 +473,7 @@ story!(what_cannot_be_read_blinds_nobody, |world| {
             ])
             .await;
         server::audit::state::watch(&cast.console, &mut trail).await.unwrap();
-        let found = cast.console.found.borrow().wrong.clone();
+        let found = cast.console.found.borrow().checked.wrong.clone();
         assert!(
             found.iter().any(|line| line.starts_with("memberships: ") && line.contains("cannot be read")),
             "{found:?}"
@@ -494,7 +510,7 @@ story!(a_trail_with_a_hole_opens_nothing, |world| {
         ])
         .await;
     started(&cast).await;
-    let found = cast.console.found.borrow().wrong.clone();
+    let found = cast.console.found.borrow().checked.wrong.clone();
     assert!(found[0].contains(&format!("event {} is missing", events - 1)), "{found:?}");
     assert!(cast.console.builder.signed().forked);
     // Nothing is opened; acts that close go on, and so does reading the trail.

@@ -87,14 +87,16 @@ pub struct Compared {
     /// When it ended; nothing right after a start.
     pub at: Option<Moment>,
     pub rows: u64,
-    /// How each row contradicts its seal or the trail.
+    /// Contradictions.
+    pub count: u64,
+    /// How each of the first rows contradicts its seal or the trail.
     pub wrong: Vec<String>,
     /// Why the trail or the rows cannot be read now: then the last comparison says little.
     pub trouble: Option<String>,
 }
 
 /// How many contradictions are listed; the rest is counted.
-const LISTED: usize = 50;
+pub const LISTED: usize = 50;
 
 pub struct Integrity {
     pub origin: String,
@@ -252,16 +254,16 @@ fn compared_rows(compared: Compared, now: Moment) -> AnyView {
     let Some(at) = compared.at else {
         return view! { <p>"The first comparison since the start is under way."</p> }.into_any();
     };
-    let count = compared.wrong.len();
+    let count = compared.count;
     if count == 0 {
         return view! { <p>{ui::badge("good", "As their last events left them")}" "{format!("{} rows, ", compared.rows)}{ui::when_about(at, now)}"."</p> }.into_any();
     }
-    let more = count.saturating_sub(LISTED);
-    let lines = compared.wrong.into_iter().take(LISTED).map(|line| view! { <li><code>{line}</code></li> });
+    let listed = compared.wrong.len() as u64;
+    let lines = compared.wrong.into_iter().map(|line| view! { <li><code>{line}</code></li> });
     view! {
         {ui::callout("danger", if count == 1 { "1 contradiction".into() } else { format!("{count} contradictions") }, "The database was changed outside Countersign. These rows open nothing. Keep the database as it is, and run countersign audit verify --deep --state.")}
         <ul class="plain">{lines.collect_view()}</ul>
-        {(more > 0).then(|| view! { <p class="soft">{format!("The first {LISTED} of {count}. The command lists all.")}</p> })}
+        {(listed < count).then(|| view! { <p class="soft">{format!("The first {listed} of {count}. The command lists all.")}</p> })}
         <p class="soft">{format!("{} rows, ", compared.rows)}{ui::when_about(at, now)}"."</p>
     }
     .into_any()

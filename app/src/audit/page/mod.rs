@@ -5,7 +5,7 @@ mod filter;
 mod trail;
 
 pub use event::{Change, EventView, Fact, event};
-pub use evidence::{AnchorLine, Compared, CopyLine, Integrity, Since, WitnessLine, check, integrity};
+pub use evidence::{AnchorLine, Compared, CopyLine, Integrity, LISTED, Since, WitnessLine, check, integrity};
 pub use filter::{Search, View};
 pub use trail::{Trail, trail};
 

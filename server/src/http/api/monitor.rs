@@ -59,7 +59,7 @@ pub async fn prometheus(program: Program) -> Result<Response, Problem> {
         "state_wrong_rows",
         "gauge",
         "Rows that open access and contradict the trail, as of the last comparison.",
-        one("state_wrong_rows", console.found.borrow().wrong.len() as u64),
+        one("state_wrong_rows", console.found.borrow().checked.count()),
     );
     gauge(
         "ledger_signed_events",
