@@ -10,6 +10,7 @@ pub mod home;
 pub mod id;
 #[cfg(any(feature = "ssr", feature = "hydrate"))]
 pub mod islands;
+pub mod jobs;
 pub mod levels;
 pub mod metrics;
 pub mod nav;

@@ -261,10 +261,9 @@ async fn serve(config: Config, organisation: &str, demo: bool) -> Result<(), Fai
     let console = Console::new(&instance, organisation)?;
     tracing::info!("reading the trail");
     // Before anybody is answered: rows count for what the trail says of them.
-    let mut trail = state::Trail::of(console.seal_key().clone());
-    state::follow(&console, &mut trail).await?;
+    state::follow(&console, &mut *console.trail.lock().await).await?;
     jobs::started(&console).await?;
-    jobs::start(&console, trail);
+    let running = jobs::start(&console);
     stream::start(&console, config.streams.clone());
     let is_private = config.listen.ip().is_loopback() || config.tls.is_some();
     if people::store::count(&mut console.read().await?).await? == 0 {
@@ -294,6 +293,7 @@ async fn serve(config: Config, organisation: &str, demo: bool) -> Result<(), Fai
         }
         None => server.acceptor(limited).serve(service).await?,
     }
+    running.stop().await;
     jobs::stopped(&console).await;
     console.db().close().await;
     Ok(())

@@ -6,11 +6,12 @@ use crate::{
         ledger::{Ledger, Tx},
         row_seal::SealKey,
         search::Search,
-        state::Found,
+        state::{Found, Trail},
     },
     clock::Clock,
     db::{Db, Reader},
     instance::Instance,
+    jobs::board::Board,
     keys,
     outbound::Reach,
     people::{
@@ -20,6 +21,7 @@ use crate::{
         providers::discovery::Discovered,
     },
     policies::{self, Engine, Principal, Question, Situation, documents, store as inputs},
+    rotations::Slots,
     space::Space,
     vault::Keyring,
     workloads::Prepared,
@@ -36,7 +38,7 @@ use std::{
     ops::Deref,
     sync::{Arc, atomic::AtomicBool},
 };
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 
 #[derive(Clone)]
 pub struct Console(Arc<Inner>);
@@ -63,6 +65,12 @@ pub struct Inner {
     pub clock_is_off: AtomicBool,
     /// Rows that contradict the trail.
     pub found: watch::Sender<Found>,
+    /// What the trail says of rows, as far as this process read it.
+    pub trail: Mutex<Trail>,
+    /// How the service's own work goes.
+    pub board: Board,
+    /// How many rotations are worked on beside one another.
+    pub slots: Slots,
     /// Keys of the witnesses whose cosignatures are kept.
     pub witnesses: Vec<CosignerKey>,
 }
@@ -93,6 +101,9 @@ impl Console {
             reach: Reach::Typed(instance.private.clone()),
             clock_is_off: AtomicBool::new(false),
             found: watch::Sender::default(),
+            trail: Mutex::new(Trail::of(instance.ledger.keys().row_seal.clone())),
+            board: Board::default(),
+            slots: Slots::default(),
             witnesses: instance.witnesses.clone(),
         })))
     }

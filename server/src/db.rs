@@ -56,7 +56,6 @@ static POSTGRES: Migrator = sqlx::migrate!("../migrations/postgres");
 pub const OPERATIONAL: &[&str] = &[
     "browser_sessions",
     "session_touches",
-    "jobs",
     "audit_tiles",
     "audit_checkpoints",
     "policy_inputs",
@@ -81,6 +80,7 @@ pub const OPERATIONAL: &[&str] = &[
     "cosigned_heads",
     "report_jobs",
     "report_chunks",
+    "set_aside",
 ];
 
 #[derive(Debug, thiserror::Error)]
@@ -100,6 +100,20 @@ impl Error {
     /// What is stored is not of the type that it should be: nothing of ours wrote it.
     pub fn is_undecodable(&self) -> bool {
         matches!(self, Self::Sql(sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_)))
+    }
+
+    /// What went wrong, without what was stored or sent.
+    pub fn words(&self) -> String {
+        match self {
+            Self::Sql(sqlx::Error::ColumnDecode { index, .. }) => format!("the column {index} cannot be read"),
+            Self::Sql(sqlx::Error::Decode(_)) => "a row cannot be read".into(),
+            Self::Sql(sqlx::Error::Database(error)) => match error.code() {
+                Some(code) => format!("the database refused it: code {code}"),
+                None => "the database refused it".into(),
+            },
+            Self::Sql(_) | Self::Commit(_) => "the database did not answer".into(),
+            Self::Migrate(_) | Self::Unfit(_) => "the database does not fit this version".into(),
+        }
     }
 
     /// The connection broke, so that what became of the statement is not known.

@@ -2,6 +2,7 @@
 pub mod audit;
 pub mod bench;
 pub mod catalog;
+mod cause;
 mod client;
 pub mod clock;
 pub mod command;

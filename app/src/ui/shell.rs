@@ -147,6 +147,7 @@ fn rail(shell: &Shell, viewer: &Viewer) -> AnyView {
                         {viewer.reads_evidence().then(|| entry("/controls", "Changes of control", 0, false, ""))}
                         {viewer.is(Role::Admin).then(|| entry("/providers", "Sign-in", 0, false, ""))}
                         {entry("/workloads", "Workloads", 0, false, "")}
+                        {viewer.reads_evidence().then(|| entry("/jobs", "Jobs", 0, false, ""))}
                     </ul>
                 })}
             </div>

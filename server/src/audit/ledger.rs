@@ -13,6 +13,7 @@ use super::{
     store::{self, Disclosure, Row},
 };
 use crate::{
+    cause,
     clock::Clock,
     crash,
     db::{self, Db, OPERATIONAL, Query, Sql, Statement, Transaction},
@@ -25,11 +26,20 @@ use app::{
     time::Moment,
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 use tokio::sync::{Notify, mpsc, oneshot};
 
 /// The most events that one batch of observations commits.
 const BATCH: usize = 256;
+
+/// How often a stop looks whether what is under way has ended, every 10 ms.
+const LAST_CALLS: u32 = 500;
 
 /// Where an operation's first event stands: shown to whoever acted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +60,27 @@ struct Shared {
     repeats: Repeats,
     /// Rung after each commit, for the builder.
     grown: Notify,
+    /// Changes that are under way.
+    open: AtomicUsize,
+    /// Nothing is begun any more: the process stops.
+    closing: AtomicBool,
+}
+
+/// A change that is under way, until it is dropped.
+struct UnderWay(Arc<Shared>);
+
+impl UnderWay {
+    fn begin(shared: &Arc<Shared>) -> Result<Self, Error> {
+        shared.open.fetch_add(1, Ordering::SeqCst);
+        let begun = Self(shared.clone());
+        if shared.closing.load(Ordering::SeqCst) { Err(Error::Unavailable) } else { Ok(begun) }
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.open.fetch_sub(1, Ordering::SeqCst);
+    }
 }
 
 struct Observed {
@@ -77,7 +108,17 @@ impl Ledger {
     pub fn new(db: Db, clock: Clock, keys: Keys, pseudonyms: Secret) -> Self {
         let (observed, inbox) = mpsc::channel(4 * BATCH);
         let repeats = Repeats::default();
-        let ledger = Self(Arc::new(Shared { db, clock, keys, pseudonyms, observed, repeats, grown: Notify::new() }));
+        let ledger = Self(Arc::new(Shared {
+            db,
+            clock,
+            keys,
+            pseudonyms,
+            observed,
+            repeats,
+            grown: Notify::new(),
+            open: AtomicUsize::new(0),
+            closing: AtomicBool::new(false),
+        }));
         tokio::spawn(record_observations(Arc::downgrade(&ledger.0), inbox));
         ledger
     }
@@ -105,8 +146,9 @@ impl Ledger {
 
     /// Begins a change for somebody. Dropping it without [`Tx::commit`] undoes it.
     pub async fn begin(&self, who: &Who) -> Result<Tx, Error> {
+        let under_way = UnderWay::begin(&self.0)?;
         let inner = self.0.db.begin().await?;
-        Ok(Tx { inner, ledger: self.clone(), who: who.clone(), seals: Vec::new() })
+        Ok(Tx { inner, ledger: self.clone(), who: who.clone(), seals: Vec::new(), _under_way: under_way })
     }
 
     /// Records an event that changes nothing; durable when this returns.
@@ -118,11 +160,29 @@ impl Ledger {
     /// place in the trail, still what was read. `None`: one of them changed, and nothing was recorded.
     pub async fn observe_while(&self, who: &Who, event: Event, basis: Vec<Basis>) -> Result<Option<Receipt>, Error> {
         held::nothing_is_held("the ledger");
+        let _under_way = UnderWay::begin(&self.0)?;
+        self.hand_over(who, event, basis).await
+    }
+
+    async fn hand_over(&self, who: &Who, event: Event, basis: Vec<Basis>) -> Result<Option<Receipt>, Error> {
         // The waiter exists before the event is handed over, so that no wake-up is lost.
         let (recorded, receipt) = oneshot::channel();
         let observed = Observed { who: who.clone(), event, basis, recorded };
         self.0.observed.send(observed).await.map_err(|_| Error::Unavailable)?;
         receipt.await.map_err(|_| Error::Unavailable)?
+    }
+
+    /// Records the last event of this process: what is under way ends first, as far as it does so in time, and nothing is begun
+    /// after it.
+    pub async fn close(&self, who: &Who, event: Event) -> Result<(), Error> {
+        self.0.closing.store(true, Ordering::SeqCst);
+        for _ in 0..LAST_CALLS {
+            if self.0.open.load(Ordering::SeqCst) == 0 {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        self.hand_over(who, event, Vec::new()).await.map(drop)
     }
 
     /// Records a refusal and returns it as the error. Repeats within a minute are counted, not written one by one.
@@ -148,7 +208,8 @@ impl Ledger {
 
     /// Begins a change to operational tables alone.
     pub async fn housekeeping(&self) -> Result<Housekeeping, Error> {
-        Ok(Housekeeping(self.0.db.begin().await?))
+        let under_way = UnderWay::begin(&self.0)?;
+        Ok(Housekeeping { inner: self.0.db.begin().await?, _under_way: under_way })
     }
 }
 
@@ -158,6 +219,7 @@ pub struct Tx {
     ledger: Ledger,
     who: Who,
     seals: Vec<PendingSeal>,
+    _under_way: UnderWay,
 }
 
 impl Sql for Tx {
@@ -243,27 +305,30 @@ impl Tx {
 }
 
 /// Lets a change touch only [`OPERATIONAL`] tables.
-pub struct Housekeeping(Transaction);
+pub struct Housekeeping {
+    inner: Transaction,
+    _under_way: UnderWay,
+}
 
 impl Housekeeping {
     pub async fn finish(self) -> Result<(), Error> {
-        Ok(self.0.commit().await?)
+        Ok(self.inner.commit().await?)
     }
 
     pub fn lock(&mut self, select: impl Into<Statement>) -> Query<'_> {
-        self.0.lock(select)
+        self.inner.lock(select)
     }
 }
 
 impl Sql for Housekeeping {
     fn seal_key(&self) -> Option<&SealKey> {
-        self.0.seal_key()
+        self.inner.seal_key()
     }
 
     fn sql(&mut self, statement: impl Into<Statement>) -> Query<'_> {
         let statement = statement.into();
-        debug_assert!(is_operational(statement.text()), "housekeeping may not run: {}", statement.text());
-        self.0.sql(statement)
+        assert!(is_operational(statement.text()), "housekeeping may not run: {}", statement.text());
+        self.inner.sql(statement)
     }
 }
 
@@ -437,6 +502,7 @@ impl From<db::Error> for Error {
     /// A database error as its user sees it: the details are for the log.
     fn from(error: db::Error) -> Self {
         tracing::error!(%error, "database");
+        cause::note(|| error.words());
         Self::Unavailable
     }
 }

@@ -24,3 +24,20 @@ pub mod tiles;
 pub mod unsealed;
 pub mod verify;
 pub mod views;
+
+use crate::jobs::Job;
+
+pub const JOBS: &[Job] = &[
+    Job::due("count-refusals", "Writes the counts of refusals that were repeated", |console| {
+        Box::pin(async {
+            console.ledger.flush_repeats(false).await;
+            Ok(0)
+        })
+    }),
+    Job::every(2, "follow-trail", "Reads what the trail says of rows: an older row opens nothing", |console| {
+        Box::pin(async { state::follow(console, &mut *console.trail.lock().await).await.map(|()| 0) })
+    }),
+    Job::every(60, "compare-rows", "Compares every row that opens access with the trail, hourly at least", |console| {
+        Box::pin(async { state::watch_in_turn(console, &mut *console.trail.lock().await).await.map(|()| 0) })
+    }),
+];

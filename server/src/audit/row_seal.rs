@@ -3,6 +3,7 @@
 //! A seal is an HMAC under a key derived from the root key over the table, the row's fields and the number of the event
 //! that wrote them. A row that fails its seal is treated as if it were not there.
 use crate::{
+    cause,
     db::{Result, Sql, Transaction},
     keys::{Secret, mac},
 };
@@ -198,5 +199,6 @@ pub fn check<R: SealedRow>(row: R, key: &SealKey) -> Option<R> {
         true => return Some(row),
     };
     tracing::error!(table = R::TABLE, id = row.id(), why);
+    cause::note(|| format!("{} {}: {why}", R::TABLE, row.id()));
     None
 }

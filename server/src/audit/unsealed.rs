@@ -61,6 +61,10 @@ pub const UNSEALED: &[(&str, &str)] = &[
         "session_touches",
         "when a session was used last: moved on, it lives without use until its sealed end, eight hours after the sign-in at most",
     ),
+    (
+        "set_aside",
+        "what a job tries again later: a row more keeps it from an item, and its page says so; access ends without it, but a rotation waits",
+    ),
     ("signal_answers", "what somebody said of a signal: the event says it too"),
     ("signal_memory", "what is usual for somebody: learnt from the trail, and can be learnt again"),
     ("signals", "what stood out: found in the trail, and can be found again"),

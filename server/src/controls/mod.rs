@@ -13,6 +13,7 @@ use crate::{
     },
     console::Console,
     db::Sql,
+    jobs::{self, Job},
     notifications,
     people::{
         self, Begun, Caller,
@@ -30,6 +31,12 @@ use app::{
 };
 use effect::{apply, outlook};
 use store::Proposal;
+
+const EXPIRE: &str = "expire-changes";
+
+pub const JOBS: &[Job] = &[Job::due(EXPIRE, "Ends changes of control that nobody answered in time", |console| {
+    Box::pin(expire_changes(console))
+})];
 
 /// How many proposals of one person may wait: what others confirm stays within what others can read.
 const MOST: usize = 20;
@@ -337,16 +344,16 @@ pub async fn withdraw_change(console: &Console, caller: &Caller, id: &str) -> Re
 /// Records that proposals expired which nobody answered in time.
 pub async fn expire_changes(console: &Console) -> Result<usize, Error> {
     let due = store::overdue(&mut console.read().await?, console.now()).await?;
-    let mut ended = 0;
-    for id in due {
-        let mut tx = console.ledger.begin(&Who::system("expire-changes")).await?;
-        let Some(row) = store::lock(&mut tx, &id, console.seal_key()).await? else { continue };
-        if row.ended_at.is_some() {
-            continue;
-        }
-        end(console, &mut tx, row.clone(), Outcome::Expired, None, "").await?;
-        tx.commit(vec![Event::new(Action::ExpireChange).on(about(&row))]).await?;
-        ended += 1;
+    jobs::each(console, EXPIRE, due, 1, |console, id| async move { expire(&console, &id).await }).await
+}
+
+async fn expire(console: &Console, id: &str) -> Result<(), Error> {
+    let mut tx = console.ledger.begin(&Who::system(EXPIRE)).await?;
+    let row = store::lock(&mut tx, id, console.seal_key()).await?.ok_or(Error::NotFound)?;
+    if row.ended_at.is_some() {
+        return Ok(());
     }
-    Ok(ended)
+    end(console, &mut tx, row.clone(), Outcome::Expired, None, "").await?;
+    tx.commit(vec![Event::new(Action::ExpireChange).on(about(&row))]).await?;
+    Ok(())
 }

@@ -5,6 +5,7 @@ use crate::{
         row_seal::{SealKey, check},
     },
     db::{Result, Sql, Statement},
+    jobs::store::except,
     sealed_row,
 };
 use app::{
@@ -101,11 +102,10 @@ pub async fn open_of(db: &mut impl Sql, person: &str, now: Moment, key: &SealKey
 
 /// Those that nobody answered in time and whose end is not recorded.
 pub async fn overdue(db: &mut impl Sql, now: Moment) -> Result<Vec<String>> {
-    let rows: Vec<(String,)> = db
-        .sql("SELECT id FROM control_changes WHERE ended_at IS NULL AND expires_at <= $1 ORDER BY id LIMIT 100")
-        .bind(now)
-        .all()
-        .await?;
+    let mut due = Statement::from("SELECT id FROM control_changes WHERE ended_at IS NULL AND expires_at <= $1");
+    except(&mut due, super::EXPIRE, "control_changes.id");
+    due.push(" ORDER BY id LIMIT 100");
+    let rows: Vec<(String,)> = db.sql(due).bind(now).all().await?;
     Ok(rows.into_iter().map(|(id,)| id).collect())
 }
 

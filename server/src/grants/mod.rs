@@ -13,6 +13,7 @@ use crate::{
     catalog,
     console::Console,
     db::Sql,
+    jobs::{self, Job},
     notifications,
     people::{self, Begun, Caller},
     policies::Situation,
@@ -23,13 +24,26 @@ use app::{
     audit::{action::Action, leaf::Subject},
     error::{Conflict, Error, Refusal},
     grants::model::State,
-    id::{GrantId, NoticeId},
+    id::GrantId,
     people::second::LINKED,
     policies::model::{Right, Role, Tier},
     time::Moment,
 };
 use chrono::TimeDelta;
+use std::time::Duration;
 use store::Grant;
+
+const NOTE_ENDS: &str = "note-ends";
+
+pub const JOBS: &[Job] = &[
+    Job::due(NOTE_ENDS, "Records and tells the end of access whose time is over", |console| {
+        Box::pin(note_ends(console))
+    }),
+    Job {
+        every: Duration::from_secs(60),
+        ..Job::due("remind", "Reminds people whose access ends soon", |console| Box::pin(remind(console)))
+    },
+];
 
 /// The grant that lets a holder use a secret now, if there is one.
 pub async fn effective(
@@ -284,19 +298,15 @@ pub async fn remind(console: &Console) -> Result<usize, Error> {
     let mut db = console.read().await?;
     let mut due = Vec::new();
     for (ahead, kind) in REMINDERS {
-        for (person, request) in store::ending(&mut db, now, now + ahead, now - ahead).await? {
-            if !notifications::store::has(&mut db, &person, kind, &request).await? {
-                due.push((person, request, kind));
-            }
-        }
+        let ending = store::ending(&mut db, now, now + ahead, now - ahead, kind).await?;
+        due.extend(ending.into_iter().map(|(person, request)| (person, request, kind)));
     }
     drop(db);
     let count = due.len();
     if count > 0 {
         let mut tx = console.ledger.housekeeping().await?;
         for (person, request, kind) in due {
-            let id = console.id::<NoticeId>()?.to_string();
-            notifications::store::insert(&mut tx, &id, &person, kind, &request, now).await?;
+            notifications::tell(console, &mut tx, [person.as_str()], kind, &request).await?;
         }
         tx.finish().await?;
     }
@@ -306,25 +316,26 @@ pub async fn remind(console: &Console) -> Result<usize, Error> {
 /// Records and tells the end of grants whose time is over. They opened nothing since: expiry is computed at every use.
 pub async fn note_ends(console: &Console) -> Result<usize, Error> {
     let due = store::ended_unnoted(&mut console.read().await?, console.now(), 100).await?;
-    let count = due.len();
-    for id in due {
-        let mut tx = console.ledger.begin(&Who::system("note-ends")).await?;
-        let grant = store::lock(&mut tx, &id, console.seal_key()).await?;
-        let now = console.now();
-        if store::note_end(&mut tx, &id, now).await? == 0 {
-            continue;
-        }
-        let Some(grant) = grant else {
-            let subject = Subject { grant: Some(id), ..Subject::default() };
-            tx.commit(vec![Event::new(Action::RejectRow).on(subject)]).await?;
-            continue;
-        };
-        if let Some(holder) = &grant.person_id {
-            notifications::tell(console, &mut tx, [holder.as_str()], "grant.ended", &grant.request_id).await?;
-        }
-        let about = subject(&grant);
-        tx.seal(&Grant { end_noted_at: Some(now), ..grant })?;
-        tx.commit(vec![Event::new(Action::EndGrant).on(about)]).await?;
+    jobs::each(console, NOTE_ENDS, due, 1, |console, id| async move { note_end(&console, id).await }).await
+}
+
+async fn note_end(console: &Console, id: String) -> Result<(), Error> {
+    let mut tx = console.ledger.begin(&Who::system(NOTE_ENDS)).await?;
+    let grant = store::lock(&mut tx, &id, console.seal_key()).await?;
+    let now = console.now();
+    if store::note_end(&mut tx, &id, now).await? == 0 {
+        return Ok(());
     }
-    Ok(count)
+    let Some(grant) = grant else {
+        let subject = Subject { grant: Some(id), ..Subject::default() };
+        tx.commit(vec![Event::new(Action::RejectRow).on(subject)]).await?;
+        return Ok(());
+    };
+    if let Some(holder) = &grant.person_id {
+        notifications::tell(console, &mut tx, [holder.as_str()], "grant.ended", &grant.request_id).await?;
+    }
+    let about = subject(&grant);
+    tx.seal(&Grant { end_noted_at: Some(now), ..grant })?;
+    tx.commit(vec![Event::new(Action::EndGrant).on(about)]).await?;
+    Ok(())
 }

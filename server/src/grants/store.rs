@@ -5,6 +5,7 @@ use crate::{
         row_seal::{SealKey, check},
     },
     db::{Result, Sql, Statement},
+    jobs::store::except,
     sealed_row,
 };
 use app::{
@@ -288,27 +289,35 @@ pub async fn save_end(tx: &mut impl Sql, grant: &Grant) -> Result<u64> {
 
 /// Grants whose time is over and whose end nobody was told of yet.
 pub async fn ended_unnoted(db: &mut impl Sql, now: Moment, limit: u32) -> Result<Vec<String>> {
-    let rows: Vec<(String,)> = db
-        .sql(
-            "SELECT id FROM grants WHERE end_noted_at IS NULL AND expires_at <= $1 AND revoked_at IS NULL \
-             AND given_back_at IS NULL ORDER BY expires_at LIMIT $2",
-        )
-        .bind(now)
-        .bind(i64::from(limit))
-        .all()
-        .await?;
+    let mut due = Statement::from(
+        "SELECT id FROM grants WHERE end_noted_at IS NULL AND expires_at <= $1 AND revoked_at IS NULL \
+         AND given_back_at IS NULL",
+    );
+    except(&mut due, super::NOTE_ENDS, "grants.id");
+    due.push(" ORDER BY expires_at LIMIT $2");
+    let rows: Vec<(String,)> = db.sql(due).bind(now).bind(i64::from(limit)).all().await?;
     Ok(rows.into_iter().map(|(id,)| id).collect())
 }
 
-/// Grants of people that end before `soon` and began before `began`: `(person, request)`.
-pub async fn ending(db: &mut impl Sql, now: Moment, soon: Moment, began: Moment) -> Result<Vec<(String, String)>> {
+/// Grants of people that end before `soon` and began before `began`, and of whose end they were not told by such a notice:
+/// `(person, request)`, as many as are told of at once.
+pub async fn ending(
+    db: &mut impl Sql,
+    now: Moment,
+    soon: Moment,
+    began: Moment,
+    notice: &str,
+) -> Result<Vec<(String, String)>> {
     db.sql(
-        "SELECT person_id, request_id FROM grants WHERE person_id IS NOT NULL AND expires_at > $1 AND expires_at <= $2 \
-         AND starts_at <= $3 AND revoked_at IS NULL AND given_back_at IS NULL ORDER BY expires_at LIMIT 1000",
+        "SELECT DISTINCT g.person_id, g.request_id FROM grants g WHERE g.end_noted_at IS NULL AND g.expires_at > $1 \
+         AND g.expires_at <= $2 AND g.starts_at <= $3 AND g.person_id IS NOT NULL AND g.revoked_at IS NULL \
+         AND g.given_back_at IS NULL AND NOT EXISTS (SELECT 1 FROM notices n WHERE n.person_id = g.person_id \
+         AND n.kind = $4 AND n.subject = g.request_id) LIMIT 200",
     )
     .bind(now)
     .bind(soon)
     .bind(began)
+    .bind(notice.to_owned())
     .all()
     .await
 }

@@ -19,6 +19,7 @@ mod factors;
 mod grants;
 mod home;
 mod integrity;
+mod jobs;
 mod layers;
 mod levels;
 mod log;

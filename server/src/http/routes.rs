@@ -1,6 +1,6 @@
 //! Every route, once: method, path, who may come, and what answers.
 use super::{
-    Site, account, api, assets, audit, catalog, controls, door, drift, explain, factors, grants, home, integrity,
+    Site, account, api, assets, audit, catalog, controls, door, drift, explain, factors, grants, home, integrity, jobs,
     levels, log, metrics, people, policies, provider_sign_in, providers, reports, requests, rotations, secrets,
     signals, teams, workloads,
 };
@@ -245,6 +245,7 @@ pub fn table() -> Vec<Route> {
         get("/dashboard", Person(ReadTrail), metrics::dashboard),
         get("/metrics", Program(Scope::ReadMetrics, ReadTrail), api::prometheus),
         get("/log", Person(ReadTrail), integrity::integrity),
+        get("/jobs", Person(ReadTrail), jobs::jobs),
         get("/evidence", Open, integrity::check),
         get("/log/checkpoint", Own, log::checkpoint),
         get("/log/tile/{level}/{*n}", Own, log::tile),

@@ -31,6 +31,7 @@ use crate::{
         search::{self, Reading},
     },
     console::Console,
+    jobs,
     people::Caller,
     policies::Situation,
 };
@@ -46,6 +47,17 @@ use app::{
 };
 use chrono::TimeDelta;
 use chrono_tz::Tz;
+
+const MAKE: &str = "make-exports";
+const FORGET: &str = "forget-exports";
+
+pub const JOBS: &[jobs::Job] = &[
+    jobs::Job::every(2, MAKE, "Makes exports, evidence bundles and verifications", |console| {
+        Box::pin(run_due(console))
+    })
+    .following(),
+    jobs::Job::every(60, FORGET, "Deletes results that are no longer kept", |console| Box::pin(forget_over(console))),
+];
 
 /// How long a result is kept.
 pub const KEPT: TimeDelta = TimeDelta::hours(24);
@@ -213,14 +225,14 @@ pub async fn cancel_export(console: &Console, caller: &Caller, id: &str) -> Resu
 }
 
 /// Results that are no longer kept are deleted.
-pub async fn forget_over(console: &Console) -> Result<(), Error> {
+pub async fn forget_over(console: &Console) -> Result<usize, Error> {
     let over = store::over(&mut console.read().await?, console.now(), 20).await?;
-    for id in over {
+    jobs::each(console, FORGET, over, 1, |console, id| async move {
         let mut tx = console.ledger.housekeeping().await?;
         store::delete_chunks(&mut tx, &id).await?;
-        tx.finish().await?;
-    }
-    Ok(())
+        tx.finish().await
+    })
+    .await
 }
 
 fn system() -> Who {

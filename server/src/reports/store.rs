@@ -2,6 +2,7 @@
 use crate::{
     audit::row_seal::SealKey,
     db::{Result, Sql, Statement},
+    jobs::store::except,
     keys::mac,
 };
 use app::{
@@ -170,15 +171,12 @@ pub async fn insert(tx: &mut impl Sql, job: &Job) -> Result<u64> {
 
 /// Jobs that nobody works on, the oldest first.
 pub async fn waiting(db: &mut impl Sql, now: Moment, limit: u32) -> Result<Vec<String>> {
-    let rows: Vec<(String,)> = db
-        .sql(
-            "SELECT id FROM report_jobs WHERE ended_at IS NULL AND (leased_until IS NULL OR leased_until <= $1) \
-             ORDER BY created_at LIMIT $2",
-        )
-        .bind(now)
-        .bind(i64::from(limit))
-        .all()
-        .await?;
+    let mut due = Statement::from(
+        "SELECT id FROM report_jobs WHERE ended_at IS NULL AND (leased_until IS NULL OR leased_until <= $1)",
+    );
+    except(&mut due, super::MAKE, "report_jobs.id");
+    due.push(" ORDER BY created_at LIMIT $2");
+    let rows: Vec<(String,)> = db.sql(due).bind(now).bind(i64::from(limit)).all().await?;
     Ok(rows.into_iter().map(|(id,)| id).collect())
 }
 

@@ -1,5 +1,5 @@
 //! Working on a job: taken with a lease, from its beginning, said how far it is, stopped when it is cancelled.
-use super::{KEPT, bundle, chunks::Chunks, events, rows, sample, store, store::Job, system};
+use super::{KEPT, MAKE, bundle, chunks::Chunks, events, rows, sample, store, store::Job, system};
 use crate::{
     audit::{
         event::{Event, Who},
@@ -7,7 +7,7 @@ use crate::{
         verify,
     },
     console::Console,
-    keys, notifications,
+    jobs, keys, notifications,
     people::{self, Caller, Entry},
 };
 use app::{
@@ -94,35 +94,34 @@ impl Working<'_> {
     }
 }
 
-/// Works on what waits, one after the other; how many there were.
+/// Works on what waits, two at the same time; how many there were.
 pub async fn run_due(console: &Console) -> Result<usize, Error> {
     let waiting = store::waiting(&mut console.read().await?, console.now(), 5).await?;
-    let count = waiting.len();
-    for id in waiting {
-        let holder = URL_SAFE_NO_PAD.encode(keys::random::<16>().map_err(|_| Error::Unavailable)?);
-        let now = console.now();
-        let mut tx = console.ledger.housekeeping().await?;
-        let leased = store::lease(&mut tx, &id, &holder, now, now + LEASE).await?;
-        tx.finish().await?;
-        if leased == 0 {
-            continue;
-        }
-        let Some(job) = store::find(&mut console.read().await?, &id).await? else { continue };
-        if job.attempts > ATTEMPTS {
-            fail(console, job, &holder, "It was begun three times and did not end.".into()).await?;
-            continue;
-        }
-        match work(console, job.clone(), holder.clone()).await {
-            Ok(()) | Err(Stopped::Taken) => {}
-            Err(Stopped::Failed(why)) => fail(console, job, &holder, why).await?,
-            Err(Stopped::Error(Error::Unavailable)) => {
-                tracing::error!(job = id, "an export cannot go on now");
-                fail(console, job, &holder, "The database did not take it. Is there room on its disk?".into()).await?;
-            }
-            Err(Stopped::Error(error)) => fail(console, job, &holder, error.to_string()).await?,
-        }
+    jobs::each(console, MAKE, waiting, 2, |console, id| async move { make(&console, &id).await }).await
+}
+
+async fn make(console: &Console, id: &str) -> Result<(), Error> {
+    let holder = URL_SAFE_NO_PAD.encode(keys::random::<16>().map_err(|_| Error::Unavailable)?);
+    let now = console.now();
+    let mut tx = console.ledger.housekeeping().await?;
+    let leased = store::lease(&mut tx, id, &holder, now, now + LEASE).await?;
+    tx.finish().await?;
+    if leased == 0 {
+        return Ok(());
     }
-    Ok(count)
+    let job = store::find(&mut console.read().await?, id).await?.ok_or(Error::NotFound)?;
+    if job.attempts > ATTEMPTS {
+        return fail(console, job, &holder, "It was begun three times and did not end.".into()).await;
+    }
+    match work(console, job.clone(), holder.clone()).await {
+        Ok(()) | Err(Stopped::Taken) => Ok(()),
+        Err(Stopped::Failed(why)) => fail(console, job, &holder, why).await,
+        Err(Stopped::Error(Error::Unavailable)) => {
+            tracing::error!(job = id, "an export cannot go on now");
+            fail(console, job, &holder, "The database did not take it. Is there room on its disk?".into()).await
+        }
+        Err(Stopped::Error(error)) => fail(console, job, &holder, error.to_string()).await,
+    }
 }
 
 async fn work(console: &Console, job: Job, holder: String) -> Result<(), Stopped> {

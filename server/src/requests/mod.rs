@@ -15,6 +15,7 @@ use crate::{
     catalog::Located,
     console::Console,
     db::Sql,
+    jobs::{self, Job},
     notifications,
     people::{
         self, Caller,
@@ -34,6 +35,11 @@ use app::{
 };
 use std::collections::BTreeSet;
 use store::{Decision, Request};
+
+const EXPIRE: &str = "expire-requests";
+
+pub const JOBS: &[Job] =
+    &[Job::due(EXPIRE, "Ends requests that nobody decided in time", |console| Box::pin(expire_requests(console)))];
 
 pub(crate) fn subject(request: &Request) -> Subject {
     Subject {
@@ -339,19 +345,19 @@ pub async fn void_requests_for(
 /// Records that requests expired which nobody decided in time.
 pub async fn expire_requests(console: &Console) -> Result<usize, Error> {
     let due = store::overdue(&mut console.read().await?, console.now(), 100).await?;
-    let mut ended = 0;
-    for id in due {
-        let mut tx = console.ledger.begin(&Who::system("expire-requests")).await?;
-        let Some(request) = store::lock(&mut tx, &id, console.seal_key()).await? else { continue };
-        if request.ended_at.is_some() {
-            continue;
-        }
-        let request = end(console, &mut tx, request, Outcome::Expired, None).await?;
-        notifications::tell(console, &mut tx, [request.requester_id.as_str()], "request.expired", &id).await?;
-        tx.commit(vec![Event::new(Action::ExpireRequest).on(subject(&request))]).await?;
-        ended += 1;
+    jobs::each(console, EXPIRE, due, 1, |console, id| async move { expire(&console, &id).await }).await
+}
+
+async fn expire(console: &Console, id: &str) -> Result<(), Error> {
+    let mut tx = console.ledger.begin(&Who::system(EXPIRE)).await?;
+    let request = store::lock(&mut tx, id, console.seal_key()).await?.ok_or(Error::NotFound)?;
+    if request.ended_at.is_some() {
+        return Ok(());
     }
-    Ok(ended)
+    let request = end(console, &mut tx, request, Outcome::Expired, None).await?;
+    notifications::tell(console, &mut tx, [request.requester_id.as_str()], "request.expired", id).await?;
+    tx.commit(vec![Event::new(Action::ExpireRequest).on(subject(&request))]).await?;
+    Ok(())
 }
 
 /// What somebody who decides reads of these secrets.

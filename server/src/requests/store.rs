@@ -5,6 +5,7 @@ use crate::{
         row_seal::{SealKey, check},
     },
     db::{Result, Sql, Statement, select},
+    jobs::store::except,
     sealed_row,
 };
 use app::{
@@ -253,12 +254,10 @@ pub async fn for_secret(db: &mut impl Sql, secret: &str, limit: u32, key: &SealK
 
 /// Requests whose time is over and whose end was not recorded yet.
 pub async fn overdue(db: &mut impl Sql, now: Moment, limit: u32) -> Result<Vec<String>> {
-    let rows: Vec<(String,)> = db
-        .sql("SELECT id FROM access_requests WHERE ended_at IS NULL AND expires_at <= $1 ORDER BY expires_at LIMIT $2")
-        .bind(now)
-        .bind(i64::from(limit))
-        .all()
-        .await?;
+    let mut due = Statement::from("SELECT id FROM access_requests WHERE ended_at IS NULL AND expires_at <= $1");
+    except(&mut due, super::EXPIRE, "access_requests.id");
+    due.push(" ORDER BY expires_at LIMIT $2");
+    let rows: Vec<(String,)> = db.sql(due).bind(now).bind(i64::from(limit)).all().await?;
     Ok(rows.into_iter().map(|(id,)| id).collect())
 }
 

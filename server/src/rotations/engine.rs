@@ -1,7 +1,7 @@
 //! The engine: takes each due rotation one step further. What may change a target is recorded first; a step that finds its
 //! intent recorded asks the target before it does anything.
 use super::{
-    cases, consumers, is_confirmed, proof,
+    ROTATE, cases, consumers, is_confirmed, proof,
     rotator::{Rotator, Sessions, Surroundings, Trouble},
     store,
     store::{Plan, Rotation},
@@ -14,7 +14,7 @@ use crate::{
     },
     catalog::{self, Located, store::Secret},
     console::Console,
-    crash, held, keys, notifications,
+    crash, held, jobs, keys, notifications,
     vault::{self, envelope::Payload},
     workloads,
 };
@@ -31,7 +31,8 @@ use app::{
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::TimeDelta;
 use futures_util::future::{Either, join_all, select};
-use std::pin::pin;
+use std::{pin::pin, sync::Arc};
+use tokio::sync::Semaphore;
 
 /// How long a replica that stopped in the middle keeps a rotation from the others. While it works it holds on ([`holding_on`]).
 const LEASE: TimeDelta = TimeDelta::seconds(15);
@@ -41,8 +42,14 @@ const RENEW: std::time::Duration = std::time::Duration::from_secs(4);
 const ATTEMPT: TimeDelta = TimeDelta::seconds(8);
 /// How often it is looked whether everybody has moved.
 const LOOK: TimeDelta = TimeDelta::seconds(30);
-/// Rotations that one round takes.
-const ROUND: u32 = 20;
+/// Rotations that one round takes where they are taken one after the other.
+const ROUND: usize = 20;
+/// Rotations that one process works on at the same time, whatever their targets are like.
+const AT_ONCE: usize = 16;
+/// As many again are kept for what is cut off: it waits for no target but its own.
+const URGENT: usize = 16;
+/// When it is looked again at one that nothing could be done about and that is still due.
+const SOON: TimeDelta = TimeDelta::seconds(2);
 
 /// Everything that a step needs, read anew for each.
 pub(super) struct Work {
@@ -68,33 +75,77 @@ pub(super) enum Outcome {
     Until(Moment),
 }
 
-/// Takes every rotation whose time has come one or more steps further; how many there were.
+/// How many rotations this process can take up.
+pub struct Slots {
+    any: Arc<Semaphore>,
+    urgent: Arc<Semaphore>,
+}
+
+impl Default for Slots {
+    fn default() -> Self {
+        Self { any: Arc::new(Semaphore::new(AT_ONCE)), urgent: Arc::new(Semaphore::new(URGENT)) }
+    }
+}
+
+/// Takes every rotation whose time has come one or more steps further, one after the other; how many there were.
 pub async fn run_due(console: &Console) -> Result<usize, Error> {
-    let due = store::due(&mut console.read().await?, console.now(), ROUND).await?;
+    let due = store::due(&mut console.read().await?, console.now(), false, ROUND).await?;
     let mut worked = 0;
     for id in due {
-        let holder = URL_SAFE_NO_PAD.encode(keys::random::<16>().map_err(|_| Error::Unavailable)?);
-        let now = console.now();
-        let mut tx = console.ledger.housekeeping().await?;
-        let leased = store::lease(&mut tx, &id, &holder, now, now + LEASE).await?;
-        tx.finish().await?;
-        if !leased {
-            continue;
+        if let Some(holder) = take(console, &id).await? {
+            work_on(console, &id, &holder).await?;
+            worked += 1;
         }
-        worked += 1;
-        let advanced = advance(console, &id, &holder).await;
-        let mut tx = console.ledger.housekeeping().await?;
-        match advanced {
-            Ok(None) => store::release(&mut tx, &id, &holder).await?,
-            Ok(Some(until)) => store::postpone(&mut tx, &id, &holder, until).await?,
-            Err(error) => {
-                tracing::error!(%error, rotation = id, "a rotation could not be taken further now");
-                store::postpone(&mut tx, &id, &holder, console.now() + LOOK).await?
-            }
-        };
-        tx.finish().await?;
     }
     Ok(worked)
+}
+
+/// Takes up what is due, as far as there are slots, and waits for none of it; how many were taken up.
+pub async fn begin_due(console: &Console) -> Result<usize, Error> {
+    let mut begun = 0;
+    for (slots, only_urgent) in [(&console.slots.urgent, true), (&console.slots.any, false)] {
+        let free = slots.available_permits();
+        if free == 0 {
+            continue;
+        }
+        let due = store::due(&mut console.read().await?, console.now(), only_urgent, free).await?;
+        for id in due {
+            let Ok(slot) = slots.clone().try_acquire_owned() else { break };
+            let Some(holder) = take(console, &id).await? else { continue };
+            let console = console.clone();
+            begun += 1;
+            tokio::spawn(async move {
+                if let Err(error) = work_on(&console, &id, &holder).await {
+                    tracing::error!(%error, rotation = id, "what became of a step could not be noted: its lease runs out");
+                }
+                drop(slot);
+            });
+        }
+    }
+    Ok(begun)
+}
+
+/// Takes the lease of a rotation, unless somebody else has it: who holds it now.
+async fn take(console: &Console, id: &str) -> Result<Option<String>, Error> {
+    let holder = URL_SAFE_NO_PAD.encode(keys::random::<16>().map_err(|_| Error::Unavailable)?);
+    let now = console.now();
+    let mut tx = console.ledger.housekeeping().await?;
+    let leased = store::lease(&mut tx, id, &holder, now, now + LEASE).await?;
+    tx.finish().await?;
+    Ok(leased.then_some(holder))
+}
+
+/// Takes a leased rotation one or more steps further, and gives its lease back. One that fails is set aside.
+async fn work_on(console: &Console, id: &str, holder: &str) -> Result<(), Error> {
+    let before = jobs::earlier(console, ROTATE, &[id.to_owned()]).await?;
+    let advanced = jobs::attempt(Box::pin(advance(console, id, holder))).await;
+    let mut tx = console.ledger.housekeeping().await?;
+    match advanced {
+        Ok(Some(until)) => store::postpone(&mut tx, id, holder, until).await?,
+        Ok(None) | Err(_) => store::release(&mut tx, id, holder).await?,
+    };
+    tx.finish().await?;
+    jobs::settle(console, ROTATE, id, advanced.err(), before.get(id)).await
 }
 
 /// Steps until something has to be waited for; until when, where nothing else remembers it.
@@ -103,14 +154,29 @@ async fn advance(console: &Console, id: &str, holder: &str) -> Result<Option<Mom
     for _ in 0..Step::ALL.len() {
         match holding_on(console, id, holder, step(console, id)).await.transpose()? {
             Some(Outcome::Done) => {}
-            Some(Outcome::Idle) | None => break,
+            Some(Outcome::Idle) => {
+                let still_due = find_due(console, id).await?.is_some();
+                return Ok(still_due.then(|| console.now() + SOON));
+            }
             Some(Outcome::Until(moment)) => return Ok(Some(moment)),
+            None => break,
         }
         if !renew(console.clone(), id.into(), holder.into(), console.now() + LEASE).await? {
             break;
         }
     }
     Ok(None)
+}
+
+/// A rotation whose next step is due. One that is there and cannot be trusted is an error.
+async fn find_due(console: &Console, id: &str) -> Result<Option<Rotation>, Error> {
+    let rotation = store::find(&mut console.read().await?, id, console.seal_key()).await?.ok_or(Error::NotFound)?;
+    let is_due = |row: &Rotation| {
+        row.ended_at.is_none()
+            && row.next_at <= console.now()
+            && !matches!(row.step(), Step::NeedsPerson | Step::Waiting)
+    };
+    Ok(Some(rotation).filter(is_due))
 }
 
 /// Works on while the lease is renewed beside: a target may keep a step waiting for longer than the lease lasts. A replica that lost
@@ -149,9 +215,7 @@ async fn renew(console: Console, rotation: String, holder: String, until: Moment
 }
 
 async fn step(console: &Console, id: &str) -> Result<Outcome, Error> {
-    let rotation = store::find(&mut console.read().await?, id, console.seal_key()).await?;
-    let due = |row: &Rotation| row.ended_at.is_none() && row.next_at <= console.now();
-    let Some(rotation) = rotation.filter(due) else { return Ok(Outcome::Idle) };
+    let Some(rotation) = find_due(console, id).await? else { return Ok(Outcome::Idle) };
     let work = match load(console, rotation.clone()).await? {
         Ok(work) => work,
         Err(why) => return stop(console, &rotation, why).await,
@@ -291,7 +355,7 @@ pub(super) async fn save(
     after: Rotation,
     event: Event,
 ) -> Result<Outcome, Error> {
-    let tx = console.ledger.begin(&Who::system("rotate")).await?;
+    let tx = console.ledger.begin(&Who::system(ROTATE)).await?;
     save_in(console, tx, before, after, event, Vec::new()).await
 }
 
@@ -327,7 +391,7 @@ async fn begin(console: &Console, work: &Work) -> Stepped {
     let mut db = console.read().await?;
     let sealed = vault::seal_version(console, &mut db, &work.located, version, &payload).await?;
     drop(db);
-    let mut tx = console.ledger.begin(&Who::system("rotate")).await?;
+    let mut tx = console.ledger.begin(&Who::system(ROTATE)).await?;
     let secret = match same_secret(console, &mut tx, work).await? {
         Ok(secret) => secret,
         Err(why) => return supersede(console, tx, work, why).await.map(Ok),
@@ -381,7 +445,7 @@ pub(super) async fn set_aside(tx: &mut Tx, rotation: &Rotation, now: Moment) -> 
 
 /// Records the intent, then sets the new credential.
 async fn set(console: &Console, work: &Work) -> Stepped {
-    let mut tx = console.ledger.begin(&Who::system("rotate")).await?;
+    let mut tx = console.ledger.begin(&Who::system(ROTATE)).await?;
     if let Err(why) = same_secret(console, &mut tx, work).await? {
         return supersede(console, tx, work, why).await.map(Ok);
     }
@@ -422,7 +486,7 @@ async fn was_set(
     after: Rotation,
     event: Event,
 ) -> Result<Outcome, Error> {
-    let mut tx = console.ledger.begin(&Who::system("rotate")).await?;
+    let mut tx = console.ledger.begin(&Who::system(ROTATE)).await?;
     let event = match (work.rotator.ends_at(), work.rotation.to_version) {
         (Some(until), Some(version)) => {
             vault::note_valid_until(&mut tx, &work.rotation.secret_id, version, until).await?;
@@ -484,7 +548,7 @@ async fn verify_new(console: &Console, work: &Work) -> Stepped {
 /// The new value becomes the current one.
 async fn promote(console: &Console, work: &Work) -> Stepped {
     let version = work.rotation.to_version.ok_or(Error::Unavailable)?;
-    let mut tx = console.ledger.begin(&Who::system("rotate")).await?;
+    let mut tx = console.ledger.begin(&Who::system(ROTATE)).await?;
     let secret = match same_secret(console, &mut tx, work).await? {
         Ok(secret) => secret,
         Err(why) => {
@@ -560,7 +624,7 @@ async fn names(console: &Console, ids: &[String]) -> Result<String, Error> {
 /// Nobody refuses the old value, so nobody can show that it is dead; its own date may have passed.
 async fn close_unproved(console: &Console, work: &Work, event: Event) -> Result<Outcome, Error> {
     let (now, version) = (console.now(), work.rotation.from_version);
-    let mut tx = console.ledger.begin(&Who::system("rotate")).await?;
+    let mut tx = console.ledger.begin(&Who::system(ROTATE)).await?;
     catalog::store::lock(&mut tx, &work.rotation.secret_id, console.seal_key()).await?;
     let old = vault::store::find(&mut tx, &work.rotation.secret_id, version).await?;
     let (grade, end, at) = match old.and_then(|old| old.valid_until).filter(|until| *until <= now) {
@@ -606,7 +670,7 @@ async fn withdraw(console: &Console, work: &Work) -> Stepped {
         return Ok(Err(Trouble::Later(format!("{} sessions of the new value are still open", sessions.left))));
     }
     let now = console.now();
-    let mut tx = console.ledger.begin(&Who::system("rotate")).await?;
+    let mut tx = console.ledger.begin(&Who::system(ROTATE)).await?;
     catalog::store::lock(&mut tx, &work.rotation.secret_id, console.seal_key()).await?;
     if let Some(version) = work.rotation.to_version {
         vault::store::withdraw(&mut tx, &work.rotation.secret_id, version, now).await?;
@@ -691,7 +755,7 @@ async fn stop(console: &Console, rotation: &Rotation, why: String) -> Result<Out
         failures: rotation.failures + i32::from(rotation.step() != Step::Overlap),
         ..rotation.after(Happened::Stopped, console.now())?
     };
-    let mut tx = console.ledger.begin(&Who::system("rotate")).await?;
+    let mut tx = console.ledger.begin(&Who::system(ROTATE)).await?;
     let mut told = catalog::owners(console, &mut tx, &rotation.project_id, &rotation.secret_id).await?;
     told.extend(rotation.started_by.clone());
     told.sort_unstable();

@@ -1,13 +1,13 @@
 //! What ends by its own date: a certificate at its notAfter, a role's password at `VALID UNTIL`. Those who own a value in use
 //! are told two weeks before and when it has ended; one that is no longer in use is graded *expired* then, which is less than
 //! proved: the date is the target's own, and nobody asked the target.
-use super::{cases, store};
+use super::{EXPIRE, cases, store};
 use crate::{
     audit::event::{Event, Who},
     catalog::{self, Located},
     console::Console,
     db::Sql,
-    notifications,
+    jobs, notifications,
     vault::{self, store::Version},
 };
 use app::{
@@ -25,27 +25,30 @@ const AGAIN: TimeDelta = TimeDelta::hours(1);
 
 /// Looks at each version whose date comes near or has passed; how many there were.
 pub async fn expire_due(console: &Console) -> Result<usize, Error> {
-    let due = vault::store::looks(&mut console.read().await?, console.now(), ROUND).await?;
-    let looked_at = due.len();
-    for (secret, version, due) in due {
-        let next = look_at(console, &secret, version, due).await?;
-        let mut tx = console.ledger.housekeeping().await?;
-        match next {
-            Some(at) => vault::store::note_look(&mut tx, &secret, version, at).await?,
-            None => vault::store::forget_look(&mut tx, &secret, version).await?,
-        };
-        tx.finish().await?;
-    }
-    Ok(looked_at)
+    let due = vault::store::looks(&mut console.read().await?, console.now(), EXPIRE, ROUND).await?;
+    jobs::each(console, EXPIRE, due, 1, |console, item| async move { look(&console, &item).await }).await
+}
+
+async fn look(console: &Console, item: &str) -> Result<(), Error> {
+    let named = item.split_once(':').and_then(|(secret, version)| Some((secret, version.parse().ok()?)));
+    let (secret, version): (&str, i32) = named.ok_or(Error::NotFound)?;
+    let due = vault::store::look_at(&mut console.read().await?, secret, version).await?;
+    let Some(due) = due else { return Ok(()) };
+    let next = look_at(console, secret, version, due).await?;
+    let mut tx = console.ledger.housekeeping().await?;
+    match next {
+        Some(at) => vault::store::note_look(&mut tx, secret, version, at).await?,
+        None => vault::store::forget_look(&mut tx, secret, version).await?,
+    };
+    tx.finish().await
 }
 
 /// When to look again; `None`: never.
 async fn look_at(console: &Console, secret: &str, version: i32, due: Moment) -> Result<Option<Moment>, Error> {
     let (now, key) = (console.now(), console.seal_key());
     let mut db = console.read().await?;
-    let located = Located::find(&mut db, secret, key).await?;
-    let row = vault::store::find(&mut db, secret, version).await?;
-    let Some((located, row)) = located.zip(row) else { return Ok(None) };
+    let Some(row) = vault::store::find(&mut db, secret, version).await? else { return Ok(None) };
+    let located = Located::find(&mut db, secret, key).await?.ok_or(Error::NotFound)?;
     let Some(until) = row.valid_until else { return Ok(None) };
     // What is dead may turn out not to be: until its date it is looked at again then.
     if row.death.is_some() {
@@ -98,7 +101,7 @@ fn ended(located: &Located, version: i32, until: Moment, in_use: bool) -> Event 
 }
 
 async fn tell_ended(console: &Console, located: &Located, row: &Version, until: Moment) -> Result<(), Error> {
-    let mut tx = console.ledger.begin(&Who::system("expire-versions")).await?;
+    let mut tx = console.ledger.begin(&Who::system(EXPIRE)).await?;
     let told = catalog::owners(console, &mut tx, &located.project.id, &located.secret.id).await?;
     let told = told.iter().map(String::as_str);
     notifications::tell(console, &mut tx, told, "secret.expired", &located.secret.id).await?;
@@ -109,7 +112,7 @@ async fn tell_ended(console: &Console, located: &Located, row: &Version, until: 
 /// Grades a version that is no longer in use, and ends its cases, if nothing became of it meanwhile.
 async fn expire(console: &Console, located: &Located, version: i32, until: Moment) -> Result<Option<Moment>, Error> {
     let (now, key, secret) = (console.now(), console.seal_key(), &located.secret.id);
-    let mut tx = console.ledger.begin(&Who::system("expire-versions")).await?;
+    let mut tx = console.ledger.begin(&Who::system(EXPIRE)).await?;
     let locked = catalog::store::lock(&mut tx, secret, key).await?.ok_or(Error::NotFound)?;
     let row = vault::store::find(&mut tx, secret, version).await?.ok_or(Error::NotFound)?;
     let taken = locked.current_version == Some(version) || of_rotation(&mut tx, console, secret, version).await?;

@@ -22,7 +22,7 @@ pub mod webhook;
 pub use calendar::{Dated, What, calendar};
 pub use cases::{store as case_store, *};
 pub use consumers::{Consumer, consumers};
-pub use engine::run_due;
+pub use engine::{Slots, run_due};
 pub use expiry::expire_due;
 pub use history::history;
 pub use many::*;
@@ -31,8 +31,25 @@ pub use running::*;
 use schedule::is_over;
 pub use schedule::{When, start_due, when, when_known};
 
-use crate::catalog::Located;
+use crate::{catalog::Located, jobs::Job};
 use app::audit::leaf::Subject;
+
+const OPEN_LEAVERS: &str = "open-leaver-cases";
+const SCHEDULE: &str = "schedule-rotations";
+const EXPIRE: &str = "expire-versions";
+pub(crate) const ROTATE: &str = "rotate";
+
+pub const JOBS: &[Job] = &[
+    Job::due(OPEN_LEAVERS, "Opens a case for each value that somebody who left knows", |console| {
+        Box::pin(open_leavers(console))
+    })
+    .following(),
+    Job::due(SCHEDULE, "Begins rotations that are due", |console| Box::pin(start_due(console))).following(),
+    Job::due(ROTATE, "Takes rotations a step further, many side by side", |console| Box::pin(run_due(console)))
+        .following()
+        .beginning(|console| Box::pin(engine::begin_due(console))),
+    Job::due(EXPIRE, "Notes values that ended by their own date", |console| Box::pin(expire_due(console))).following(),
+];
 
 pub(crate) fn subject(located: &Located, row: &str) -> Subject {
     Subject { row: Some(row.to_owned()), ..located.subject() }

@@ -105,7 +105,7 @@ pub(super) async fn prove(console: &Console, work: &Work) -> Stepped {
             };
             let (others, opened, said) = others(console, work).await?;
             let event = event.detail("opened_beside", opened.join(", ")).detail("answers_beside", said.join("; "));
-            let mut tx = console.ledger.begin(&Who::system("rotate")).await?;
+            let mut tx = console.ledger.begin(&Who::system(super::ROTATE)).await?;
             catalog::store::lock(&mut tx, &work.rotation.secret_id, console.seal_key()).await?;
             let mut closed = Vec::new();
             for version in others.into_iter().chain([work.rotation.from_version]) {
@@ -151,7 +151,7 @@ async fn reopen(console: &Console, work: &Work, endpoint: &str, answers: Vec<Str
         .detail("endpoint", endpoint)
         .detail("answers", answers.join("; "))
         .detail("was_dead", was_dead);
-    let mut tx = console.ledger.begin(&Who::system("rotate")).await?;
+    let mut tx = console.ledger.begin(&Who::system(super::ROTATE)).await?;
     catalog::store::lock(&mut tx, &work.rotation.secret_id, console.seal_key()).await?;
     let mut opened = Vec::new();
     if was_dead {

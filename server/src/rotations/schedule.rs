@@ -1,6 +1,6 @@
 //! What is due by its age or by a calendar: begun by the service, as a person would.
 use super::{
-    begun, case_store, cases, is_confirmed, make_way, started, store,
+    SCHEDULE, begun, case_store, cases, is_confirmed, make_way, started, store,
     store::Plan,
     subject,
     timetable::{Timetable, jitter},
@@ -14,7 +14,7 @@ use crate::{
     catalog::{self, Located},
     console::Console,
     db::Sql,
-    vault,
+    jobs, vault,
 };
 use app::{
     audit::{action::Action, leaf::Leaf},
@@ -28,7 +28,6 @@ use app::{
     time::{Moment, rfc3339},
 };
 use chrono::TimeDelta;
-use tokio::task::JoinSet;
 
 /// How many secrets one round looks at.
 const ROUND: u32 = 50;
@@ -147,31 +146,14 @@ pub(super) async fn is_over(
 /// Begins a rotation for each secret that is due; how many were looked at.
 pub async fn start_due(console: &Console) -> Result<usize, Error> {
     let due = store::perhaps_due(&mut console.read().await?, console.now(), ROUND).await?;
-    let looked_at = due.len();
-    let mut due = due.into_iter();
-    let (mut looks, mut failed) = (JoinSet::new(), None);
-    loop {
-        while looks.len() < console.db().writers()
-            && let Some((secret, seen)) = due.next()
-        {
-            let console = console.clone();
-            looks.spawn(async move { look_at(&console, &secret, seen).await });
-        }
-        match looks.join_next().await {
-            // What was begun is brought to its end, whatever became of another.
-            Some(looked) => failed = looked.unwrap_or(Err(Error::Unavailable)).err().or(failed),
-            None => return failed.map_or(Ok(looked_at), Err),
-        }
-    }
+    let at_once = console.db().writers();
+    jobs::each(console, SCHEDULE, due, at_once, |console, secret| async move { look_at(&console, &secret).await }).await
 }
 
 /// Begins what is due of one secret, and notes when to look again.
-async fn look_at(console: &Console, secret: &str, seen: Moment) -> Result<(), Error> {
-    // One that cannot be looked at now does not keep the others waiting.
-    let look = start_if_due(console, secret).await.unwrap_or_else(|error| {
-        tracing::error!(%error, secret, "whether a secret is due could not be found out");
-        Some(console.now() + SOON)
-    });
+async fn look_at(console: &Console, secret: &str) -> Result<(), Error> {
+    let Some(seen) = store::due_at(&mut console.read().await?, secret).await? else { return Ok(()) };
+    let look = start_if_due(console, secret).await?;
     let mut tx = console.ledger.housekeeping().await?;
     match look {
         Some(at) => store::move_due(&mut tx, secret, seen, at).await?,
@@ -185,8 +167,11 @@ async fn start_if_due(console: &Console, secret: &str) -> Result<Option<Moment>,
     let (now, key) = (console.now(), console.seal_key());
     let mut db = console.read().await?;
     let plan = store::find_plan(&mut db, secret, key).await?;
-    let located = Located::find(&mut db, secret, key).await?.filter(|located| located.secret.archived_at.is_none());
-    let Some((plan, located)) = plan.zip(located) else { return Ok(None) };
+    let located = Located::find(&mut db, secret, key).await?.ok_or(Error::NotFound)?;
+    if plan.is_none() && store::has_plan(&mut db, secret).await? {
+        return Err(Error::NotFound);
+    }
+    let Some(plan) = plan.filter(|_| located.secret.archived_at.is_none()) else { return Ok(None) };
     let open = store::open_of(&mut db, secret, key).await?;
     let (schedule, _, since) = holds(console, &mut db, &plan, &located).await?;
     // Nobody agreed while its window was open: it is missed, and stands in the way of nothing.
@@ -293,7 +278,7 @@ async fn begin(console: &Console, plan: &Plan, located: &Located, because: Becau
     };
     let (now, key) = (console.now(), console.seal_key());
     let id = console.id::<RotationId>()?.to_string();
-    let mut tx = console.ledger.begin(&Who::system("schedule-rotations")).await?;
+    let mut tx = console.ledger.begin(&Who::system(SCHEDULE)).await?;
     let locked = catalog::store::lock(&mut tx, &located.secret.id, key).await?.ok_or(Error::NotFound)?;
     let Some(from) = locked.current_version.filter(|_| locked.event_seq == located.secret.event_seq) else {
         return Ok(false);
@@ -337,7 +322,7 @@ async fn lapse(
     due: Moment,
 ) -> Result<(), Error> {
     let (now, key) = (console.now(), console.seal_key());
-    let mut tx = console.ledger.begin(&Who::system("schedule-rotations")).await?;
+    let mut tx = console.ledger.begin(&Who::system(SCHEDULE)).await?;
     catalog::store::lock(&mut tx, &located.secret.id, key).await?.ok_or(Error::NotFound)?;
     let locked = store::lock(&mut tx, &waiting.id, key).await?;
     let Some(locked) = locked.filter(|locked| locked.event_seq == waiting.event_seq) else { return Ok(()) };
@@ -359,7 +344,7 @@ async fn lapse(
 /// counts as due from then on.
 async fn miss(console: &Console, plan: &Plan, located: &Located, due: Moment, why: &str) -> Result<(), Error> {
     let secret = &located.secret.id;
-    let mut tx = console.ledger.begin(&Who::system("schedule-rotations")).await?;
+    let mut tx = console.ledger.begin(&Who::system(SCHEDULE)).await?;
     let locked = catalog::store::lock(&mut tx, secret, console.seal_key()).await?.ok_or(Error::NotFound)?;
     let narrow = audit::store::Narrow {
         secret: Some(secret.clone()),
@@ -381,7 +366,7 @@ async fn miss(console: &Console, plan: &Plan, located: &Located, due: Moment, wh
 
 /// What is due and cannot begin has a case from then on.
 async fn count(console: &Console, located: &Located, trigger: Trigger, due: Moment) -> Result<(), Error> {
-    let mut tx = console.ledger.begin(&Who::system("schedule-rotations")).await?;
+    let mut tx = console.ledger.begin(&Who::system(SCHEDULE)).await?;
     let locked = catalog::store::lock(&mut tx, &located.secret.id, console.seal_key()).await?.ok_or(Error::NotFound)?;
     let version = locked.current_version.filter(|_| locked.event_seq == located.secret.event_seq);
     let Some(version) = version else { return Ok(()) };

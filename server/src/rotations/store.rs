@@ -6,6 +6,7 @@ use crate::{
         row_seal::{SealKey, check},
     },
     db::{Result, Sql, Statement, select},
+    jobs::{self, store::except},
     sealed_row,
 };
 use app::{
@@ -472,6 +473,13 @@ pub async fn since(db: &mut impl Sql, from: Moment, key: &SealKey) -> Result<Vec
     Ok(checked(db.sql(select(ROTATION, rest)).bind(from).all().await?, key))
 }
 
+/// Is there a plan of this secret, also one that fails its seal?
+pub async fn has_plan(db: &mut impl Sql, secret: &str) -> Result<bool> {
+    let row: Option<(i32,)> =
+        db.sql("SELECT 1 FROM rotation_plans WHERE secret_id = $1").bind(secret.to_owned()).optional().await?;
+    Ok(row.is_some())
+}
+
 /// Plans, in the order of their making.
 pub async fn plans(db: &mut impl Sql, limit: u32, key: &SealKey) -> Result<Vec<Plan>> {
     let rows: Vec<Plan> = db.sql(select(PLAN, " ORDER BY id LIMIT $1")).bind(i64::from(limit)).all().await?;
@@ -485,18 +493,18 @@ pub async fn plans_of(db: &mut impl Sql, project: &str, key: &SealKey) -> Result
     Ok(rows.into_iter().filter_map(|row| check(row, key)).collect())
 }
 
-/// Rotations whose next step is due, the longest due first.
-pub async fn due(db: &mut impl Sql, now: Moment, limit: u32) -> Result<Vec<String>> {
-    let rows: Vec<(String,)> = db
-        .sql(
-            "SELECT r.id FROM rotations r LEFT JOIN rotation_leases l ON l.rotation_id = r.id \
-             WHERE r.ended_at IS NULL AND r.next_at <= $1 AND r.step NOT IN ('needs_person', 'waiting') \
-             AND (l.leased_until IS NULL OR l.leased_until <= $1) ORDER BY r.next_at LIMIT $2",
-        )
-        .bind(now)
-        .bind(i64::from(limit))
-        .all()
-        .await?;
+/// Rotations whose next step is due: what is cut off first, then the longest due; or only what is cut off.
+pub async fn due(db: &mut impl Sql, now: Moment, only_urgent: bool, limit: usize) -> Result<Vec<String>> {
+    let mut due = Statement::from(
+        "SELECT r.id FROM rotations r LEFT JOIN rotation_leases l ON l.rotation_id = r.id \
+         WHERE r.ended_at IS NULL AND r.next_at <= $1 AND r.step NOT IN ('needs_person', 'waiting') \
+         AND (l.leased_until IS NULL OR l.leased_until <= $1)",
+    );
+    except(&mut due, super::ROTATE, "r.id");
+    due.push(if only_urgent { " AND r.cut_off" } else { "" });
+    due.push(" ORDER BY r.cut_off DESC, r.next_at LIMIT $2");
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let rows: Vec<(String,)> = db.sql(due).bind(now).bind(limit).all().await?;
     Ok(rows.into_iter().map(|(id,)| id).collect())
 }
 
@@ -560,6 +568,7 @@ pub async fn save(tx: &mut impl Sql, row: &Rotation) -> Result<u64> {
 
 /// Notes when to look whether a secret is due.
 pub async fn note_due(tx: &mut impl Sql, secret: &str, at: Moment) -> Result<u64> {
+    jobs::store::forget(tx, super::SCHEDULE, secret).await?;
     tx.sql(
         "INSERT INTO rotation_due (secret_id, due_at) VALUES ($1, $2) \
          ON CONFLICT (secret_id) DO UPDATE SET due_at = excluded.due_at",
@@ -589,12 +598,19 @@ pub async fn forget_due(tx: &mut impl Sql, secret: &str, seen: Moment) -> Result
 }
 
 /// Secrets that may be due, the longest first: an index's beginning, however many there are.
-pub async fn perhaps_due(db: &mut impl Sql, now: Moment, limit: u32) -> Result<Vec<(String, Moment)>> {
-    db.sql("SELECT secret_id, due_at FROM rotation_due WHERE due_at <= $1 ORDER BY due_at LIMIT $2")
-        .bind(now)
-        .bind(i64::from(limit))
-        .all()
-        .await
+pub async fn perhaps_due(db: &mut impl Sql, now: Moment, limit: u32) -> Result<Vec<String>> {
+    let mut due = Statement::from("SELECT secret_id FROM rotation_due WHERE due_at <= $1");
+    except(&mut due, super::SCHEDULE, "rotation_due.secret_id");
+    due.push(" ORDER BY due_at LIMIT $2");
+    let rows: Vec<(String,)> = db.sql(due).bind(now).bind(i64::from(limit)).all().await?;
+    Ok(rows.into_iter().map(|(id,)| id).collect())
+}
+
+/// When it is looked whether a secret is due.
+pub async fn due_at(db: &mut impl Sql, secret: &str) -> Result<Option<Moment>> {
+    let row: Option<(Moment,)> =
+        db.sql("SELECT due_at FROM rotation_due WHERE secret_id = $1").bind(secret.to_owned()).optional().await?;
+    Ok(row.map(|(at,)| at))
 }
 
 /// Notes that somebody left, for [`leavers`] to be looked at.
@@ -610,8 +626,19 @@ pub async fn note_leaver(tx: &mut impl Sql, person: &str, at: Moment) -> Result<
 }
 
 /// Who left, the longest ago first.
-pub async fn leavers(db: &mut impl Sql, limit: u32) -> Result<Vec<(String, Moment)>> {
-    db.sql("SELECT person_id, left_at FROM leavers ORDER BY left_at LIMIT $1").bind(i64::from(limit)).all().await
+pub async fn leavers(db: &mut impl Sql, now: Moment, limit: u32) -> Result<Vec<String>> {
+    let mut due = Statement::from("SELECT person_id FROM leavers WHERE left_at <= $1");
+    except(&mut due, super::OPEN_LEAVERS, "leavers.person_id");
+    due.push(" ORDER BY left_at LIMIT $2");
+    let rows: Vec<(String,)> = db.sql(due).bind(now).bind(i64::from(limit)).all().await?;
+    Ok(rows.into_iter().map(|(id,)| id).collect())
+}
+
+/// When somebody left who is still to be looked through.
+pub async fn left_at(db: &mut impl Sql, person: &str) -> Result<Option<Moment>> {
+    let row: Option<(Moment,)> =
+        db.sql("SELECT left_at FROM leavers WHERE person_id = $1").bind(person.to_owned()).optional().await?;
+    Ok(row.map(|(at,)| at))
 }
 
 pub async fn forget_leaver(tx: &mut impl Sql, person: &str, left_at: Moment) -> Result<u64> {
@@ -686,6 +713,7 @@ pub async fn release_held(tx: &mut impl Sql) -> Result<u64> {
 
 /// Takes away whatever keeps a rotation from being worked on.
 pub async fn release_any(tx: &mut impl Sql, rotation: &str) -> Result<u64> {
+    jobs::store::forget(tx, super::ROTATE, rotation).await?;
     tx.sql("DELETE FROM rotation_leases WHERE rotation_id = $1 AND holder = 'waiting'")
         .bind(rotation.to_owned())
         .execute()

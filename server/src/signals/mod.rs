@@ -11,3 +11,9 @@ mod watch;
 
 pub use answer::{Wanted, able, action, answer, find, may_answer};
 pub use watch::{Watch, refresh};
+
+use crate::jobs::Job;
+
+pub const JOBS: &[Job] = &[Job::every(10, "find-signals", "Looks for what stands out in new events", |console| {
+    Box::pin(async { refresh(console).await.map(|_| 0) })
+})];

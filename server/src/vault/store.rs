@@ -3,6 +3,7 @@ use super::envelope::Stored;
 use crate::{
     audit::ledger::Tx,
     db::{Result, Sql, Statement},
+    jobs::store::except,
 };
 use app::{catalog::model::Death, time::Moment};
 
@@ -390,12 +391,19 @@ pub async fn forget_look(tx: &mut impl Sql, secret: &str, version: i32) -> Resul
 }
 
 /// Versions to look at, the longest due first: `(secret, version, due)`.
-pub async fn looks(db: &mut impl Sql, now: Moment, limit: u32) -> Result<Vec<(String, i32, Moment)>> {
-    db.sql("SELECT secret_id, version, look_at FROM expiry_looks WHERE look_at <= $1 ORDER BY look_at LIMIT $2")
-        .bind(now)
-        .bind(i64::from(limit))
-        .all()
-        .await
+pub async fn looks(db: &mut impl Sql, now: Moment, job: &'static str, limit: u32) -> Result<Vec<String>> {
+    let mut due = Statement::from("SELECT secret_id || ':' || version FROM expiry_looks WHERE look_at <= $1");
+    except(&mut due, job, "secret_id || ':' || version");
+    due.push(" ORDER BY look_at LIMIT $2");
+    let rows: Vec<(String,)> = db.sql(due).bind(now).bind(i64::from(limit)).all().await?;
+    Ok(rows.into_iter().map(|(item,)| item).collect())
+}
+
+/// When it is looked at a version.
+pub async fn look_at(db: &mut impl Sql, secret: &str, version: i32) -> Result<Option<Moment>> {
+    let query = db.sql("SELECT look_at FROM expiry_looks WHERE secret_id = $1 AND version = $2");
+    let row: Option<(Moment,)> = query.bind(secret.to_owned()).bind(version).optional().await?;
+    Ok(row.map(|(at,)| at))
 }
 
 #[derive(Clone, Debug, sqlx::FromRow)]

@@ -21,6 +21,7 @@ mod faults;
 mod grants;
 mod hostile;
 mod http;
+mod jobs;
 mod ledger;
 mod levels;
 mod matrix;

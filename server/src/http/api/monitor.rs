@@ -3,6 +3,7 @@ use super::{bearer::Program, reference::Refused};
 use crate::{
     audit::{self, event::Event, projection},
     http::Problem,
+    jobs,
     metrics::{self, Rollup},
     policies::Situation,
     rotations,
@@ -42,6 +43,7 @@ pub async fn prometheus(program: Program) -> Result<Response, Problem> {
     let open = rotations::store::open(&mut db, 100_000, console.seal_key()).await?;
     let counts = metrics::store::sums(&mut db, 0, i64::MAX).await?;
     let copies = audit::store::streams(&mut db).await?;
+    let aside = jobs::store::count(&mut db).await?;
     let narrow = Narrow { state: Some(Stands::Open), ..Narrow::default() };
     let waiting = signals::store::list(&mut db, &narrow, console.now(), MOST_SIGNALS).await?;
     drop(db);
@@ -98,6 +100,20 @@ pub async fn prometheus(program: Program) -> Result<Response, Problem> {
         })
         .collect();
     gauge("audit_stream_lag_events", "gauge", "Events that a live copy of the trail is behind.", lag);
+    let lines: String = jobs::all()
+        .map(|job| {
+            let failing = flag(console.board.of(job.name).failure.is_some());
+            format!("countersign_job_failing{{job=\"{}\"}} {failing}\n", job.name)
+        })
+        .collect();
+    gauge("job_failing", "gauge", "1 where the last run of a job of this replica failed.", lines);
+    let lines: String = jobs::all()
+        .map(|job| {
+            let count = aside.iter().find(|(name, _)| name == job.name).map_or(0, |(_, count)| *count);
+            format!("countersign_job_items_set_aside{{job=\"{}\"}} {count}\n", job.name)
+        })
+        .collect();
+    gauge("job_items_set_aside", "gauge", "Items that a job cannot work on now: tried again later.", lines);
     let mut series: std::collections::BTreeMap<(String, String), i64> = Default::default();
     for row in counts {
         *series.entry((row.series, row.label)).or_default() += row.value;

@@ -18,6 +18,7 @@ use crate::{
     audit::row_seal::SealKey,
     catalog::{self, Located},
     db::Sql,
+    jobs,
     rotations::{
         self, case_store,
         store::{Rotation, Wanted},
@@ -173,7 +174,13 @@ async fn rotation_page(signed: &Signed, id: &str, form: &Form) -> Result<String,
     let now = match rotations::store::held(&mut db, id, console.now()).await?.filter(|_| due) {
         Some((holder, until)) if holder == rotations::store::WAITING => Some(Now::LeftAlone { until }),
         Some((_, until)) => Some(Now::Held { until }),
-        None => due.then_some(Now::Due),
+        // A step that failed for no reason of its target's is tried again later.
+        None if due => {
+            let aside = jobs::store::of(&mut db, rotations::ROTATE, &[id.to_owned()]).await?;
+            let until = aside.first().map(|row| row.next_at).filter(|until| *until > console.now());
+            Some(until.map_or(Now::Due, |until| Now::LeftAlone { until }))
+        }
+        None => None,
     };
     let view = RotationView {
         id: rotation.id.clone(),

@@ -9,7 +9,9 @@ use crate::{
     catalog::{self, Located},
     console::Console,
     db::Sql,
+    jobs,
     people::{self, Caller},
+    rotations::OPEN_LEAVERS,
     vault,
 };
 use app::{
@@ -24,38 +26,42 @@ const ROUND: u32 = 10;
 
 /// Opens the cases of those who left since; how many people were looked through.
 pub async fn open_leavers(console: &Console) -> Result<usize, Error> {
-    let mut done = 0;
-    let left = rotations::leavers(&mut console.read().await?, ROUND).await?;
-    for (person, left_at) in left {
-        // One that cannot be looked through now keeps nothing else waiting.
-        match open_known(console, &person, left_at).await {
-            Ok(()) => done += 1,
-            Err(error) => tracing::error!(%error, person, "the cases of somebody who left could not be opened"),
-        }
-    }
-    Ok(done)
+    let left = rotations::leavers(&mut console.read().await?, console.now(), ROUND).await?;
+    jobs::each(console, OPEN_LEAVERS, left, 1, |console, person| async move { open_known(&console, &person).await })
+        .await
 }
 
-async fn open_known(console: &Console, person: &str, left_at: Moment) -> Result<(), Error> {
+async fn open_known(console: &Console, person: &str) -> Result<(), Error> {
     let mut db = console.read().await?;
+    let Some(left_at) = rotations::left_at(&mut db, person).await? else { return Ok(()) };
     let row = people::store::find(&mut db, person, console.seal_key()).await?;
     // Somebody may have opened the account again.
     let is_gone = row.is_some_and(|row| row.disabled_at == Some(left_at));
     let known = if is_gone { vault::store::working_known_to(&mut db, person).await? } else { Vec::new() };
     drop(db);
+    let mut failed = None;
     for (secret, version) in known {
-        let located = Located::find(&mut console.read().await?, &secret, console.seal_key()).await?;
-        let Some(located) = located else { continue };
-        let mut tx = console.ledger.begin(&Who::system("open-leaver-cases")).await?;
-        catalog::store::lock(&mut tx, &secret, console.seal_key()).await?.ok_or(Error::NotFound)?;
-        let works = vault::store::find(&mut tx, &secret, version).await?.is_some_and(|row| row.death.is_none());
-        if works && let Some(event) = open_left(console, &mut tx, &located, version, person, left_at).await? {
-            tx.commit(vec![event]).await?;
-        }
+        // A secret that cannot be read keeps no other from its case; until it has one, it is tried again.
+        failed = open_one(console, &secret, version, person, left_at).await.err().or(failed);
+    }
+    if let Some(error) = failed {
+        return Err(error);
     }
     let mut tx = console.ledger.housekeeping().await?;
     rotations::forget_leaver(&mut tx, person, left_at).await?;
     tx.finish().await
+}
+
+async fn open_one(console: &Console, secret: &str, version: i32, person: &str, left_at: Moment) -> Result<(), Error> {
+    let located = Located::find(&mut console.read().await?, secret, console.seal_key()).await?;
+    let located = located.ok_or(Error::NotFound)?;
+    let mut tx = console.ledger.begin(&Who::system(OPEN_LEAVERS)).await?;
+    catalog::store::lock(&mut tx, secret, console.seal_key()).await?.ok_or(Error::NotFound)?;
+    let works = vault::store::find(&mut tx, secret, version).await?.is_some_and(|row| row.death.is_none());
+    if works && let Some(event) = open_left(console, &mut tx, &located, version, person, left_at).await? {
+        tx.commit(vec![event]).await?;
+    }
+    Ok(())
 }
 
 /// Opens the case of a value that somebody who left knows, unless one is open; it counts from when they left.
