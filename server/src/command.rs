@@ -266,7 +266,9 @@ async fn serve(config: Config, organisation: &str, demo: bool) -> Result<(), Fai
     let running = jobs::start(&console);
     stream::start(&console, config.streams.clone());
     let is_private = config.listen.ip().is_loopback() || config.tls.is_some();
-    if people::store::count(&mut console.read().await?).await? == 0 {
+    // Where people are missing whom the trail names, nobody is invited in their place.
+    let empty = people::is_empty(&console, &mut console.read().await?).await;
+    if empty.unwrap_or(false) {
         invite_administrator(&console, &config)?;
     }
     if config.anchors.is_empty() {

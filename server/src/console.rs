@@ -158,9 +158,7 @@ impl Console {
     ) -> Result<(Tx, Event), Error> {
         let mut tx = self.ledger.begin(&caller.who).await?;
         // Since the request was recognised the account or its session may have ended: what counts is now.
-        if !caller.still_in(&mut tx, self.now(), self.seal_key()).await? {
-            return Err(Error::Unauthenticated);
-        }
+        caller.goes_on(&mut tx, self.now(), self.seal_key()).await?;
         // A policy that came into force meanwhile counts, whichever replica it was confirmed on.
         documents::follow(&self.engine, &mut tx, self.seal_key()).await?;
         let principal = caller.principal(subject.project.as_deref());

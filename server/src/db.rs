@@ -248,6 +248,50 @@ impl Db {
             .collect()
     }
 
+    /// What stands between this service and its tables, and no migration put there: triggers, rules, policies of rows, views in the
+    /// place of tables. Whoever owns the database can rewrite by them what is written, and hide what is read.
+    pub async fn in_between(&self) -> Result<Vec<String>> {
+        let known = if self.is_postgres() { &POSTGRES } else { &SQLITE };
+        let ours: String = known.iter().map(|migration| migration.sql.as_str()).collect();
+        let is_table = |name: &str| ours.contains(&format!("CREATE TABLE {name} ("));
+        let mut db = self.read().await?;
+        if !self.is_postgres() {
+            let rows: Vec<(String, String, String)> = db
+                .sql("SELECT type || ' ' || name, tbl_name, COALESCE(sql, '') FROM sqlite_master WHERE type IN ('trigger', 'view')")
+                .all()
+                .await?;
+            let foreign = rows.into_iter().filter(|(_, table, sql)| is_table(table) && !ours.contains(sql.as_str()));
+            return Ok(foreign.map(|(what, table, _)| format!("{what} on {table}")).collect());
+        }
+        // By the catalogue's full names: nothing of the owner's can stand before them.
+        let triggers: Vec<(String, String, String)> = db
+            .sql(
+                "SELECT t.tgname::text, c.relname::text, p.prosrc::text FROM pg_catalog.pg_trigger t \
+                 JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid \
+                 WHERE NOT t.tgisinternal AND c.relnamespace = pg_catalog.current_schema()::text::pg_catalog.regnamespace",
+            )
+            .all()
+            .await?;
+        let is_ours = |name: &str, body: &str| ours.contains(&format!("CREATE TRIGGER {name} ")) && ours.contains(body);
+        let mut found: Vec<String> = triggers
+            .into_iter()
+            .filter(|(name, table, body)| is_table(table) && !is_ours(name, body))
+            .map(|(name, table, _)| format!("trigger {name} on {table}"))
+            .collect();
+        let tables: Vec<(String, String)> = db
+            .sql(
+                "SELECT c.relname::text, CASE WHEN c.relkind <> 'r' THEN 'another thing in the place of' \
+                 WHEN c.relhasrules THEN 'a rule on' ELSE 'a policy of rows on' END FROM pg_catalog.pg_class c \
+                 WHERE c.relnamespace = pg_catalog.current_schema()::text::pg_catalog.regnamespace \
+                 AND c.relkind IN ('r', 'v', 'm', 'f', 'p') AND (c.relkind <> 'r' OR c.relhasrules OR c.relrowsecurity)",
+            )
+            .all()
+            .await?;
+        let foreign = tables.into_iter().filter(|(table, _)| is_table(table));
+        found.extend(foreign.map(|(table, what)| format!("{what} {table}")));
+        Ok(found)
+    }
+
     /// Takes a reader, after at most [`PATIENCE`]. A request has one at a time: see [`held`].
     pub async fn read(&self) -> Result<Reader> {
         if !self.unseen {

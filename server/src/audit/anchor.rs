@@ -231,9 +231,22 @@ impl Anchors {
     }
 }
 
-/// Replaces the file so that after a crash it is either the old one or the new one.
+/// The log and the size that a checkpoint names (C2SP tlog-checkpoint: its first two lines).
+fn named(note: &str) -> Option<(&str, u64)> {
+    let mut lines = note.lines();
+    Some((lines.next()?, lines.next()?.parse().ok()?))
+}
+
+/// Replaces the file so that after a crash it is either the old one or the new one. A replica that is behind another leaves its head.
 fn replace(folder: &Path, note: &str) -> std::io::Result<()> {
     fs::create_dir_all(folder)?;
+    let there = fs::read_to_string(folder.join(FILE)).unwrap_or_default();
+    if let (Some((log, size)), Some((new_log, new_size))) = (named(&there), named(note))
+        && log == new_log
+        && size > new_size
+    {
+        return Ok(());
+    }
     let temporary = folder.join(format!(".{FILE}.{}", std::process::id()));
     let mut file = File::create(&temporary)?;
     file.write_all(note.as_bytes())?;

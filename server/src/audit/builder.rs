@@ -6,7 +6,7 @@ use super::{anchor::Anchors, event_seal, ledger::Ledger, store, tiles};
 use crate::db::Sql;
 use app::{
     audit::{
-        checkpoint::{LogKey, VerifierKey},
+        checkpoint::{Checkpoint, LogKey, VerifierKey},
         tree::{Frontier, Hash, TILE, leaf_hash},
     },
     error::Error,
@@ -180,7 +180,29 @@ impl Builder {
         tx.finish().await
     }
 
+    /// What lies at the anchors has to be of this trail: another replica that shares one may have signed events that are gone.
+    async fn extends_anchors(&self, size: u64) -> Result<bool, Error> {
+        let trusted = *self.trusted.lock().await;
+        let unknown = |anchored: &Checkpoint| {
+            anchored.size <= size && (anchored.size, anchored.root) != (trusted.size, trusted.root)
+        };
+        let key = self.verifier();
+        // A head of an earlier epoch is of what a recorded restore gave up.
+        let heads = self.anchors.notes().into_iter().filter_map(|(folder, note)| Some((folder, key.open(&note).ok()?)));
+        for (folder, anchored) in heads.filter(|(_, anchored)| unknown(anchored)) {
+            let tree = tiles::frontier(&mut self.ledger.db().read().await?, anchored.size).await?;
+            if tree.is_none_or(|tree| tree.root() != anchored.root) {
+                tracing::error!(folder = %folder.display(), size = anchored.size, "an anchor holds a head of other events");
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
     async fn sign(&self, size: u64, root: Hash) -> Result<Signed, Error> {
+        if !self.extends_anchors(size).await? {
+            return Err(self.stop());
+        }
         let note = self.key.sign(size, root);
         let mut tx = self.ledger.housekeeping().await?;
         let there = store::insert_checkpoint(&mut tx, size, &root, &note).await?;

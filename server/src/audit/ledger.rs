@@ -7,6 +7,7 @@
 use super::{
     event::{Event, Who},
     event_seal,
+    heard::{Change, News, Written},
     repeats::Repeats,
     row_seal::{PendingSeal, SealKey, SealedRow},
     state,
@@ -21,19 +22,26 @@ use crate::{
     keys::{self, Keys, Secret},
 };
 use app::{
-    audit::leaf::{Commitment, Leaf},
-    error::{Error, Refusal},
+    audit::{
+        leaf::{Commitment, Leaf, Outcome},
+        tree::leaf_hash,
+    },
+    error::{Conflict, Error, Refusal},
     time::Moment,
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use std::{
+    collections::HashMap,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 use tokio::sync::{Notify, mpsc, oneshot};
+
+/// Events of others that one statement reads.
+const MOST_READ: u64 = 2000;
 
 /// The most events that one batch of observations commits.
 const BATCH: usize = 256;
@@ -64,6 +72,8 @@ struct Shared {
     open: AtomicUsize,
     /// Nothing is begun any more: the process stops.
     closing: AtomicBool,
+    /// How the stored trail contradicts what this process knows of it.
+    contradiction: OnceLock<String>,
 }
 
 /// A change that is under way, until it is dropped.
@@ -118,6 +128,7 @@ impl Ledger {
             grown: Notify::new(),
             open: AtomicUsize::new(0),
             closing: AtomicBool::new(false),
+            contradiction: OnceLock::new(),
         }));
         tokio::spawn(record_observations(Arc::downgrade(&ledger.0), inbox));
         ledger
@@ -139,6 +150,11 @@ impl Ledger {
         &self.0.pseudonyms
     }
 
+    /// How the stored trail was found to contradict what this process knows of it, where a change took its place.
+    pub fn contradiction(&self) -> Option<String> {
+        self.0.contradiction.get().cloned()
+    }
+
     /// Waits until something was committed.
     pub async fn grown(&self) {
         self.0.grown.notified().await;
@@ -148,7 +164,14 @@ impl Ledger {
     pub async fn begin(&self, who: &Who) -> Result<Tx, Error> {
         let under_way = UnderWay::begin(&self.0)?;
         let inner = self.0.db.begin().await?;
-        Ok(Tx { inner, ledger: self.clone(), who: who.clone(), seals: Vec::new(), _under_way: under_way })
+        Ok(Tx {
+            inner,
+            ledger: self.clone(),
+            who: who.clone(),
+            seals: Vec::new(),
+            basis: Vec::new(),
+            _under_way: under_way,
+        })
     }
 
     /// Records an event that changes nothing; durable when this returns.
@@ -219,6 +242,7 @@ pub struct Tx {
     ledger: Ledger,
     who: Who,
     seals: Vec<PendingSeal>,
+    basis: Vec<Basis>,
     _under_way: UnderWay,
 }
 
@@ -266,6 +290,12 @@ impl Tx {
         Ok(())
     }
 
+    /// Says that the change rests on a row beside those that it seals: it is kept only if that row is, at the change's place in the trail,
+    /// still what was read.
+    pub fn rests_on(&mut self, basis: impl IntoIterator<Item = Basis>) {
+        self.basis.extend(basis);
+    }
+
     /// Makes the change durable with its events; `events` is never empty.
     pub async fn commit(mut self, events: Vec<Event>) -> Result<Receipt, Error> {
         if events.is_empty() {
@@ -281,16 +311,31 @@ impl Tx {
         let count = events.len();
         let first = store::take_places(&mut self.inner, count).await?;
         crash::at("commit.placed");
+        let basis: Vec<&Basis> = self.seals.iter().filter_map(PendingSeal::basis).chain(&self.basis).collect();
+        let stale = self.ledger.0.stale(&mut self.inner, first, &basis).await?;
+        if let Some(row) = stale.first() {
+            tracing::error!(?row, "a change rests on a row that is not as its last event left it");
+            cause::note(|| format!("{} {} is not as its last event left it", row.table, row.id));
+            return Err(Error::Conflict(Conflict::EditedMeanwhile));
+        }
         let at = self.ledger.0.clock.now();
         for seal in std::mem::take(&mut self.seals) {
             seal.write(&mut self.inner, &self.ledger.0.keys.row_seal, first).await?;
         }
         crash::at("commit.sealed");
+        let news = news(first, &events);
         let batch = events.into_iter().map(|event| (&self.who, event));
-        let leaf = append(&mut self.inner, &self.ledger.0, first, at, batch).await?;
+        let leaves = append(&mut self.inner, &self.ledger.0, first, at, batch).await?;
         crash::at("commit.appended");
+        let placed = self.ledger.0.place(Change {
+            first,
+            end: first + count as u64,
+            news,
+            leaves: leaves.iter().map(|leaf| leaf_hash(leaf)).collect(),
+        });
         let committed = self.inner.commit().await;
-        self.ledger.0.settle(committed, first, &leaf).await?;
+        self.ledger.0.settle(committed, first, leaves.first().map_or(&[], Vec::as_slice)).await?;
+        placed.keep();
         crash::at("commit.committed");
         self.ledger.0.grown.notify_one();
         Ok(Receipt { seq: first, at })
@@ -364,7 +409,12 @@ async fn write_observations(
     events: Vec<(Who, Event, Vec<Basis>)>,
 ) -> Result<Vec<Option<Receipt>>, Error> {
     let mut tx = ledger.db.begin().await?;
-    let gone = store::gone(&mut tx, events.iter().flat_map(|(_, _, basis)| basis)).await?;
+    let mut gone = store::gone(&mut tx, events.iter().flat_map(|(_, _, basis)| basis)).await?;
+    let rests: Vec<&Basis> = events.iter().flat_map(|(_, _, basis)| basis).collect();
+    if !rests.is_empty() {
+        let size = store::take_places(&mut tx, 0).await?;
+        gone.extend(ledger.stale(&mut tx, size, &rests).await?.into_iter().cloned());
+    }
     let stands: Vec<bool> = events.iter().map(|(_, _, basis)| !basis.iter().any(|row| gone.contains(row))).collect();
     let count = stands.iter().filter(|stands| **stands).count();
     if count == 0 {
@@ -372,13 +422,21 @@ async fn write_observations(
     }
     let first = store::take_places(&mut tx, count).await?;
     crash::at("observe.placed");
+    ledger.is_behind(first)?;
     let at = ledger.clock.now();
     let standing = events.iter().zip(&stands).filter(|(_, stands)| **stands);
     let batch = standing.map(|((who, event, _), _)| (who, event.clone()));
-    let leaf = append(&mut tx, ledger, first, at, batch).await?;
+    let leaves = append(&mut tx, ledger, first, at, batch).await?;
     crash::at("observe.appended");
+    let placed = ledger.place(Change {
+        first,
+        end: first + count as u64,
+        news: Vec::new(),
+        leaves: leaves.iter().map(|leaf| leaf_hash(leaf)).collect(),
+    });
     let committed = tx.commit().await;
-    ledger.settle(committed, first, &leaf).await?;
+    ledger.settle(committed, first, leaves.first().map_or(&[], Vec::as_slice)).await?;
+    placed.keep();
     crash::at("observe.committed");
     ledger.grown.notify_one();
     let mut places = first..;
@@ -386,7 +444,111 @@ async fn write_observations(
     Ok(stands.into_iter().map(receipt).collect())
 }
 
+/// What the events of a change say of rows.
+fn news(first: u64, events: &[Event]) -> Vec<News> {
+    let heard = Instant::now();
+    let allowed = (first..).zip(events).filter(|(_, event)| event.outcome == Outcome::Allowed);
+    let rows = allowed.flat_map(|(by, event)| {
+        let rows = state::rows_written(event);
+        rows.into_iter().map(move |(table, id)| (table, id.clone(), Written { first, by, heard }))
+    });
+    rows.collect()
+}
+
+/// A change of this process, from its place in the trail until it is known what became of it.
+struct Placed<'l> {
+    ledger: &'l Shared,
+    change: Option<Change>,
+    first: u64,
+}
+
+impl Placed<'_> {
+    fn keep(mut self) {
+        if let Some(change) = self.change.take() {
+            self.ledger.keys.row_seal.heard().keep(change);
+        }
+    }
+}
+
+impl Drop for Placed<'_> {
+    fn drop(&mut self) {
+        if self.change.is_some() {
+            self.ledger.keys.row_seal.heard().give_up(self.first);
+        }
+    }
+}
+
 impl Shared {
+    fn place(&self, change: Change) -> Placed<'_> {
+        // Several changes share a COMMIT there: the next one stands behind this one before anybody knows what became of it.
+        if !self.db.is_postgres() {
+            self.keys.row_seal.heard().place(change.clone());
+        }
+        Placed { ledger: self, first: change.first, change: Some(change) }
+    }
+
+    fn contradicts(&self, why: String) -> Error {
+        tracing::error!(why, "the stored trail contradicts what this process knows of it");
+        cause::note(|| why.clone());
+        let _ = self.contradiction.set(why);
+        Error::Unavailable
+    }
+
+    /// Is this place behind everything that is known to be there?
+    fn is_behind(&self, first: u64) -> Result<(), Error> {
+        let next = self.keys.row_seal.heard().next();
+        if first < next { Err(self.contradicts(format!("the events from {first} on are gone"))) } else { Ok(()) }
+    }
+
+    /// Which of these rows are not as the last event before a place left them. The head is locked: nothing comes between. What others
+    /// committed since is read first; it has to be there and to be ours.
+    async fn stale<'b>(&self, tx: &mut Transaction, first: u64, basis: &[&'b Basis]) -> Result<Vec<&'b Basis>, Error> {
+        self.is_behind(first)?;
+        let key = &self.keys.row_seal;
+        let mut under_way: HashMap<(&'static str, String), Written> = HashMap::new();
+        let mut reading = state::Reading::default();
+        let mut at = key.heard().next();
+        while at < first {
+            let to = match key.heard().placed(at) {
+                Ok(change) => {
+                    let news = change.news.iter().cloned();
+                    under_way.extend(news.map(|(table, id, written)| ((table, id), written)));
+                    at = change.end;
+                    continue;
+                }
+                Err(next) => first.min(at + MOST_READ).min(next.unwrap_or(first)),
+            };
+            let leaves = store::sealed_leaves(tx, at, to, MOST_READ).await?;
+            let there = leaves.iter().map(|leaf| leaf.seq as u64).eq(at..to);
+            if !there {
+                return Err(self.contradicts(format!("events between {at} and {to} are missing")));
+            }
+            let foreign = |leaf: &&store::SealedLeaf| {
+                !event_seal::holds(&self.keys.event_seal, leaf.seq as u64, &leaf.leaf, leaf.seal.as_deref())
+            };
+            if let Some(leaf) = leaves.iter().find(foreign) {
+                return Err(self.contradicts(format!("event {} fails its seal", leaf.seq)));
+            }
+            let mut heard = key.heard();
+            let now = heard.now();
+            let news: Vec<News> =
+                leaves.iter().flat_map(|leaf| reading.news(leaf.seq as u64, &leaf.leaf, now)).collect();
+            if at <= heard.next() {
+                heard.hear(news, to);
+            } else {
+                under_way.extend(news.into_iter().map(|(table, id, written)| ((table, id), written)));
+            }
+            at = to;
+        }
+        let heard = key.heard();
+        let is_stale = |row: &&&Basis| {
+            let last = under_way.get(&(row.table, row.id.clone())).copied();
+            let last = last.or_else(|| heard.last(row.table, &row.id));
+            last.is_none_or(|last| !last.wrote(row.seq as u64))
+        };
+        Ok(basis.iter().filter(is_stale).copied().collect())
+    }
+
     /// What became of a change whose COMMIT was answered, or was not. A lost answer is found out by the first event: its leaf has a
     /// salt of its own, so that what stands at its place is it or is somebody else's.
     async fn settle(&self, committed: db::Result<()>, first: u64, leaf: &[u8]) -> Result<(), Error> {
@@ -418,22 +580,22 @@ impl Shared {
 const LOST: [Duration; 4] =
     [Duration::from_millis(50), Duration::from_millis(250), Duration::from_millis(700), Duration::from_millis(1500)];
 
-/// Inserts the leaves and their disclosures at the places that were taken. Returns the first leaf.
+/// Inserts the leaves and their disclosures at the places that were taken. Returns the leaves.
 async fn append<'a>(
     tx: &mut Transaction,
     ledger: &Shared,
     first: u64,
     at: Moment,
     events: impl Iterator<Item = (&'a Who, Event)>,
-) -> Result<Vec<u8>, Error> {
+) -> Result<Vec<Vec<u8>>, Error> {
     let (mut rows, mut disclosures) = (Vec::new(), Vec::new());
     for (seq, (who, event)) in (first..).zip(events) {
         rows.push(row(seq, at, who, event, ledger, &mut disclosures)?);
     }
-    let leaf = rows.first().map(|row| row.leaf.clone()).unwrap_or_default();
+    let leaves = rows.iter().map(|row| row.leaf.clone()).collect();
     store::insert(tx, rows).await?;
     store::insert_disclosures(tx, disclosures).await?;
-    Ok(leaf)
+    Ok(leaves)
 }
 
 fn row(

@@ -12,6 +12,7 @@ pub mod builder;
 pub mod event;
 pub mod event_seal;
 pub mod heads;
+pub mod heard;
 pub mod ledger;
 pub mod projection;
 pub mod repeats;

@@ -2,6 +2,7 @@
 //!
 //! A seal is an HMAC under a key derived from the root key over the table, the row's fields and the number of the event
 //! that wrote them. A row that fails its seal is treated as if it were not there.
+use super::{heard::Heard, ledger::Basis};
 use crate::{
     cause,
     db::{Result, Sql, Transaction},
@@ -10,40 +11,16 @@ use crate::{
 use app::error::Error;
 use serde::Serialize;
 use std::{
-    collections::HashMap,
     ops::Deref,
-    sync::{Arc, PoisonError, RwLock},
-    time::{Duration, Instant},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 use subtle::ConstantTimeEq;
-
-/// How long a row may be read as it was before an event that was heard of: by a statement that began before it.
-const UNDER_WAY: Duration = Duration::from_secs(1);
 
 /// The key of the seals on rows, and what the trail is known to say of them.
 #[derive(Clone)]
 pub struct SealKey {
     key: Secret,
-    heard: Arc<RwLock<Heard>>,
-}
-
-/// What the trail says of rows, as far as it was read.
-#[derive(Default)]
-struct Heard {
-    last: Writes,
-    /// The number of the first event that was not read yet.
-    next: u64,
-}
-
-/// The last change of each row, by its table and its id.
-pub type Writes = HashMap<&'static str, HashMap<String, Written>>;
-
-/// A change of a row: its first event, which the row's seal names, and the event that tells of the row.
-#[derive(Clone, Copy, Debug)]
-pub struct Written {
-    pub first: u64,
-    pub by: u64,
-    pub heard: Instant,
+    heard: Arc<Mutex<Heard>>,
 }
 
 impl SealKey {
@@ -56,37 +33,13 @@ impl SealKey {
         Self::new(self.key.clone())
     }
 
-    /// Takes up what the trail says below an event: from now on a row counts as the last change of it left it, or a later one, and a
-    /// row that none of these events names counts for nothing.
-    pub fn hear(&self, news: impl IntoIterator<Item = (&'static str, String, Written)>, next: u64) {
-        let mut heard = self.heard.write().unwrap_or_else(PoisonError::into_inner);
-        for (table, id, written) in news {
-            heard.last.entry(table).or_default().insert(id, written);
-        }
-        heard.next = next;
+    /// What the trail is known to say. Held for as long as it takes to look, never across anything that waits.
+    pub fn heard(&self) -> MutexGuard<'_, Heard> {
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Every row's last change, as far as the trail was read.
-    pub fn heard(&self) -> Writes {
-        self.heard.read().unwrap_or_else(PoisonError::into_inner).last.clone()
-    }
-
-    /// Does the trail contradict the row? Then the owner of the database put it back, or in.
     fn contradicts<R: SealedRow>(&self, row: &R) -> bool {
-        let heard = self.heard.read().unwrap_or_else(PoisonError::into_inner);
-        let last = heard.last.get(R::TABLE).and_then(|rows| rows.get(row.id()));
-        let seq = row.seal().0 as u64;
-        match last {
-            Some(last) => !last.wrote(seq, heard.next) && last.heard.elapsed() > UNDER_WAY,
-            None => seq < heard.next,
-        }
-    }
-}
-
-impl Written {
-    /// Can a row that names this event be as this change left it, the last one below `next`?
-    pub fn wrote(&self, seq: u64, next: u64) -> bool {
-        (self.first..=self.by).contains(&seq) || seq >= next
+        self.heard().contradicts(R::TABLE, row.id(), row.seal().0 as u64)
     }
 }
 
@@ -137,6 +90,8 @@ pub struct PendingSeal {
     table: &'static str,
     id: String,
     fields: Vec<u8>,
+    /// As the row was when it was loaded; nothing of a new one.
+    basis: Option<Basis>,
 }
 
 impl PendingSeal {
@@ -146,7 +101,12 @@ impl PendingSeal {
             table: R::TABLE,
             id: row.id().into(),
             fields: fields(row).ok_or(Error::Unavailable)?,
+            basis: (!row.seal().1.is_empty()).then(|| Basis::of(row)),
         })
+    }
+
+    pub fn basis(&self) -> Option<&Basis> {
+        self.basis.as_ref()
     }
 
     /// The row: its table and its id.

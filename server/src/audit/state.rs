@@ -8,7 +8,8 @@ use super::{
     builder::Head,
     event::Event,
     event_seal,
-    row_seal::{SealKey, SealedRow, Writes, Written, holds},
+    heard::{News, Writes, Written},
+    row_seal::{SealKey, SealedRow, holds},
     store::SealedLeaf,
 };
 use crate::{
@@ -65,13 +66,18 @@ pub(super) fn rows_of(action: Action, subject: &Subject, is_narrowed: bool) -> V
     rows
 }
 
+/// The same for an event that is about to be written.
+pub(super) fn rows_written(event: &Event) -> Vec<(&'static str, &String)> {
+    rows_of(event.action, &event.subject, event.detail.contains_key(NARROWED))
+}
+
 /// Rows that only the seals of a change name, or only its events: the trail would later say otherwise than the row.
 pub(super) fn at_odds<'a>(
     sealed: impl Iterator<Item = (&'static str, &'a str)>,
     events: &'a [Event],
 ) -> Vec<(&'static str, &'a str)> {
     let allowed = events.iter().filter(|event| event.outcome == Outcome::Allowed);
-    let named = allowed.flat_map(|event| rows_of(event.action, &event.subject, event.detail.contains_key(NARROWED)));
+    let named = allowed.flat_map(rows_written);
     let named: BTreeSet<(&str, &str)> = named.map(|(table, id)| (table, id.as_str())).collect();
     let sealed: BTreeSet<(&str, &str)> = sealed.collect();
     named.symmetric_difference(&sealed).copied().collect()
@@ -94,6 +100,8 @@ pub struct Checked {
     pub more: u64,
     /// How many are named.
     named: usize,
+    /// Rows that name an event which was not read yet.
+    ahead: Vec<(u64, String)>,
 }
 
 impl Checked {
@@ -181,6 +189,7 @@ pub async fn run(config: &Config, db: &Db) -> Result<Checked, instance::Error> {
     let keys = instance::keys(config, db).await?;
     let mut trail = Trail { found: Checked::naming(usize::MAX), ..Trail::of(keys.row_seal) };
     trail.catch_up(db, Some(&keys.event_seal), Head::default()).await?;
+    trail.look_between(db).await?;
     Ok(trail.compare(db).await?)
 }
 
@@ -191,13 +200,35 @@ pub async fn check(db: &Db, key: &SealKey) -> crate::db::Result<Checked> {
     trail.compare(db).await
 }
 
+/// Reads what events say of rows, one after the other.
+#[derive(Default)]
+pub(super) struct Reading {
+    /// Where the change begins that the last event belongs to, and its time: the events of one change share it.
+    change: (u64, Moment),
+}
+
+impl Reading {
+    /// The rows that one event writes.
+    pub(super) fn news(&mut self, seq: u64, leaf: &[u8], heard: Instant) -> Vec<News> {
+        let Ok(leaf) = Leaf::decode(leaf) else { return Vec::new() };
+        if leaf.at != self.change.1 {
+            self.change = (seq, leaf.at);
+        }
+        let Some(action) = Action::from_code(&leaf.action).filter(|_| leaf.outcome == Outcome::Allowed) else {
+            return Vec::new();
+        };
+        let written = Written { first: self.change.0, by: seq, heard };
+        let rows = rows_of(action, &leaf.subject, leaf.detail.contains_key(NARROWED));
+        rows.into_iter().map(|(table, id)| (table, id.clone(), written)).collect()
+    }
+}
+
 /// What the trail says of rows, as far as it was read: it is read on from there, and the rows are compared again.
 pub struct Trail {
     key: SealKey,
     /// The events that were read.
     tree: Frontier,
-    /// Where the change begins that the last event belongs to, and its time: the events of one change share it.
-    change: (u64, Moment),
+    reading: Reading,
     /// What is wrong with the trail itself.
     found: Checked,
     /// It cannot be read on: what lies there is not what this service wrote.
@@ -212,7 +243,7 @@ impl Trail {
         Self {
             key,
             tree: Frontier::default(),
-            change: (0, Moment::default()),
+            reading: Reading::default(),
             found: Checked::naming(NAMED),
             broken: false,
             next_look: Instant::now(),
@@ -232,6 +263,9 @@ impl Trail {
     /// says nothing of any row. With a head: they have to be those that were signed.
     pub async fn catch_up(&mut self, db: &Db, seal: Option<&Key>, head: Head) -> crate::db::Result<()> {
         let size = super::store::size(&mut db.read().await?).await?;
+        if size < self.next() && !self.broken {
+            self.breaks(format!("the events from {size} on are gone"));
+        }
         while self.next() < size && !self.broken {
             let to = size.min(self.next() + CHUNK);
             let read = super::store::sealed_leaves(&mut db.read().await?, self.next(), to, CHUNK).await;
@@ -243,11 +277,25 @@ impl Trail {
                 Err(error) => return Err(error),
             }
         }
+        if !self.broken {
+            self.key.heard().was_read();
+        }
+        Ok(())
+    }
+
+    /// Looks for what stands between this service and its tables: nothing that is read or written there can be relied on.
+    async fn look_between(&mut self, db: &Db) -> crate::db::Result<()> {
+        if self.broken {
+            return Ok(());
+        }
+        for what in db.in_between().await? {
+            self.breaks(format!("{what}: no version of this service put that there"));
+        }
         Ok(())
     }
 
     fn take(&mut self, leaves: Vec<SealedLeaf>, to: u64, seal: Option<&Key>, head: Head) {
-        let (heard, mut news) = (Instant::now(), Vec::new());
+        let mut news = Vec::new();
         let mut leaves = leaves.into_iter();
         while self.next() < to && !self.broken {
             let seq = self.next();
@@ -255,7 +303,12 @@ impl Trail {
                 self.breaks(format!("event {seq} is missing"));
                 break;
             };
-            self.tree.push(leaf_hash(&leaf));
+            let (hash, promised) = (leaf_hash(&leaf), self.key.heard().promised(seq));
+            if promised.is_some_and(|promised| promised != hash) {
+                self.breaks(format!("event {seq} is not the one that was committed there"));
+                break;
+            }
+            self.tree.push(hash);
             if self.next() == head.size && self.tree.root() != head.root {
                 self.breaks(format!("the first {} events are not those that were signed", head.size));
                 break;
@@ -264,26 +317,20 @@ impl Trail {
                 self.found.finds([format!("event {seq} fails its seal: this service did not write it")]);
                 continue;
             }
-            let Ok(leaf) = Leaf::decode(&leaf) else { continue };
-            if leaf.at != self.change.1 {
-                self.change = (seq, leaf.at);
-            }
-            let Some(action) = Action::from_code(&leaf.action).filter(|_| leaf.outcome == Outcome::Allowed) else {
-                continue;
-            };
-            let is_narrowed = leaf.detail.contains_key(NARROWED);
-            let change = Written { first: self.change.0, by: seq, heard };
-            let rows = rows_of(action, &leaf.subject, is_narrowed);
-            news.extend(rows.into_iter().map(|(table, id)| (table, id.clone(), change)));
+            let heard = self.key.heard().now();
+            news.extend(self.reading.news(seq, &leaf, heard));
         }
-        self.key.hear(news, self.next());
+        let next = self.next();
+        let mut heard = self.key.heard();
+        heard.hear(news, next);
+        heard.read_back(next);
     }
 
-    /// Every row of every sealed table. What was written by an event that was not read yet is left for the next time.
+    /// Every row of every sealed table.
     pub async fn compare(&self, db: &Db) -> crate::db::Result<Checked> {
         // Every row there ever was: not on a thread that answers.
         let key = self.key.clone();
-        let mut writes = tokio::task::spawn_blocking(move || key.heard()).await.unwrap_or_default();
+        let mut writes = tokio::task::spawn_blocking(move || key.heard().writes().clone()).await.unwrap_or_default();
         let mut checked = self.found.clone();
         self.table::<Person>(db, &mut writes, &mut checked).await?;
         self.table::<Project>(db, &mut writes, &mut checked).await?;
@@ -313,6 +360,11 @@ impl Trail {
         self.table::<Workload>(db, &mut writes, &mut checked).await?;
         self.table::<Credential>(db, &mut writes, &mut checked).await?;
         self.table::<Token>(db, &mut writes, &mut checked).await?;
+        // What was written while the rows were compared is in the trail by now.
+        let size = super::store::size(&mut db.read().await?).await?;
+        let ahead = std::mem::take(&mut checked.ahead).into_iter().filter(|(seq, _)| *seq >= size);
+        checked
+            .finds(ahead.map(|(seq, row)| format!("{row} names event {seq}, which there is not")).collect::<Vec<_>>());
         // A table that is not walked over above would hide here.
         checked.finds(writes.into_iter().flat_map(|(table, rows)| missing(table, rows)));
         Ok(checked)
@@ -342,6 +394,11 @@ impl Trail {
             for row in rows {
                 checked.rows += 1;
                 let last = writes.remove(row.id());
+                let seq = row.seal().0 as u64;
+                if holds(&row, &self.key) && seq >= self.next() {
+                    checked.ahead.push((seq, format!("{}: {}", R::TABLE, row.id())));
+                    continue;
+                }
                 checked.finds(self.wrong(&row, last).map(|what| format!("{}: {} {what}", R::TABLE, row.id())));
             }
             if !more {
@@ -359,10 +416,8 @@ impl Trail {
         }
         let seq = row.seal().0 as u64;
         match last {
-            // What was written by an event that was not read yet is left for the next time.
-            _ if seq >= self.next() => None,
             None => Some(format!("names event {seq}, which says nothing of it")),
-            Some(last) if last.wrote(seq, self.next()) => None,
+            Some(last) if last.wrote(seq) => None,
             Some(last) => Some(format!("is as event {seq} left it, but event {} wrote it last", last.by)),
         }
     }
@@ -424,6 +479,13 @@ pub struct Found {
 pub async fn follow(console: &Console, trail: &mut Trail) -> Result<(), Error> {
     let head = console.builder.trusted().await;
     let read = trail.catch_up(console.db(), Some(&console.ledger.keys().event_seal), head).await;
+    if let Some(why) = console.ledger.contradiction().filter(|_| !trail.broken) {
+        trail.breaks(why);
+    }
+    let read = match read {
+        Ok(()) => trail.look_between(console.db()).await,
+        error => error,
+    };
     if !trail.found.wrong.is_empty() {
         console.builder.stop();
     }

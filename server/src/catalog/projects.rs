@@ -34,7 +34,7 @@ pub async fn create_project(
     let project = Project {
         id: console.id::<ProjectId>()?.to_string(),
         slug: model::slug(new.slug).map_err(|why| Error::invalid("slug", why))?,
-        name: model::display(new.name).map_err(|why| Error::invalid("name", why))?,
+        name: vault::name(console, "name", new.name).await?,
         description: vault::line(console, "description", new.description, 500).await?,
         is_open: new.open,
         team_id: new.team.into(),

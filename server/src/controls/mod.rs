@@ -68,7 +68,9 @@ pub async fn submit(console: &Console, caller: &Caller, change: Change) -> Resul
     let seconds = candidates(console, &mut tx, caller.id(), change.person(), change.team()).await?;
     let able: Vec<&str> = seconds.iter().filter(|(_, may)| may.is_ok()).map(|(who, _)| who.id.as_str()).collect();
     let others: Vec<&str> = seconds.iter().map(|(who, _)| who.id.as_str()).filter(|id| *id != caller.id()).collect();
-    let founded = people::store::founded_at(&mut tx).await?.unwrap_or_else(|| console.now());
+    // Whoever stands alone must not have hidden the others.
+    people::all_are_there(console, &mut tx).await?;
+    let founded = people::store::first(&mut tx, console.seal_key()).await?.ok_or(Error::Unavailable)?.created_at;
     let lately = lately_confirming(console, &mut tx, caller.id()).await?;
     if acts_alone(able.len(), lately.len(), founded, console.now()) {
         let mut events = apply(console, &mut tx, caller.id(), &change, event).await?;

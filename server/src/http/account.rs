@@ -264,5 +264,9 @@ pub async fn sign_out(signed: Signed) -> Answer {
         None => None,
     };
     let to = provider.map_or_else(|| "/sign-in".to_owned(), |provider| format!("/sign-in?out={provider}"));
-    Ok(done(&to, Action::SignOut, receipt))
+    Ok(match receipt {
+        Some(receipt) => done(&to, Action::SignOut, receipt),
+        // The session had ended already.
+        None => axum::response::IntoResponse::into_response(axum::response::Redirect::to(&to)),
+    })
 }

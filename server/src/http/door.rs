@@ -68,7 +68,7 @@ pub async fn sign_in_page(visitor: Visitor, Query(query): Query<Next>) -> Answer
     if visitor.caller().await?.is_some() {
         return Ok(redirect(local(&query.next)));
     }
-    if store::count(&mut site.console.read().await?).await? == 0 {
+    if people::is_empty(&site.console, &mut site.console.read().await?).await? {
         return Ok(redirect("/set-up"));
     }
     let door = door(site, None, &query.next).await?;
@@ -167,8 +167,8 @@ pub async fn demo_sign_in(visitor: Visitor, fields: Fields) -> Answer {
 }
 
 async fn empty_installation(visitor: &Visitor) -> Result<(), Problem> {
-    let count = store::count(&mut visitor.site.console.read().await?).await?;
-    if count > 0 {
+    let console = &visitor.site.console;
+    if !people::is_empty(console, &mut console.read().await?).await? {
         return Err(Error::NotFound.into());
     }
     if visitor.site.is_private { Ok(()) } else { Err(Error::Refused(Refusal::NotPublic).into()) }

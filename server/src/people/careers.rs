@@ -14,7 +14,7 @@ use crate::{
     controls::{self, Submitted},
     grants, notifications,
     policies::Situation,
-    requests, rotations, workloads,
+    requests, rotations, vault, workloads,
 };
 use app::{
     audit::{action::Action, leaf::Subject},
@@ -38,7 +38,7 @@ pub async fn invite_person(
     name: &str,
 ) -> Result<(String, Zeroizing<String>, Receipt), Error> {
     let login = model::login(login).map_err(|why| Error::invalid("login", why))?;
-    let name = model::display(name).map_err(|why| Error::invalid("name", why))?;
+    let name = vault::name(console, "name", name).await?;
     let now = console.now();
     let person = Person {
         id: console.id::<PersonId>()?.to_string(),
@@ -150,7 +150,7 @@ pub async fn create_team(
     name: &str,
 ) -> Result<(String, Receipt), Error> {
     let slug = model::slug(slug).map_err(|why| Error::invalid("slug", why))?;
-    let name = model::display(name).map_err(|why| Error::invalid("name", why))?;
+    let name = vault::name(console, "name", name).await?;
     let team = Team { id: console.id::<TeamId>()?.to_string(), slug, name, created_at: console.now() };
     let subject = Subject { team: Some(team.id.clone()), ..Subject::default() };
     let (mut tx, event) = console.begin(caller, Action::CreateTeam, subject, Situation::default()).await?;

@@ -20,7 +20,12 @@ pub use tokens::{
 };
 
 use crate::{
-    audit::{event::Who, row_seal::SealKey},
+    audit::{
+        event::Who,
+        ledger::{Basis, Tx},
+        row_seal::SealKey,
+    },
+    cause,
     console::Console,
     db::Sql,
     policies::{self, Principal, Situation, codes},
@@ -31,6 +36,33 @@ use app::{
 use std::collections::BTreeSet;
 use store::{Person, RoleRow, Session};
 use tokens::store::AccessToken;
+
+/// Tables whose rows are never deleted, and in which it counts that somebody is not there.
+const COMPLETE: [&str; 3] = ["people", "roles", "memberships"];
+
+/// Where it decides that somebody is not there, everybody whom the trail names has to be: rows that the owner of the database took
+/// away stop it.
+pub async fn all_are_there(console: &Console, db: &mut impl Sql) -> Result<(), Error> {
+    for table in COMPLETE {
+        let there = store::rows_in(db, table).await?;
+        let named = console.seal_key().heard().count(table);
+        if there < named {
+            tracing::error!(table, there, named, "rows that the trail names are missing");
+            cause::note(|| format!("{table}: {} rows are missing", named - there));
+            return Err(Error::Unavailable);
+        }
+    }
+    Ok(())
+}
+
+/// Was nobody ever here? Then the first administrator can be made.
+pub async fn is_empty(console: &Console, db: &mut impl Sql) -> Result<bool, Error> {
+    let empty = store::rows_in(db, "people").await? == 0;
+    if empty {
+        all_are_there(console, db).await?;
+    }
+    Ok(empty)
+}
 
 /// How a persona of a demonstration signs in: by a click.
 pub const DEMO: &str = "demo";
@@ -102,17 +134,25 @@ impl Caller {
         }
     }
 
-    /// Is the account still active, and the session or token that brought it here still open?
-    pub async fn still_in(&self, db: &mut impl Sql, now: Moment, key: &SealKey) -> Result<bool, Error> {
-        let active = store::find(db, &self.person.id, key).await?.is_some_and(|person| person.is_active());
-        let open = match &self.entry {
-            Entry::Direct => true,
+    /// Goes on only if the account is still active, and the session or token that brought it here still open; the change then rests on
+    /// these rows and on the caller's roles.
+    pub async fn goes_on(&self, tx: &mut Tx, now: Moment, key: &SealKey) -> Result<(), Error> {
+        let person = store::find(tx, &self.person.id, key).await?.filter(Person::is_active);
+        tx.rests_on([Basis::of(&person.ok_or(Error::Unauthenticated)?)]);
+        tx.rests_on(self.roles.iter().map(Basis::of));
+        match &self.entry {
+            // What acts by itself came in by no door.
+            Entry::Direct => return Ok(()),
             Entry::Browser(session) => {
-                store::find_session_by_id(db, &session.id, key).await?.is_some_and(|row| row.is_open(now))
+                let session = store::find_session_by_id(tx, &session.id, key).await?.filter(|row| row.is_open(now));
+                tx.rests_on([Basis::of(&session.ok_or(Error::Unauthenticated)?)]);
             }
-            Entry::Token(token) => tokens::store::find(db, &token.id, key).await?.is_some_and(|row| row.works(now)),
-        };
-        Ok(active && open)
+            Entry::Token(token) => {
+                let token = tokens::store::find(tx, &token.id, key).await?.filter(|row| row.works(now));
+                tx.rests_on([Basis::of(&token.ok_or(Error::Unauthenticated)?)]);
+            }
+        }
+        Ok(())
     }
 
     pub fn id(&self) -> &str {

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     audit::{
         event::{Event, Who},
-        ledger::{Receipt, Tx},
+        ledger::{Basis, Receipt, Tx},
         row_seal::SealKey,
     },
     console::Console,
@@ -97,9 +97,11 @@ pub async fn open_session(
     let mut tx = console.ledger.begin(&who).await?;
     // While the password was checked, the account may have ended or got another password.
     let now_is = store::lock(&mut tx, &person.id, console.seal_key()).await?;
-    if !now_is.is_some_and(|now_is| now_is.is_active() && now_is.password_hash == person.password_hash) {
+    let same = |now_is: &Person| now_is.is_active() && now_is.password_hash == person.password_hash;
+    let Some(now_is) = now_is.filter(same) else {
         return Err(tx.refuse(Event::new(Action::SignIn).on(about(person)), Refusal::WrongCredentials).await);
-    }
+    };
+    tx.rests_on([Basis::of(&now_is)]);
     if method == PASSWORD && providers::store::any(&mut tx).await? {
         // An emergency account, while a provider is used: nobody does that unnoticed.
         let told = overseers(console, &mut tx).await?;
@@ -191,12 +193,23 @@ pub async fn recognise(console: &Console, origin: Who, browser: &[u8]) -> Result
     Ok(Some(caller))
 }
 
-pub async fn sign_out(console: &Console, caller: &Caller) -> Result<Receipt, Error> {
+/// Ends the session that asks. One that has ended already is signed out: nothing is written for it again.
+pub async fn sign_out(console: &Console, caller: &Caller) -> Result<Option<Receipt>, Error> {
     let Some(session) = caller.session() else { return Err(Error::Unauthenticated) };
     let subject = Subject { row: Some(session.id.clone()), ..about(&caller.person) };
-    let (mut tx, event) = console.begin(caller, Action::SignOut, subject, own(true)).await?;
-    close_session(&mut tx, session.clone(), console.now()).await?;
-    tx.commit(vec![event]).await
+    let begun = console.begin(caller, Action::SignOut, subject, own(true)).await;
+    let (mut tx, event) = match begun {
+        Err(Error::Unauthenticated) => return Ok(None),
+        begun => begun?,
+    };
+    // Another click, or an administrator, may have been faster.
+    if close_session(&mut tx, session.clone(), console.now()).await? == 0 {
+        return Ok(None);
+    }
+    match tx.commit(vec![event]).await {
+        Err(Error::Conflict(Conflict::EditedMeanwhile)) => Ok(None),
+        done => done.map(Some),
+    }
 }
 
 /// Ends one session: one's own, or as an administrator anybody's. Says whose it was.
@@ -463,7 +476,7 @@ pub async fn set_up(
     name: &str,
     password: Zeroizing<String>,
 ) -> Result<Receipt, Error> {
-    if store::count(&mut console.read().await?).await? > 0 {
+    if !super::is_empty(console, &mut console.read().await?).await? {
         return Err(Error::NotFound);
     }
     let attempted = Event::new(Action::JoinOrganisation);

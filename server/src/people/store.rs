@@ -4,7 +4,7 @@ use crate::{
         ledger::Tx,
         row_seal::{SealKey, check},
     },
-    db::{Result, Sql, select},
+    db::{Result, Sql, Statement, select},
     sealed_row,
 };
 use app::{people::period::Period, policies::model::Role, time::Moment};
@@ -166,16 +166,18 @@ const LINK: &str = "SELECT id, person_id, kind, token_hash, created_by, created_
 const SESSION: &str = "SELECT id, hash, person_id, method, agent, address, started_at, expires_at, revoked_at, \
                        identity_id, provider_sid, acr, auth_time, event_seq, row_mac FROM session_bindings";
 
-pub async fn count(db: &mut impl Sql) -> Result<i64> {
-    let (count,): (i64,) = db.sql("SELECT COUNT(*) FROM people").one().await?;
-    Ok(count)
+/// How many rows a table has, whatever they are worth.
+pub async fn rows_in(db: &mut impl Sql, table: &'static str) -> Result<u64> {
+    let mut statement = Statement::from("SELECT COUNT(*) FROM ");
+    statement.push(table);
+    let (count,): (i64,) = db.sql(statement).one().await?;
+    Ok(count as u64)
 }
 
-/// When the first account was made; `None` before that.
-pub async fn founded_at(db: &mut impl Sql) -> Result<Option<Moment>> {
-    let row: Option<(Moment,)> =
-        db.sql("SELECT created_at FROM people ORDER BY created_at, id LIMIT 1").optional().await?;
-    Ok(row.map(|(at,)| at))
+/// The account that was made first. One that fails its seal is as good as none.
+pub async fn first(db: &mut impl Sql, key: &SealKey) -> Result<Option<Person>> {
+    let row = db.sql(select(PERSON, " ORDER BY created_at, id LIMIT 1")).optional().await?;
+    Ok(row.and_then(|row| check(row, key)))
 }
 
 pub async fn find(db: &mut impl Sql, id: &str, key: &SealKey) -> Result<Option<Person>> {

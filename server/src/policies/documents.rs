@@ -21,13 +21,14 @@ use crate::{
     db::Sql,
     people::{self, Caller},
     policies::Situation,
+    vault,
 };
 use app::{
     audit::{action::Action, leaf::Subject},
     controls::model::{Change, Control},
     error::{Conflict, Error, Refusal},
     id::PolicyId,
-    people::model::{display, slug},
+    people::model::slug,
     policies::document::{LONGEST, MOST_DOCUMENTS},
 };
 
@@ -82,8 +83,9 @@ pub async fn save_draft(
         Some(policy) => policy.to_owned(),
         None => console.id::<PolicyId>()?.to_string(),
     };
+    let name = vault::name(console, "name", typed.name).await?;
+    vault::without_secrets(console, "text", typed.text).await?;
     let (mut tx, event) = console.begin(caller, Action::SaveDraft, about(&id), Situation::default()).await?;
-    let name = display(typed.name).map_err(|why| Error::invalid("name", why))?;
     let text = typed.text.replace("\r\n", "\n");
     if text.trim().is_empty() {
         return Err(Error::invalid("text", "Write at least one rule, or begin from a template."));

@@ -34,6 +34,7 @@ use crate::{
     jobs,
     people::Caller,
     policies::Situation,
+    vault,
 };
 use app::{
     audit::{
@@ -84,6 +85,7 @@ pub struct Wanted<'a> {
 /// Begins a job. The query is understood before it is: a mistake is told at once.
 pub async fn start_export(console: &Console, caller: &Caller, wanted: Wanted<'_>) -> Result<(String, Receipt), Error> {
     let query = understood(wanted.kind, wanted.query)?;
+    vault::without_secrets(console, "q", wanted.query).await?;
     let zone: Tz = wanted.zone.parse().map_err(|_| Error::invalid("zone", "No time zone has this name."))?;
     let reading = reading(console, caller, Action::StartExport).await?;
     if wanted.kind == Kind::Verification && reading != Reading::All {

@@ -5,7 +5,7 @@ use super::{
 use crate::{
     audit::{
         event::Event,
-        ledger::{Receipt, Tx},
+        ledger::{Basis, Receipt, Tx},
     },
     console::Console,
     grants::{self, Holder},
@@ -199,6 +199,7 @@ async fn sit_down(
     let request = store::lock(&mut tx, id, console.seal_key()).await?.ok_or(Error::NotFound)?;
     let event = event.detail("digest", request.digest.clone()).detail("revision", request.revision);
     let decisions = store::decisions(&mut tx, id, console.seal_key()).await?;
+    tx.rests_on(decisions.iter().map(Basis::of));
     if wanted(&request, &decisions, console.now()).is_none() {
         return Err(keep_late(console, caller, tx, event, &request, &decisions, comment, decision).await?);
     }

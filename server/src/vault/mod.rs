@@ -18,7 +18,7 @@ mod versions;
 
 pub use keyring::*;
 use prose::remember;
-pub use prose::{line, prose};
+pub use prose::{line, name, prose, without_secrets};
 pub use take::*;
 pub use versions::*;
 

@@ -52,7 +52,15 @@ pub async fn line(console: &Console, field: &'static str, text: &str, most: usiz
     Ok(text)
 }
 
-async fn without_secrets(console: &Console, field: &'static str, text: &str) -> Result<(), Error> {
+/// The same for what people and things are called.
+pub async fn name(console: &Console, field: &'static str, text: &str) -> Result<String, Error> {
+    let text = model::display(text).map_err(|why| Error::invalid(field, why))?;
+    without_secrets(console, field, &text).await?;
+    Ok(text)
+}
+
+/// Refuses a text that holds a secret; for texts with a form of their own, as queries and policies.
+pub async fn without_secrets(console: &Console, field: &'static str, text: &str) -> Result<(), Error> {
     if looks_secret(text) {
         return Err(Error::invalid(field, "This looks like it holds a secret. It is read by many: take it out."));
     }

@@ -178,6 +178,8 @@ pub async fn revoke_credential(console: &Console, caller: &Caller, id: &str) -> 
     let about = Subject { row: Some(row.id.clone()), ..subject(&workload) };
     let (mut tx, event) = console.begin(caller, Action::RevokeCredential, about, situation).await?;
     store::lock(&mut tx, &workload.id, console.seal_key()).await?;
+    // As it is now: somebody may have confirmed it since.
+    let row = store::find_credential(&mut tx, id, console.seal_key()).await?.ok_or(Error::NotFound)?;
     let now = console.now();
     if store::revoke_credential(&mut tx, id, now).await? == 0 {
         return Err(Error::Conflict(Conflict::AlreadyDone));

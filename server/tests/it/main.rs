@@ -28,6 +28,7 @@ mod matrix;
 mod metrics;
 mod middle;
 mod nesting;
+mod owner;
 mod parity;
 mod people;
 mod periods;

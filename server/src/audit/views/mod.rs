@@ -43,6 +43,7 @@ pub async fn save_view(
         return Err(Error::invalid("name", "A name of one line."));
     }
     let query = Query::parse(query).map_err(|mistake| Error::invalid("q", mistake.to_string()))?;
+    crate::vault::without_secrets(console, "q", &query.to_string()).await?;
     if query.is_empty() {
         return Err(Error::invalid("q", "There is nothing to keep: the query is empty."));
     }

@@ -12,15 +12,13 @@ use crate::{
     keys, notifications,
     people::{self, Caller, about as about_person, own, store::Person},
     policies::Situation,
+    vault,
 };
 use app::{
     audit::{action::Action, leaf::Subject},
     error::{Conflict, Error, Refusal},
     id::FactorId,
-    people::{
-        factors::{CODES, FRESH, Kind, MOST, Typed, grouped, typed},
-        model::display,
-    },
+    people::factors::{CODES, FRESH, Kind, MOST, Typed, grouped, typed},
     time::Moment,
 };
 use serde::{Deserialize, Serialize};
@@ -175,9 +173,9 @@ struct Enrolment {
 
 impl Enrolment {
     async fn begin(console: &Console, caller: &Caller, name: &str) -> Result<Self, Error> {
+        let name = vault::name(console, "name", name).await?;
         let (mut tx, event) =
             console.begin(caller, Action::EnrolFactor, about_person(&caller.person), own(true)).await?;
-        let name = display(name).map_err(|why| Error::invalid("name", why))?;
         let person = people::store::lock(&mut tx, caller.id(), console.seal_key()).await?.ok_or(Error::NotFound)?;
         let rows = store::lock_of(&mut tx, caller.id(), console.seal_key()).await?;
         // Since policy was asked a first one may have come: then it is what this has to be proved with.

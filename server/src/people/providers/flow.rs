@@ -14,7 +14,7 @@ use super::{
 use crate::{
     audit::{
         event::{Event, Who},
-        ledger::{Receipt, Tx},
+        ledger::{Basis, Receipt, Tx},
     },
     console::Console,
     notifications,
@@ -318,8 +318,14 @@ pub async fn sign_in(
     if !person.is_active() {
         return Err(tx.refuse(attempted(provider).on(about(&person)), Refusal::Disabled).await);
     }
+    if !person.row_mac.is_empty() {
+        tx.rests_on([Basis::of(&person)]);
+    }
     let identity = match known {
-        Some(identity) => identity,
+        Some(identity) => {
+            tx.rests_on([Basis::of(&identity)]);
+            identity
+        }
         None => {
             let (identity, linked) = link(console, &mut tx, &person, vouched).await?;
             events.push(linked);

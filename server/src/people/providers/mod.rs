@@ -370,6 +370,8 @@ pub async fn unlink_identity(console: &Console, caller: &Caller, id: &str) -> Re
     if is_own && !others && !by_password {
         return Err(tx.refuse(event, Refusal::NoSecondSignIn).await);
     }
+    // As it is now: a sign-in may have told of its groups since.
+    let identity = store::find_identity(&mut tx, id, key).await?.ok_or(Error::NotFound)?;
     let now = console.now();
     if store::close_identity(&mut tx, id, now).await? == 0 {
         return Err(Error::Conflict(Conflict::AlreadyDone));

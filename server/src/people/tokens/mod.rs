@@ -18,15 +18,13 @@ use crate::{
         row_seal::SealKey,
     },
     console::Console,
+    vault,
 };
 use app::{
     audit::{action::Action, leaf::Subject},
     error::{Conflict, Error, Refusal},
     id::AccessTokenId,
-    people::{
-        model,
-        tokens::{LONGEST, MOST, Scope, join},
-    },
+    people::tokens::{LONGEST, MOST, Scope, join},
     time::Moment,
 };
 use chrono::TimeDelta;
@@ -45,7 +43,7 @@ pub async fn create_access_token(
     scopes: &[Scope],
     life: TimeDelta,
 ) -> Result<(Zeroizing<String>, Receipt), Error> {
-    let name = model::display(name).map_err(|why| Error::invalid("name", why))?;
+    let name = vault::name(console, "name", name).await?;
     if scopes.is_empty() {
         return Err(Error::invalid("scope", "Choose what it is for."));
     }
@@ -70,9 +68,7 @@ pub async fn create_access_token(
     let (mut tx, event) = console.begin(caller, Action::CreateAccessToken, subject, own(true)).await?;
     // Whoever waits here may wait for the end of the account or of the session that asks.
     people::lock(&mut tx, caller.id(), key).await?.ok_or(Error::NotFound)?;
-    if !caller.still_in(&mut tx, now, key).await? {
-        return Err(Error::Unauthenticated);
-    }
+    caller.goes_on(&mut tx, now, key).await?;
     if store::of_person(&mut tx, caller.id(), now, key).await?.len() >= MOST {
         return Err(Error::invalid("name", "You have 20 tokens that work. End one first."));
     }
