@@ -41,6 +41,7 @@ mod reports;
 mod requests;
 mod rotations;
 mod schedules;
+mod sealed;
 mod search;
 mod second;
 mod signals;

@@ -1,0 +1,100 @@
+//! The bytes that seals cover, of every table whose rows are sealed: frozen, because a row that was sealed once has to hold for ever.
+//! A table that is new gets its lines with `COUNTERSIGN_WRITE_GOLDEN=1`; a line that changed is a fault.
+use crate::support::World;
+use serde::Serialize;
+use server::{
+    audit::row_seal::SealedRow,
+    catalog::store::{Environment, Project, Secret},
+    controls::store::Proposal,
+    db::{Db, Row, Sql, select},
+    grants::store::Grant,
+    levels::store::LevelRow,
+    people::{
+        delegation::store::Delegation,
+        factors::store::Factor,
+        providers::store::{EmergencyAccount, GroupRule, Identity, Provider},
+        store::{Link, Membership, Person, RoleRow, Session},
+        tokens::store::AccessToken,
+    },
+    policies::store::PolicyRow,
+    requests::store::{Decision, Request},
+    rotations::{
+        case_store::Case,
+        store::{Default as RotationDefault, Plan, Rotation},
+    },
+    workloads::store::{Credential, Token, Workload},
+};
+use sqlx::Connection;
+use std::{fmt::Write, path::Path};
+
+/// Names of columns that hold a time.
+const TIMES: [&str; 8] = [
+    "valid_from", "valid_to", "paused_until", "overlap_until", "reads_from", "reads_until", "counts_from", "auth_time",
+];
+
+/// A value of a column, as SQLite keeps it.
+fn value(name: &str, kind: &str) -> String {
+    let is_time = name.ends_with("_at") || TIMES.contains(&name);
+    match kind {
+        "TEXT" if is_time => "'2026-11-23T14:06:07.123456Z'".into(),
+        "TEXT" => format!("'{name} \"ü\"'"),
+        "BOOLEAN" => "1".into(),
+        "INTEGER" | "BIGINT" => format!("{}", 7 + name.len()),
+        "BLOB" => "x'0102ff'".into(),
+        other => panic!("{name} is of an unknown kind {other}"),
+    }
+}
+
+/// Two rows of a table: one with everything, one with nothing that may be missing.
+async fn rows<R: SealedRow + Row + Serialize>(db: &Db, connection: &mut sqlx::SqliteConnection, out: &mut String) {
+    let text = format!("SELECT name, type, \"notnull\" FROM pragma_table_info('{}') ORDER BY cid", R::TABLE);
+    let columns: Vec<(String, String, bool)> =
+        sqlx::query_as(sqlx::AssertSqlSafe(text)).fetch_all(&mut *connection).await.unwrap();
+    for id in ["full", "bare"] {
+        let values = columns.iter().map(|(name, kind, always)| match name.as_str() {
+            "id" => format!("'{id}'"),
+            _ if id == "bare" && !always => "NULL".into(),
+            // What must be unique, and what an index names, differs between the two.
+            _ if id == "bare" && kind == "TEXT" && !value(name, kind).contains("2026") => format!("'bare {name}'"),
+            "hash" | "token_hash" if id == "bare" => "x'03'".into(),
+            _ => value(name, kind),
+        });
+        let names: Vec<&str> = columns.iter().map(|(name, ..)| name.as_str()).collect();
+        let values: Vec<String> = values.collect();
+        let insert = format!("INSERT INTO {} ({}) VALUES ({})", R::TABLE, names.join(", "), values.join(", "));
+        sqlx::query(sqlx::AssertSqlSafe(insert)).execute(&mut *connection).await.unwrap();
+        let row: R = {
+            let mut db = db.unseen().read().await.unwrap();
+            let found = db.sql(select(R::SELECT, " WHERE id = $1")).bind(id.to_owned());
+            found.one().await.unwrap()
+        };
+        let bytes = serde_json_canonicalizer::to_string(&row).unwrap();
+        writeln!(out, "{} {bytes}", R::TABLE).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn the_bytes_that_seals_cover_never_change() {
+    let world = World::sqlite().await;
+    let path = world.folder.path().join("countersign.db");
+    let mut connection = sqlx::SqliteConnection::connect(path.to_str().unwrap()).await.unwrap();
+    sqlx::query("PRAGMA foreign_keys = OFF").execute(&mut connection).await.unwrap();
+    let mut out = String::new();
+    macro_rules! each {
+        ($($row:ty)*) => { $(rows::<$row>(&world.instance.db, &mut connection, &mut out).await;)* };
+    }
+    each!(
+        Person Project RoleRow Membership Link Session AccessToken Proposal Provider GroupRule LevelRow PolicyRow Factor Identity
+        Delegation EmergencyAccount Environment Secret Request Decision Grant Plan RotationDefault Case Rotation Workload Credential
+        Token
+    );
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden/sealed.txt");
+    if std::env::var_os("COUNTERSIGN_WRITE_GOLDEN").is_some() {
+        std::fs::write(&path, &out).unwrap();
+    }
+    let frozen = std::fs::read_to_string(&path).unwrap();
+    for (ours, theirs) in out.lines().zip(frozen.lines()) {
+        assert_eq!(ours, theirs);
+    }
+    assert_eq!(out.lines().count(), frozen.lines().count());
+}
