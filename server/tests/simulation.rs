@@ -171,7 +171,7 @@ async fn play(stage: &Stage, seed: u64) -> (&'static str, Step) {
     for round in 0..14 {
         work(stage, replicas).await;
         let row = stage.rotation(&id).await;
-        writeln!(log, "{round}: {} {:?} {:?}", row.step, row.stopped, row.reason).unwrap();
+        writeln!(log, "{round}: {} {:?} {:?}", row.step().code(), row.stopped, row.reason).unwrap();
         stage.holds(&secret, replaces, &log).await;
         if row.ended_at.is_some() {
             break;
@@ -209,7 +209,7 @@ async fn play(stage: &Stage, seed: u64) -> (&'static str, Step) {
         work(stage, 1).await;
         let row = stage.rotation(&id).await;
         stage.holds(&secret, replaces, &log).await;
-        writeln!(log, "after: {} {:?} {:?}", row.step, row.stopped, row.reason).unwrap();
+        writeln!(log, "after: {} {:?} {:?}", row.step().code(), row.stopped, row.reason).unwrap();
         if row.ended_at.is_some() {
             break;
         }

@@ -31,7 +31,7 @@ use app::{
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{
         Arc, OnceLock,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -409,10 +409,11 @@ async fn write_observations(
     events: Vec<(Who, Event, Vec<Basis>)>,
 ) -> Result<Vec<Option<Receipt>>, Error> {
     let mut tx = ledger.db.begin().await?;
-    let mut gone = store::gone(&mut tx, events.iter().flat_map(|(_, _, basis)| basis)).await?;
     let rests: Vec<&Basis> = events.iter().flat_map(|(_, _, basis)| basis).collect();
+    let mut gone = HashSet::new();
     if !rests.is_empty() {
-        let size = store::take_places(&mut tx, 0).await?;
+        let (changed, size) = store::gone(&mut tx, &rests).await?;
+        gone = changed;
         gone.extend(ledger.stale(&mut tx, size, &rests).await?.into_iter().cloned());
     }
     let stands: Vec<bool> = events.iter().map(|(_, _, basis)| !basis.iter().any(|row| gone.contains(row))).collect();

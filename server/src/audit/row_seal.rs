@@ -65,25 +65,6 @@ pub trait SealedRow: Serialize {
     fn seal(&self) -> (i64, &[u8]);
 }
 
-/// Implements [`SealedRow`] for a row with `id`, `event_seq` and `row_mac` fields.
-#[macro_export]
-macro_rules! sealed_row {
-    ($row:ty, $table:literal, $select:expr) => {
-        impl $crate::audit::row_seal::SealedRow for $row {
-            const TABLE: &'static str = $table;
-            const SELECT: &'static str = $select;
-            const IDS: &'static str = concat!("SELECT id FROM ", $table, " WHERE id > $1 ORDER BY id LIMIT 2000");
-            const WRITE: &'static str = concat!("UPDATE ", $table, " SET event_seq = $1, row_mac = $2 WHERE id = $3");
-            fn id(&self) -> &str {
-                self.id.as_str()
-            }
-            fn seal(&self) -> (i64, &[u8]) {
-                (self.event_seq, &self.row_mac)
-            }
-        }
-    };
-}
-
 /// A seal that waits for the number of its event.
 pub struct PendingSeal {
     write: &'static str,

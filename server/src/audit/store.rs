@@ -40,17 +40,15 @@ pub async fn take_places(tx: &mut Transaction, count: usize) -> Result<u64> {
     Ok(size as u64 - count as u64)
 }
 
-/// Which of these rows are no longer as they were read. Keeps the head locked from here on, so that what changes them
-/// later also stands later in the trail.
-pub async fn gone<'a>(tx: &mut Transaction, basis: impl Iterator<Item = &'a Basis>) -> Result<HashSet<Basis>> {
+/// Which of these rows are no longer as they were read, and the number of the next event. Keeps the head locked from here on, so that
+/// what changes them later also stands later in the trail.
+pub async fn gone(tx: &mut Transaction, basis: &[&Basis]) -> Result<(HashSet<Basis>, u64)> {
     let mut asked: BTreeMap<&'static str, BTreeSet<&str>> = BTreeMap::new();
-    let basis: HashSet<&Basis> = basis.collect();
+    let basis: HashSet<&Basis> = basis.iter().copied().collect();
     for row in &basis {
         asked.entry(row.table).or_default().insert(&row.id);
     }
-    if !asked.is_empty() {
-        take_places(tx, 0).await?;
-    }
+    let size = take_places(tx, 0).await?;
     let mut found = HashSet::new();
     for (table, ids) in asked {
         let mut ids = ids.into_iter().peekable();
@@ -66,7 +64,7 @@ pub async fn gone<'a>(tx: &mut Transaction, basis: impl Iterator<Item = &'a Basi
             found.extend(rows.into_iter().map(|(id, seq)| Basis { table, id, seq }));
         }
     }
-    Ok(basis.into_iter().filter(|row| !found.contains(*row)).cloned().collect())
+    Ok((basis.into_iter().filter(|row| !found.contains(*row)).cloned().collect(), size))
 }
 
 /// How many rows one statement carries: few shapes, so that each stays prepared.

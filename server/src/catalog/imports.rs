@@ -225,7 +225,7 @@ pub async fn import_secrets(
             }
             let made = crate::audit::event::Event::new(Action::CreateSecret).on(located.subject());
             events
-                .push(made.private("path", located.secret.path.clone()).detail("class", located.secret.class.clone()));
+                .push(made.private("path", located.secret.path.clone()).detail("class", located.secret.class().code()));
             located.secret.clone()
         } else {
             let locked = store::lock(&mut tx, &located.secret.id, console.seal_key()).await?.ok_or(Error::NotFound)?;

@@ -85,7 +85,7 @@ fn row(console: &Console, project: &str, slug: &str, tier: Tier, position: i32) 
         id: console.id::<EnvironmentId>()?.to_string(),
         project_id: project.into(),
         slug: slug.into(),
-        tier: tier.code().into(),
+        tier: tier.into(),
         position,
         created_at: console.now(),
         event_seq: 0,
@@ -109,5 +109,5 @@ async fn put(
         ..Subject::default()
     };
     let event = crate::audit::event::Event::new(Action::CreateEnvironment).on(subject);
-    Ok(event.detail("tier", environment.tier.clone()).private("slug", environment.slug.clone()))
+    Ok(event.detail("tier", environment.tier().code()).private("slug", environment.slug.clone()))
 }

@@ -44,8 +44,8 @@ pub(super) fn row(console: &Console, environment: &Environment, new: &NewSecret<
         environment_id: environment.id.clone(),
         folded: model::folded(&path),
         path,
-        kind: new.kind.code().into(),
-        class: new.class.code().into(),
+        kind: new.kind.into(),
+        class: new.class.into(),
         description: text::line(new.description, 500).map_err(|why| Error::invalid("description", why))?,
         team_id: new.team.into(),
         current_version: None,
@@ -101,10 +101,10 @@ pub async fn edit_secret(
     if secret.event_seq != seen || lowers {
         return Err(Error::Conflict(Conflict::EditedMeanwhile));
     }
-    let event = event.detail("class_before", secret.class.clone()).detail("class", class.code());
+    let event = event.detail("class_before", secret.class().code()).detail("class", class.code());
     let event = event.private("path", secret.path.clone()).private("description", description.clone());
     let is_other = secret.description != description || secret.class() != class;
-    let secret = Secret { description, class: class.code().into(), ..secret };
+    let secret = Secret { description, class: class.into(), ..secret };
     store::save(&mut tx, &secret).await?;
     tx.seal(&secret)?;
     let mut events = vec![event];
@@ -144,7 +144,7 @@ pub(crate) async fn set_class(
 ) -> Result<(Subject, Class, Vec<Event>), Error> {
     let located = Located::find(tx, id, console.seal_key()).await?.ok_or(Error::NotFound)?;
     let (subject, before) = (located.subject(), located.secret.class());
-    let secret = Secret { class: class.code().into(), ..located.secret };
+    let secret = Secret { class: class.into(), ..located.secret };
     store::save(tx, &secret).await?;
     tx.seal(&secret)?;
     let voided = requests::void_requests_for(console, tx, id, "secret_changed").await?;

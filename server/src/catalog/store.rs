@@ -4,128 +4,96 @@ use crate::{
         ledger::Tx,
         row_seal::{SealKey, check, whole_in},
     },
-    db::{Result, Sql, select},
-    sealed_row,
+    column::Coded,
+    db::{Result, Sql},
+    sealed_table,
+    table::{self, rows_of},
 };
 use app::{
     catalog::model::Kind,
     policies::model::{Class, Tier},
     time::Moment,
 };
-use serde::Serialize;
 
-#[derive(Clone, Debug, Serialize, sqlx::FromRow)]
-pub struct Project {
-    pub id: String,
-    pub slug: String,
-    pub name: String,
-    pub description: String,
-    pub is_open: bool,
-    pub team_id: String,
-    pub created_at: Moment,
-    #[serde(skip)]
-    pub event_seq: i64,
-    #[serde(skip)]
-    pub row_mac: Vec<u8>,
-}
-sealed_row!(Project, "projects", PROJECT);
-
-#[derive(Clone, Debug, Serialize, sqlx::FromRow)]
-pub struct Environment {
-    pub id: String,
-    pub project_id: String,
-    pub slug: String,
-    pub tier: String,
-    pub position: i32,
-    pub created_at: Moment,
-    #[serde(skip)]
-    pub event_seq: i64,
-    #[serde(skip)]
-    pub row_mac: Vec<u8>,
-}
-sealed_row!(Environment, "environments", ENVIRONMENT);
-
-impl Environment {
-    /// An unknown level is the strictest.
-    pub fn tier(&self) -> Tier {
-        Tier::from_code(&self.tier).unwrap_or(Tier::Production)
+sealed_table! {
+    pub struct Project in "projects" {
+        id: String,
+        slug: String,
+        name: String,
+        description: String,
+        is_open: bool,
+        team_id: String,
+        created_at: Moment,
     }
 }
 
-#[derive(Clone, Debug, Serialize, sqlx::FromRow)]
-pub struct Secret {
-    pub id: String,
-    pub project_id: String,
-    pub environment_id: String,
-    pub path: String,
-    pub folded: String,
-    pub kind: String,
-    pub class: String,
-    pub description: String,
-    pub team_id: String,
-    pub current_version: Option<i32>,
-    pub latest_version: i32,
-    pub created_at: Moment,
-    pub archived_at: Option<Moment>,
-    #[serde(skip)]
-    pub event_seq: i64,
-    #[serde(skip)]
-    pub row_mac: Vec<u8>,
+sealed_table! {
+    pub struct Environment in "environments" {
+        id: String,
+        project_id: String,
+        slug: String,
+        tier: Coded<Tier>,
+        position: i32,
+        created_at: Moment,
+    }
 }
-sealed_row!(Secret, "secrets", SECRET);
+
+impl Environment {
+    pub fn tier(&self) -> Tier {
+        *self.tier
+    }
+}
+
+sealed_table! {
+    pub struct Secret in "secrets" {
+        id: String,
+        project_id: String,
+        environment_id: String,
+        path: String,
+        folded: String,
+        kind: Coded<Kind>,
+        class: Coded<Class>,
+        description: String,
+        team_id: String,
+        current_version: Option<i32>,
+        latest_version: i32,
+        created_at: Moment,
+        archived_at: Option<Moment>,
+    }
+}
 
 impl Secret {
-    /// An unknown class is the strictest.
     pub fn class(&self) -> Class {
-        Class::from_code(&self.class).unwrap_or(Class::Critical)
+        *self.class
     }
 
     pub fn kind(&self) -> Kind {
-        Kind::from_code(&self.kind).unwrap_or(Kind::Opaque)
+        *self.kind
     }
 }
 
-const PROJECT: &str =
-    "SELECT id, slug, name, description, is_open, team_id, created_at, event_seq, row_mac FROM projects";
-const ENVIRONMENT: &str =
-    "SELECT id, project_id, slug, tier, position, created_at, event_seq, row_mac FROM environments";
-const SECRET: &str = "SELECT id, project_id, environment_id, path, folded, kind, class, description, team_id, \
-                      current_version, latest_version, created_at, archived_at, event_seq, row_mac FROM secrets";
-
 pub async fn projects(db: &mut impl Sql) -> Result<Vec<Project>> {
-    let rows = db.sql(select(PROJECT, " ORDER BY slug")).all().await?;
+    let rows = db.sql(rows_of::<Project>(" ORDER BY slug")).all().await?;
     Ok(whole_in(db, rows))
 }
 
 pub async fn find_project(db: &mut impl Sql, id: &str) -> Result<Option<Project>> {
-    let row: Option<Project> = db.sql(select(PROJECT, " WHERE id = $1")).bind(id.to_owned()).optional().await?;
+    let row: Option<Project> = db.sql(rows_of::<Project>(" WHERE id = $1")).bind(id.to_owned()).optional().await?;
     Ok(whole_in(db, row.into_iter().collect()).pop())
 }
 
 pub async fn find_project_by_slug(db: &mut impl Sql, slug: &str) -> Result<Option<Project>> {
-    let row: Option<Project> = db.sql(select(PROJECT, " WHERE slug = $1")).bind(slug.to_owned()).optional().await?;
+    let row: Option<Project> = db.sql(rows_of::<Project>(" WHERE slug = $1")).bind(slug.to_owned()).optional().await?;
     Ok(whole_in(db, row.into_iter().collect()).pop())
 }
 
 pub async fn insert_project(tx: &mut impl Sql, project: &Project) -> Result<u64> {
-    tx.sql(
-        "INSERT INTO projects (id, slug, name, description, is_open, team_id, created_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING",
-    )
-    .bind(project.id.clone())
-    .bind(project.slug.clone())
-    .bind(project.name.clone())
-    .bind(project.description.clone())
-    .bind(project.is_open)
-    .bind(project.team_id.clone())
-    .bind(project.created_at)
-    .execute()
-    .await
+    table::insert_new(tx, project).await
 }
 
 pub async fn environments(db: &mut impl Sql, project: &str, key: &SealKey) -> Result<Vec<Environment>> {
     let rows: Vec<Environment> = db
-        .sql(select(ENVIRONMENT, " WHERE project_id = $1 ORDER BY position, slug"))
+        .sql(rows_of::<Environment>(" WHERE project_id = $1 ORDER BY position, slug"))
         .bind(project.to_owned())
         .all()
         .await?;
@@ -133,34 +101,21 @@ pub async fn environments(db: &mut impl Sql, project: &str, key: &SealKey) -> Re
 }
 
 pub async fn all_environments(db: &mut impl Sql, key: &SealKey) -> Result<Vec<Environment>> {
-    let rows: Vec<Environment> = db.sql(select(ENVIRONMENT, " ORDER BY project_id, position, slug")).all().await?;
+    let rows: Vec<Environment> = db.sql(rows_of::<Environment>(" ORDER BY project_id, position, slug")).all().await?;
     Ok(rows.into_iter().filter_map(|row| check(row, key)).collect())
 }
 
 pub async fn find_environment(db: &mut impl Sql, id: &str, key: &SealKey) -> Result<Option<Environment>> {
-    let row = db.sql(select(ENVIRONMENT, " WHERE id = $1")).bind(id.to_owned()).optional().await?;
+    let row = db.sql(rows_of::<Environment>(" WHERE id = $1")).bind(id.to_owned()).optional().await?;
     Ok(row.and_then(|row| check(row, key)))
 }
 
 pub async fn insert_environment(tx: &mut impl Sql, environment: &Environment) -> Result<u64> {
-    tx.sql(
-        "INSERT INTO environments (id, project_id, slug, tier, position, created_at, event_seq, row_mac) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING",
-    )
-    .bind(environment.id.clone())
-    .bind(environment.project_id.clone())
-    .bind(environment.slug.clone())
-    .bind(environment.tier.clone())
-    .bind(environment.position)
-    .bind(environment.created_at)
-    .bind(environment.event_seq)
-    .bind(environment.row_mac.clone())
-    .execute()
-    .await
+    table::insert_new(tx, environment).await
 }
 
 pub async fn find(db: &mut impl Sql, id: &str, key: &SealKey) -> Result<Option<Secret>> {
-    let row = db.sql(select(SECRET, " WHERE id = $1")).bind(id.to_owned()).optional().await?;
+    let row = db.sql(rows_of::<Secret>(" WHERE id = $1")).bind(id.to_owned()).optional().await?;
     Ok(row.and_then(|row| check(row, key)))
 }
 
@@ -168,7 +123,7 @@ pub async fn find(db: &mut impl Sql, id: &str, key: &SealKey) -> Result<Option<S
 pub async fn some(db: &mut impl Sql, ids: &[String], key: &SealKey) -> Result<Vec<Secret>> {
     let mut found = Vec::new();
     for ids in ids.chunks(200) {
-        let mut statement = select(SECRET, " WHERE id IN ");
+        let mut statement = rows_of::<Secret>(" WHERE id IN ");
         statement.rows(1, ids.len());
         let mut asked = db.sql(statement);
         for id in ids {
@@ -188,7 +143,7 @@ pub async fn lock(tx: &mut Tx, id: &str, key: &SealKey) -> Result<Option<Secret>
 /// By its place: environment and path, without regard to case.
 pub async fn find_at(db: &mut impl Sql, environment: &str, folded: &str, key: &SealKey) -> Result<Option<Secret>> {
     let row = db
-        .sql(select(SECRET, " WHERE environment_id = $1 AND folded = $2"))
+        .sql(rows_of::<Secret>(" WHERE environment_id = $1 AND folded = $2"))
         .bind(environment.to_owned())
         .bind(folded.to_owned())
         .optional()
@@ -199,7 +154,7 @@ pub async fn find_at(db: &mut impl Sql, environment: &str, folded: &str, key: &S
 /// Every secret of a project that is not archived, by path.
 pub async fn secrets_of(db: &mut impl Sql, project: &str, key: &SealKey) -> Result<Vec<Secret>> {
     let rows: Vec<Secret> = db
-        .sql(select(SECRET, " WHERE project_id = $1 AND archived_at IS NULL ORDER BY path, environment_id"))
+        .sql(rows_of::<Secret>(" WHERE project_id = $1 AND archived_at IS NULL ORDER BY path, environment_id"))
         .bind(project.to_owned())
         .all()
         .await?;
@@ -211,8 +166,7 @@ pub async fn search(db: &mut impl Sql, words: &str, limit: u32, key: &SealKey) -
     let words: String = words.to_ascii_lowercase().chars().filter(|letter| *letter != '%' && *letter != '\\').collect();
     let pattern = format!("%{}%", words.replace('_', "\\_"));
     let rows: Vec<Secret> = db
-        .sql(select(
-            SECRET,
+        .sql(rows_of::<Secret>(
             " WHERE folded LIKE $1 ESCAPE '\\' AND archived_at IS NULL ORDER BY path, environment_id LIMIT $2",
         ))
         .bind(pattern)
@@ -234,45 +188,11 @@ pub async fn at_path(db: &mut impl Sql, folded: &str, exact: bool, limit: u32) -
 }
 
 pub async fn insert(tx: &mut impl Sql, secret: &Secret) -> Result<u64> {
-    tx.sql(
-        "INSERT INTO secrets (id, project_id, environment_id, path, folded, kind, class, description, team_id, \
-         current_version, latest_version, created_at, archived_at, event_seq, row_mac) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) ON CONFLICT DO NOTHING",
-    )
-    .bind(secret.id.clone())
-    .bind(secret.project_id.clone())
-    .bind(secret.environment_id.clone())
-    .bind(secret.path.clone())
-    .bind(secret.folded.clone())
-    .bind(secret.kind.clone())
-    .bind(secret.class.clone())
-    .bind(secret.description.clone())
-    .bind(secret.team_id.clone())
-    .bind(secret.current_version)
-    .bind(secret.latest_version)
-    .bind(secret.created_at)
-    .bind(secret.archived_at)
-    .bind(secret.event_seq)
-    .bind(secret.row_mac.clone())
-    .execute()
-    .await
+    table::insert_new(tx, secret).await
 }
 
 pub async fn save(tx: &mut impl Sql, secret: &Secret) -> Result<u64> {
-    tx.sql(
-        "UPDATE secrets SET path = $1, folded = $2, class = $3, description = $4, current_version = $5, \
-         latest_version = $6, archived_at = $7 WHERE id = $8",
-    )
-    .bind(secret.path.clone())
-    .bind(secret.folded.clone())
-    .bind(secret.class.clone())
-    .bind(secret.description.clone())
-    .bind(secret.current_version)
-    .bind(secret.latest_version)
-    .bind(secret.archived_at)
-    .bind(secret.id.clone())
-    .execute()
-    .await
+    table::save(tx, secret).await
 }
 
 /// Leaves a sign at the place that a secret moved away from.

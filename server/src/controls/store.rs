@@ -6,35 +6,31 @@ use crate::{
     },
     db::{Result, Sql, Statement},
     jobs::store::except,
-    sealed_row,
+    sealed_table,
+    table::{self, rows_of},
 };
 use app::{
     controls::model::{self, Change, Control, Outcome, Terms},
     time::Moment,
 };
-use serde::Serialize;
 
-#[derive(Clone, Debug, Serialize, sqlx::FromRow)]
-pub struct Proposal {
-    pub id: String,
-    pub kind: String,
-    pub change: String,
-    pub former: Option<String>,
-    pub person_id: Option<String>,
-    pub digest: String,
-    pub proposed_by: String,
-    pub proposed_at: Moment,
-    pub expires_at: Moment,
-    pub ended_at: Option<Moment>,
-    pub outcome: Option<String>,
-    pub decided_by: Option<String>,
-    pub comment: String,
-    #[serde(skip)]
-    pub event_seq: i64,
-    #[serde(skip)]
-    pub row_mac: Vec<u8>,
+sealed_table! {
+    pub struct Proposal in "control_changes" {
+        id: String,
+        kind: String,
+        change: String,
+        former: Option<String>,
+        person_id: Option<String>,
+        digest: String,
+        proposed_by: String,
+        proposed_at: Moment,
+        expires_at: Moment,
+        ended_at: Option<Moment>,
+        outcome: Option<String>,
+        decided_by: Option<String>,
+        comment: String,
+    }
 }
-sealed_row!(Proposal, "control_changes", CHANGE);
 
 impl Proposal {
     /// What it would do. A change that this version does not know does nothing.
@@ -59,17 +55,8 @@ impl Proposal {
     }
 }
 
-const CHANGE: &str = "SELECT id, kind, change, former, person_id, digest, proposed_by, proposed_at, expires_at, ended_at, \
-                      outcome, decided_by, comment, event_seq, row_mac FROM control_changes";
-
-fn select(rest: &'static str) -> Statement {
-    let mut statement = Statement::from(CHANGE);
-    statement.push(rest);
-    statement
-}
-
 pub async fn find(db: &mut impl Sql, id: &str, key: &SealKey) -> Result<Option<Proposal>> {
-    let row = db.sql(select(" WHERE id = $1")).bind(id.to_owned()).optional().await?;
+    let row = db.sql(rows_of::<Proposal>(" WHERE id = $1")).bind(id.to_owned()).optional().await?;
     Ok(row.and_then(|row| check(row, key)))
 }
 
@@ -82,7 +69,7 @@ pub async fn lock(tx: &mut Tx, id: &str, key: &SealKey) -> Result<Option<Proposa
 /// Those that wait, the first to expire first.
 pub async fn open(db: &mut impl Sql, now: Moment, key: &SealKey) -> Result<Vec<Proposal>> {
     let rows: Vec<Proposal> = db
-        .sql(select(" WHERE ended_at IS NULL AND expires_at > $1 ORDER BY expires_at, id LIMIT 200"))
+        .sql(rows_of::<Proposal>(" WHERE ended_at IS NULL AND expires_at > $1 ORDER BY expires_at, id LIMIT 200"))
         .bind(now)
         .all()
         .await?;
@@ -92,7 +79,7 @@ pub async fn open(db: &mut impl Sql, now: Moment, key: &SealKey) -> Result<Vec<P
 /// Those of one person that wait.
 pub async fn open_of(db: &mut impl Sql, person: &str, now: Moment, key: &SealKey) -> Result<Vec<Proposal>> {
     let rows: Vec<Proposal> = db
-        .sql(select(" WHERE ended_at IS NULL AND expires_at > $1 AND proposed_by = $2 ORDER BY id"))
+        .sql(rows_of::<Proposal>(" WHERE ended_at IS NULL AND expires_at > $1 AND proposed_by = $2 ORDER BY id"))
         .bind(now)
         .bind(person.to_owned())
         .all()
@@ -112,7 +99,7 @@ pub async fn overdue(db: &mut impl Sql, now: Moment) -> Result<Vec<String>> {
 /// Those that ended, newest first.
 pub async fn ended(db: &mut impl Sql, limit: u32, key: &SealKey) -> Result<Vec<Proposal>> {
     let rows: Vec<Proposal> = db
-        .sql(select(" WHERE ended_at IS NOT NULL ORDER BY ended_at DESC, id DESC LIMIT $1"))
+        .sql(rows_of::<Proposal>(" WHERE ended_at IS NOT NULL ORDER BY ended_at DESC, id DESC LIMIT $1"))
         .bind(i64::from(limit))
         .all()
         .await?;
@@ -120,37 +107,9 @@ pub async fn ended(db: &mut impl Sql, limit: u32, key: &SealKey) -> Result<Vec<P
 }
 
 pub async fn insert(tx: &mut Tx, row: &Proposal) -> Result<u64> {
-    tx.sql(
-        "INSERT INTO control_changes (id, kind, change, former, person_id, digest, proposed_by, proposed_at, expires_at, \
-         ended_at, outcome, decided_by, comment, event_seq, row_mac) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
-    )
-    .bind(row.id.clone())
-    .bind(row.kind.clone())
-    .bind(row.change.clone())
-    .bind(row.former.clone())
-    .bind(row.person_id.clone())
-    .bind(row.digest.clone())
-    .bind(row.proposed_by.clone())
-    .bind(row.proposed_at)
-    .bind(row.expires_at)
-    .bind(row.ended_at)
-    .bind(row.outcome.clone())
-    .bind(row.decided_by.clone())
-    .bind(row.comment.clone())
-    .bind(row.event_seq)
-    .bind(row.row_mac.clone())
-    .execute()
-    .await
+    table::insert(tx, row).await
 }
 
 pub async fn save_end(tx: &mut Tx, row: &Proposal) -> Result<u64> {
-    tx.sql("UPDATE control_changes SET ended_at = $1, outcome = $2, decided_by = $3, comment = $4 WHERE id = $5")
-        .bind(row.ended_at)
-        .bind(row.outcome.clone())
-        .bind(row.decided_by.clone())
-        .bind(row.comment.clone())
-        .bind(row.id.clone())
-        .execute()
-        .await
+    table::save(tx, row).await
 }

@@ -411,7 +411,7 @@ async fn grant_route(console: &Console, db: &mut impl Sql, grant: &Grant, at: Mo
     Ok(GrantRoute {
         id: grant.id.clone(),
         request: grant.request_id.clone(),
-        right: grant.right().unwrap_or(Right::Read),
+        right: grant.right(),
         state: grant.state(at),
         from: grant.starts_at,
         until: grant.expires_at,

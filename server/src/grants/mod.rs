@@ -55,7 +55,7 @@ pub async fn effective(
     key: &SealKey,
 ) -> Result<Option<Grant>, Error> {
     let grants = store::active_on(db, holder, secret, now, key).await?;
-    Ok(grants.into_iter().find(|grant| grant.right() == Some(right)))
+    Ok(grants.into_iter().find(|grant| grant.right() == right))
 }
 
 /// Why a person who holds no effective grant holds none: it begins later, is suspended, has ended, never was.
@@ -110,7 +110,7 @@ pub async fn issue(console: &Console, tx: &mut Tx, request: &Request) -> Result<
         workload_id: request.workload_id.clone(),
         project_id: request.project_id.clone(),
         environment_id: request.environment_id.clone(),
-        access_right: request.access_right.clone(),
+        access_right: request.access_right,
         secrets: request.secrets.clone(),
         starts_at: starts,
         expires_at: starts + TimeDelta::minutes(request.minutes),
@@ -130,7 +130,7 @@ pub async fn issue(console: &Console, tx: &mut Tx, request: &Request) -> Result<
     }
     let event = Event::new(Action::IssueGrant)
         .on(subject(&grant))
-        .detail("right", grant.access_right.clone())
+        .detail("right", grant.access_right.code())
         .detail("minutes", request.minutes as u64)
         .detail("secrets", grant.secrets.split(' ').count() as u64);
     let event =

@@ -4,44 +4,41 @@ use crate::{
         ledger::Tx,
         row_seal::{SealKey, check},
     },
+    column::Coded,
     db::{Result, Sql, Statement},
     jobs::store::except,
-    sealed_row,
+    sealed_table,
+    table::{self, rows_of},
 };
 use app::{
     grants::model::{Span, State, effective_state},
     policies::model::Right,
     time::Moment,
 };
-use serde::Serialize;
 
-#[derive(Clone, Debug, Serialize, sqlx::FromRow)]
-pub struct Grant {
-    pub id: String,
-    pub request_id: String,
-    pub person_id: Option<String>,
-    pub workload_id: Option<String>,
-    pub project_id: String,
-    pub environment_id: String,
-    pub access_right: String,
-    /// Ids of secrets with a space between them: under the row's seal. `grant_secrets` is only an index of it.
-    pub secrets: String,
-    pub starts_at: Moment,
-    pub expires_at: Moment,
-    pub revoked_at: Option<Moment>,
-    pub revoked_by: Option<String>,
-    pub given_back_at: Option<Moment>,
-    pub suspended_at: Option<Moment>,
-    pub suspended_for: Option<String>,
-    /// Its end stands in the trail: from there on it opens nothing, whatever another machine's clock says.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub end_noted_at: Option<Moment>,
-    #[serde(skip)]
-    pub event_seq: i64,
-    #[serde(skip)]
-    pub row_mac: Vec<u8>,
+sealed_table! {
+    pub struct Grant in "grants" {
+        id: String,
+        request_id: String,
+        person_id: Option<String>,
+        workload_id: Option<String>,
+        project_id: String,
+        environment_id: String,
+        access_right: Coded<Right>,
+        /// Ids of secrets with a space between them: under the row's seal. `grant_secrets` is only an index of it.
+        secrets: String,
+        starts_at: Moment,
+        expires_at: Moment,
+        revoked_at: Option<Moment>,
+        revoked_by: Option<String>,
+        given_back_at: Option<Moment>,
+        suspended_at: Option<Moment>,
+        suspended_for: Option<String>,
+        /// Its end stands in the trail: from there on it opens nothing, whatever another machine's clock says.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        end_noted_at: Option<Moment>,
+    }
 }
-sealed_row!(Grant, "grants", GRANT);
 
 impl Grant {
     pub fn state(&self, now: Moment) -> State {
@@ -67,14 +64,10 @@ impl Grant {
         self.secrets.split(' ').any(|known| known == secret)
     }
 
-    pub fn right(&self) -> Option<Right> {
-        Right::from_code(&self.access_right)
+    pub fn right(&self) -> Right {
+        *self.access_right
     }
 }
-
-const GRANT: &str = "SELECT g.id, g.request_id, g.person_id, g.workload_id, g.project_id, g.environment_id, \
-                     g.access_right, g.secrets, g.starts_at, g.expires_at, g.revoked_at, g.revoked_by, \
-                     g.given_back_at, g.suspended_at, g.suspended_for, g.end_noted_at, g.event_seq, g.row_mac FROM grants g";
 
 /// Whose grants.
 #[derive(Clone, Copy, Debug)]
@@ -92,14 +85,13 @@ impl<'a> Holder<'a> {
 }
 
 /// Active at `$1`: the one predicate, equal to `effective_state`.
-const ACTIVE: &str = " g.starts_at <= $1 AND g.expires_at > $1 AND g.revoked_at IS NULL AND g.given_back_at IS NULL \
-                      AND g.suspended_at IS NULL AND g.end_noted_at IS NULL";
+const ACTIVE: &str = " grants.starts_at <= $1 AND grants.expires_at > $1 AND grants.revoked_at IS NULL AND grants.given_back_at IS NULL \
+                      AND grants.suspended_at IS NULL AND grants.end_noted_at IS NULL";
 /// Not ended at `$1`: active, still to begin, or suspended. Equal to `State::is_open`.
-const OPEN: &str = " g.expires_at > $1 AND g.revoked_at IS NULL AND g.given_back_at IS NULL \
-                    AND g.end_noted_at IS NULL";
+const OPEN: &str = " grants.expires_at > $1 AND grants.revoked_at IS NULL AND grants.given_back_at IS NULL \
+                    AND grants.end_noted_at IS NULL";
 
-fn active(select: &'static str, join: &'static str, rest: &'static str) -> Statement {
-    let mut statement = Statement::from(select);
+fn active(mut statement: Statement, join: &'static str, rest: &'static str) -> Statement {
     statement.push(join).push(" WHERE").push(ACTIVE).push(rest);
     statement
 }
@@ -119,14 +111,19 @@ pub async fn active_on(
     now: Moment,
     key: &SealKey,
 ) -> Result<Vec<Grant>> {
-    let join = " JOIN grant_secrets s ON s.grant_id = g.id";
+    let join = " JOIN grant_secrets s ON s.grant_id = grants.id";
     let rest = whose(
         holder,
-        " AND s.secret_id = $2 AND g.person_id = $3 ORDER BY g.expires_at DESC",
-        " AND s.secret_id = $2 AND g.workload_id = $3 ORDER BY g.expires_at DESC",
+        " AND s.secret_id = $2 AND grants.person_id = $3 ORDER BY grants.expires_at DESC",
+        " AND s.secret_id = $2 AND grants.workload_id = $3 ORDER BY grants.expires_at DESC",
     );
-    let rows: Vec<Grant> =
-        db.sql(active(GRANT, join, rest)).bind(now).bind(secret.to_owned()).bind(holder.id().to_owned()).all().await?;
+    let rows: Vec<Grant> = db
+        .sql(active(rows_of::<Grant>(""), join, rest))
+        .bind(now)
+        .bind(secret.to_owned())
+        .bind(holder.id().to_owned())
+        .all()
+        .await?;
     Ok(rows.into_iter().filter_map(|row| check(row, key)).filter(|grant| grant.covers(secret)).collect())
 }
 
@@ -134,10 +131,11 @@ pub async fn active_on(
 pub async fn active_of(db: &mut impl Sql, holder: Holder<'_>, now: Moment, key: &SealKey) -> Result<Vec<Grant>> {
     let rest = whose(
         holder,
-        " AND g.person_id = $2 ORDER BY g.expires_at, g.id",
-        " AND g.workload_id = $2 ORDER BY g.expires_at, g.id",
+        " AND grants.person_id = $2 ORDER BY grants.expires_at, grants.id",
+        " AND grants.workload_id = $2 ORDER BY grants.expires_at, grants.id",
     );
-    let rows: Vec<Grant> = db.sql(active(GRANT, "", rest)).bind(now).bind(holder.id().to_owned()).all().await?;
+    let rows: Vec<Grant> =
+        db.sql(active(rows_of::<Grant>(""), "", rest)).bind(now).bind(holder.id().to_owned()).all().await?;
     Ok(rows.into_iter().filter_map(|row| check(row, key)).collect())
 }
 
@@ -145,10 +143,10 @@ pub async fn active_of(db: &mut impl Sql, holder: Holder<'_>, now: Moment, key: 
 pub async fn open_of(db: &mut impl Sql, holder: Holder<'_>, now: Moment, key: &SealKey) -> Result<Vec<Grant>> {
     let rest = whose(
         holder,
-        " AND g.person_id = $2 ORDER BY g.expires_at, g.id",
-        " AND g.workload_id = $2 ORDER BY g.expires_at, g.id",
+        " AND grants.person_id = $2 ORDER BY grants.expires_at, grants.id",
+        " AND grants.workload_id = $2 ORDER BY grants.expires_at, grants.id",
     );
-    let mut statement = Statement::from(GRANT);
+    let mut statement = rows_of::<Grant>("");
     statement.push(" WHERE").push(OPEN).push(rest);
     let rows: Vec<Grant> = db.sql(statement).bind(now).bind(holder.id().to_owned()).all().await?;
     Ok(rows.into_iter().filter_map(|row| check(row, key)).collect())
@@ -156,18 +154,18 @@ pub async fn open_of(db: &mut impl Sql, holder: Holder<'_>, now: Moment, key: &S
 
 /// Everybody's grants that have not ended.
 pub async fn open(db: &mut impl Sql, now: Moment, key: &SealKey) -> Result<Vec<Grant>> {
-    let mut statement = Statement::from(GRANT);
-    statement.push(" WHERE").push(OPEN).push(" ORDER BY g.id");
+    let mut statement = rows_of::<Grant>("");
+    statement.push(" WHERE").push(OPEN).push(" ORDER BY grants.id");
     let rows: Vec<Grant> = db.sql(statement).bind(now).all().await?;
     Ok(rows.into_iter().filter_map(|row| check(row, key)).collect())
 }
 
 /// Everybody's grants that were in force at a time, also a past one.
 pub async fn in_force_at(db: &mut impl Sql, at: Moment, limit: u32, key: &SealKey) -> Result<Vec<Grant>> {
-    let mut statement = Statement::from(GRANT);
+    let mut statement = rows_of::<Grant>("");
     statement.push(
-        " WHERE g.starts_at <= $1 AND g.expires_at > $1 AND (g.revoked_at IS NULL OR g.revoked_at > $1) \
-         AND (g.given_back_at IS NULL OR g.given_back_at > $1) ORDER BY g.id LIMIT $2",
+        " WHERE grants.starts_at <= $1 AND grants.expires_at > $1 AND (grants.revoked_at IS NULL OR grants.revoked_at > $1) \
+         AND (grants.given_back_at IS NULL OR grants.given_back_at > $1) ORDER BY grants.id LIMIT $2",
     );
     let rows: Vec<Grant> = db.sql(statement).bind(at).bind(i64::from(limit)).all().await?;
     Ok(rows.into_iter().filter_map(|row| check(row, key)).collect())
@@ -175,18 +173,18 @@ pub async fn in_force_at(db: &mut impl Sql, at: Moment, limit: u32, key: &SealKe
 
 /// Everybody's grants on one secret that have not ended.
 pub async fn open_for(db: &mut impl Sql, secret: &str, now: Moment, key: &SealKey) -> Result<Vec<Grant>> {
-    let mut statement = Statement::from(GRANT);
-    statement.push(" JOIN grant_secrets s ON s.grant_id = g.id WHERE").push(OPEN);
-    statement.push(" AND s.secret_id = $2 ORDER BY g.id");
+    let mut statement = rows_of::<Grant>("");
+    statement.push(" JOIN grant_secrets s ON s.grant_id = grants.id WHERE").push(OPEN);
+    statement.push(" AND s.secret_id = $2 ORDER BY grants.id");
     let rows: Vec<Grant> = db.sql(statement).bind(now).bind(secret.to_owned()).all().await?;
     Ok(rows.into_iter().filter_map(|row| check(row, key)).filter(|grant| grant.covers(secret)).collect())
 }
 
 /// Everybody's active grants on one secret.
 pub async fn active_for(db: &mut impl Sql, secret: &str, now: Moment, key: &SealKey) -> Result<Vec<Grant>> {
-    let join = " JOIN grant_secrets s ON s.grant_id = g.id";
+    let join = " JOIN grant_secrets s ON s.grant_id = grants.id";
     let rows: Vec<Grant> = db
-        .sql(active(GRANT, join, " AND s.secret_id = $2 ORDER BY g.id"))
+        .sql(active(rows_of::<Grant>(""), join, " AND s.secret_id = $2 ORDER BY grants.id"))
         .bind(now)
         .bind(secret.to_owned())
         .all()
@@ -202,9 +200,11 @@ pub async fn ever_on(
     limit: u32,
     key: &SealKey,
 ) -> Result<Vec<Grant>> {
-    let mut statement = Statement::from(GRANT);
-    statement.push(" JOIN grant_secrets s ON s.grant_id = g.id WHERE s.secret_id = $1 AND ");
-    statement.push(whose(holder, "g.person_id = $2", "g.workload_id = $2")).push(" ORDER BY g.id DESC LIMIT $3");
+    let mut statement = rows_of::<Grant>("");
+    statement.push(" JOIN grant_secrets s ON s.grant_id = grants.id WHERE s.secret_id = $1 AND ");
+    statement
+        .push(whose(holder, "grants.person_id = $2", "grants.workload_id = $2"))
+        .push(" ORDER BY grants.id DESC LIMIT $3");
     let query = db.sql(statement).bind(secret.to_owned()).bind(holder.id().to_owned()).bind(i64::from(limit));
     let rows: Vec<Grant> = query.all().await?;
     Ok(rows.into_iter().filter_map(|row| check(row, key)).filter(|grant| grant.covers(secret)).collect())
@@ -212,11 +212,11 @@ pub async fn ever_on(
 
 /// Everybody's grants on one secret that were in force at a time, also a past one.
 pub async fn in_force_on(db: &mut impl Sql, secret: &str, at: Moment, key: &SealKey) -> Result<Vec<Grant>> {
-    let mut statement = Statement::from(GRANT);
+    let mut statement = rows_of::<Grant>("");
     statement.push(
-        " JOIN grant_secrets s ON s.grant_id = g.id WHERE s.secret_id = $2 AND g.starts_at <= $1 AND g.expires_at > $1 \
-         AND (g.revoked_at IS NULL OR g.revoked_at > $1) AND (g.given_back_at IS NULL OR g.given_back_at > $1) \
-         ORDER BY g.id",
+        " JOIN grant_secrets s ON s.grant_id = grants.id WHERE s.secret_id = $2 AND grants.starts_at <= $1 AND grants.expires_at > $1 \
+         AND (grants.revoked_at IS NULL OR grants.revoked_at > $1) AND (grants.given_back_at IS NULL OR grants.given_back_at > $1) \
+         ORDER BY grants.id",
     );
     let rows: Vec<Grant> = db.sql(statement).bind(at).bind(secret.to_owned()).all().await?;
     Ok(rows.into_iter().filter_map(|row| check(row, key)).filter(|grant| grant.covers(secret)).collect())
@@ -224,15 +224,15 @@ pub async fn in_force_on(db: &mut impl Sql, secret: &str, at: Moment, key: &Seal
 
 /// The newest grants of a person, of any state.
 pub async fn history_of(db: &mut impl Sql, person: &str, limit: u32, key: &SealKey) -> Result<Vec<Grant>> {
-    let mut statement = Statement::from(GRANT);
-    statement.push(" WHERE g.person_id = $1 ORDER BY g.id DESC LIMIT $2");
+    let mut statement = rows_of::<Grant>("");
+    statement.push(" WHERE grants.person_id = $1 ORDER BY grants.id DESC LIMIT $2");
     let rows: Vec<Grant> = db.sql(statement).bind(person.to_owned()).bind(i64::from(limit)).all().await?;
     Ok(rows.into_iter().filter_map(|row| check(row, key)).collect())
 }
 
 pub async fn find(db: &mut impl Sql, id: &str, key: &SealKey) -> Result<Option<Grant>> {
-    let mut statement = Statement::from(GRANT);
-    statement.push(" WHERE g.id = $1");
+    let mut statement = rows_of::<Grant>("");
+    statement.push(" WHERE grants.id = $1");
     let row = db.sql(statement).bind(id.to_owned()).optional().await?;
     Ok(row.and_then(|row| check(row, key)))
 }
@@ -243,24 +243,7 @@ pub async fn lock(tx: &mut Tx, id: &str, key: &SealKey) -> Result<Option<Grant>>
 }
 
 pub async fn insert(tx: &mut impl Sql, grant: &Grant) -> Result<()> {
-    tx.sql(
-        "INSERT INTO grants (id, request_id, person_id, workload_id, project_id, environment_id, access_right, secrets, \
-         starts_at, expires_at, event_seq, row_mac) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
-    )
-    .bind(grant.id.clone())
-    .bind(grant.request_id.clone())
-    .bind(grant.person_id.clone())
-    .bind(grant.workload_id.clone())
-    .bind(grant.project_id.clone())
-    .bind(grant.environment_id.clone())
-    .bind(grant.access_right.clone())
-    .bind(grant.secrets.clone())
-    .bind(grant.starts_at)
-    .bind(grant.expires_at)
-    .bind(grant.event_seq)
-    .bind(grant.row_mac.clone())
-    .execute()
-    .await?;
+    table::insert(tx, grant).await?;
     for secret in grant.secrets.split(' ') {
         tx.sql("INSERT INTO grant_secrets (grant_id, secret_id) VALUES ($1, $2)")
             .bind(grant.id.clone())
@@ -273,18 +256,7 @@ pub async fn insert(tx: &mut impl Sql, grant: &Grant) -> Result<()> {
 
 /// Writes an end or a suspension; a grant is never changed otherwise.
 pub async fn save_end(tx: &mut impl Sql, grant: &Grant) -> Result<u64> {
-    tx.sql(
-        "UPDATE grants SET revoked_at = $1, revoked_by = $2, given_back_at = $3, suspended_at = $4, suspended_for = $5 \
-         WHERE id = $6",
-    )
-    .bind(grant.revoked_at)
-    .bind(grant.revoked_by.clone())
-    .bind(grant.given_back_at)
-    .bind(grant.suspended_at)
-    .bind(grant.suspended_for.clone())
-    .bind(grant.id.clone())
-    .execute()
-    .await
+    table::save(tx, grant).await
 }
 
 /// Grants whose time is over and whose end nobody was told of yet.
@@ -338,9 +310,9 @@ pub async fn last_on(
     right: Right,
     key: &SealKey,
 ) -> Result<Option<Grant>> {
-    let mut statement = Statement::from(GRANT);
-    statement.push(" JOIN grant_secrets s ON s.grant_id = g.id WHERE s.secret_id = $1 AND g.person_id = $2");
-    statement.push(" AND g.access_right = $3 ORDER BY g.expires_at DESC LIMIT 1");
+    let mut statement = rows_of::<Grant>("");
+    statement.push(" JOIN grant_secrets s ON s.grant_id = grants.id WHERE s.secret_id = $1 AND grants.person_id = $2");
+    statement.push(" AND grants.access_right = $3 ORDER BY grants.expires_at DESC LIMIT 1");
     let query = db.sql(statement).bind(secret.to_owned()).bind(person.to_owned()).bind(right.code());
     let row: Option<Grant> = query.optional().await?;
     Ok(row.and_then(|row| check(row, key)).filter(|grant| grant.covers(secret)))
@@ -348,7 +320,7 @@ pub async fn last_on(
 
 pub async fn count_active(db: &mut impl Sql, person: &str, now: Moment) -> Result<i64> {
     let (count,): (i64,) = db
-        .sql(active("SELECT COUNT(*) FROM grants g", "", " AND g.person_id = $2"))
+        .sql(active(Statement::from("SELECT COUNT(*) FROM grants"), "", " AND grants.person_id = $2"))
         .bind(now)
         .bind(person.to_owned())
         .one()

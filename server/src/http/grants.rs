@@ -14,7 +14,6 @@ use app::{
         model::State,
         page::{self, Line},
     },
-    policies::model::Right,
 };
 use axum::{extract::Path, response::Response};
 
@@ -33,7 +32,7 @@ async fn line(signed: &Signed, grant: Grant) -> Result<Line, Error> {
     }
     Ok(Line {
         state: grant.state(console.now()),
-        right: grant.right().unwrap_or(Right::Read),
+        right: grant.right(),
         id: grant.id,
         request: grant.request_id,
         project: project.name,

@@ -329,7 +329,7 @@ async fn impact(
         effects.push(Effect {
             name,
             href,
-            now: format!("{} · {covered} of these", grant.right().map_or("", Right::words)),
+            now: format!("{} · {covered} of these", grant.right().words()),
             after: None,
             until: app::time::long(grant.expires_at),
         });

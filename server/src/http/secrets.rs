@@ -88,7 +88,7 @@ async fn secret_page(signed: &Signed, id: &str, form: &Form) -> Result<String, E
             }
             (None, None) => continue,
         };
-        let right = grant.right().unwrap_or(Right::Read);
+        let right = grant.right();
         let machine = grant.workload_id.is_some();
         let resumes = console.would(
             &signed.caller,

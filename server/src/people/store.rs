@@ -4,32 +4,28 @@ use crate::{
         ledger::Tx,
         row_seal::{SealKey, check},
     },
-    db::{Result, Sql, Statement, select},
-    sealed_row,
+    db::{Result, Sql, Statement},
+    sealed_table,
+    table::{self, rows_of},
 };
 use app::{people::period::Period, policies::model::Role, time::Moment};
-use serde::Serialize;
 
-#[derive(Clone, Debug, Serialize, sqlx::FromRow)]
-pub struct Person {
-    pub id: String,
-    pub login: String,
-    pub name: String,
-    pub password_hash: Option<String>,
-    pub created_at: Moment,
-    pub joined_at: Option<Moment>,
-    pub disabled_at: Option<Moment>,
-    pub set_up_by: Option<String>,
-    pub set_up_at: Option<Moment>,
-    /// When a second factor that no older one vouched for, or a way to sign in, was added last.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub factor_at: Option<Moment>,
-    #[serde(skip)]
-    pub event_seq: i64,
-    #[serde(skip)]
-    pub row_mac: Vec<u8>,
+sealed_table! {
+    pub struct Person in "people" {
+        id: String,
+        login: String,
+        name: String,
+        password_hash: Option<String>,
+        created_at: Moment,
+        joined_at: Option<Moment>,
+        disabled_at: Option<Moment>,
+        set_up_by: Option<String>,
+        set_up_at: Option<Moment>,
+        /// When a second factor that no older one vouched for, or a way to sign in, was added last.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        factor_at: Option<Moment>,
+    }
 }
-sealed_row!(Person, "people", PERSON);
 
 impl Person {
     /// Can this person act at all?
@@ -44,29 +40,25 @@ impl Person {
     }
 }
 
-#[derive(Clone, Debug, Serialize, sqlx::FromRow)]
-pub struct RoleRow {
-    pub id: String,
-    pub person_id: String,
-    pub project_id: Option<String>,
-    pub role: String,
-    pub given_by: Option<String>,
-    /// The rule of a provider that gave it; absent where somebody gave it by hand.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub rule_id: Option<String>,
-    pub valid_from: Moment,
-    pub valid_to: Option<Moment>,
-    /// Of an auditor: the period whose events they read; both or neither.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub reads_from: Option<Moment>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub reads_until: Option<Moment>,
-    #[serde(skip)]
-    pub event_seq: i64,
-    #[serde(skip)]
-    pub row_mac: Vec<u8>,
+sealed_table! {
+    pub struct RoleRow in "roles" {
+        id: String,
+        person_id: String,
+        project_id: Option<String>,
+        role: String,
+        given_by: Option<String>,
+        /// The rule of a provider that gave it; absent where somebody gave it by hand.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        rule_id: Option<String>,
+        valid_from: Moment,
+        valid_to: Option<Moment>,
+        /// Of an auditor: the period whose events they read; both or neither.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reads_from: Option<Moment>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reads_until: Option<Moment>,
+    }
 }
-sealed_row!(RoleRow, "roles", ROLE);
 
 impl RoleRow {
     /// The period that it is limited to.
@@ -81,21 +73,17 @@ impl RoleRow {
     }
 }
 
-#[derive(Clone, Debug, Serialize, sqlx::FromRow)]
-pub struct Membership {
-    pub id: String,
-    pub team_id: String,
-    pub person_id: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub rule_id: Option<String>,
-    pub valid_from: Moment,
-    pub valid_to: Option<Moment>,
-    #[serde(skip)]
-    pub event_seq: i64,
-    #[serde(skip)]
-    pub row_mac: Vec<u8>,
+sealed_table! {
+    pub struct Membership in "memberships" {
+        id: String,
+        team_id: String,
+        person_id: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        rule_id: Option<String>,
+        valid_from: Moment,
+        valid_to: Option<Moment>,
+    }
 }
-sealed_row!(Membership, "memberships", MEMBERSHIP);
 
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct Team {
@@ -105,66 +93,48 @@ pub struct Team {
     pub created_at: Moment,
 }
 
-#[derive(Clone, Debug, Serialize, sqlx::FromRow)]
-pub struct Link {
-    pub id: String,
-    pub person_id: String,
-    pub kind: String,
-    pub token_hash: Vec<u8>,
-    pub created_by: Option<String>,
-    pub created_at: Moment,
-    pub expires_at: Moment,
-    pub used_at: Option<Moment>,
-    #[serde(skip)]
-    pub event_seq: i64,
-    #[serde(skip)]
-    pub row_mac: Vec<u8>,
+sealed_table! {
+    pub struct Link in "links" {
+        id: String,
+        person_id: String,
+        kind: String,
+        token_hash: Vec<u8>,
+        created_by: Option<String>,
+        created_at: Moment,
+        expires_at: Moment,
+        used_at: Option<Moment>,
+    }
 }
-sealed_row!(Link, "links", LINK);
 
-#[derive(Clone, Debug, Serialize, sqlx::FromRow)]
-pub struct Session {
-    pub id: String,
-    pub hash: Vec<u8>,
-    pub person_id: String,
-    pub method: String,
-    pub agent: Option<String>,
-    pub address: Option<String>,
-    pub started_at: Moment,
-    pub expires_at: Moment,
-    pub revoked_at: Option<Moment>,
-    /// Where a provider vouched: which identity, in which session of the provider's, how strongly (`acr`), and when the person
-    /// authenticated there.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub identity_id: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub provider_sid: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub acr: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub auth_time: Option<Moment>,
-    #[serde(skip)]
-    pub event_seq: i64,
-    #[serde(skip)]
-    pub row_mac: Vec<u8>,
+sealed_table! {
+    pub struct Session in "session_bindings" {
+        id: String,
+        hash: Vec<u8>,
+        person_id: String,
+        method: String,
+        agent: Option<String>,
+        address: Option<String>,
+        started_at: Moment,
+        expires_at: Moment,
+        revoked_at: Option<Moment>,
+        /// Where a provider vouched: which identity, in which session of the provider's, how strongly (`acr`), and when the person
+        /// authenticated there.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        identity_id: Option<String>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        provider_sid: Option<String>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        acr: Option<String>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        auth_time: Option<Moment>,
+    }
 }
-sealed_row!(Session, "session_bindings", SESSION);
 
 impl Session {
     pub fn is_open(&self, now: Moment) -> bool {
         self.revoked_at.is_none() && now < self.expires_at
     }
 }
-
-const PERSON: &str = "SELECT id, login, name, password_hash, created_at, joined_at, disabled_at, set_up_by, set_up_at, \
-                      factor_at, event_seq, row_mac FROM people";
-const ROLE: &str = "SELECT id, person_id, project_id, role, given_by, rule_id, valid_from, valid_to, reads_from, reads_until, event_seq, row_mac FROM roles";
-const MEMBERSHIP: &str =
-    "SELECT id, team_id, person_id, rule_id, valid_from, valid_to, event_seq, row_mac FROM memberships";
-const LINK: &str = "SELECT id, person_id, kind, token_hash, created_by, created_at, expires_at, used_at, event_seq, \
-                    row_mac FROM links";
-const SESSION: &str = "SELECT id, hash, person_id, method, agent, address, started_at, expires_at, revoked_at, \
-                       identity_id, provider_sid, acr, auth_time, event_seq, row_mac FROM session_bindings";
 
 /// How many rows a table has, whatever they are worth.
 pub async fn rows_in(db: &mut impl Sql, table: &'static str) -> Result<u64> {
@@ -176,12 +146,12 @@ pub async fn rows_in(db: &mut impl Sql, table: &'static str) -> Result<u64> {
 
 /// The account that was made first. One that fails its seal is as good as none.
 pub async fn first(db: &mut impl Sql, key: &SealKey) -> Result<Option<Person>> {
-    let row = db.sql(select(PERSON, " ORDER BY created_at, id LIMIT 1")).optional().await?;
+    let row = db.sql(rows_of::<Person>(" ORDER BY created_at, id LIMIT 1")).optional().await?;
     Ok(row.and_then(|row| check(row, key)))
 }
 
 pub async fn find(db: &mut impl Sql, id: &str, key: &SealKey) -> Result<Option<Person>> {
-    let row = db.sql(select(PERSON, " WHERE id = $1")).bind(id.to_owned()).optional().await?;
+    let row = db.sql(rows_of::<Person>(" WHERE id = $1")).bind(id.to_owned()).optional().await?;
     Ok(row.and_then(|row| check(row, key)))
 }
 
@@ -192,57 +162,26 @@ pub async fn lock(tx: &mut Tx, id: &str, key: &SealKey) -> Result<Option<Person>
 }
 
 pub async fn find_by_login(db: &mut impl Sql, login: &str, key: &SealKey) -> Result<Option<Person>> {
-    let row = db.sql(select(PERSON, " WHERE login = $1")).bind(login.to_owned()).optional().await?;
+    let row = db.sql(rows_of::<Person>(" WHERE login = $1")).bind(login.to_owned()).optional().await?;
     Ok(row.and_then(|row| check(row, key)))
 }
 
 pub async fn list(db: &mut impl Sql) -> Result<Vec<Person>> {
-    db.sql(select(PERSON, " ORDER BY name, id")).all().await
+    db.sql(rows_of::<Person>(" ORDER BY name, id")).all().await
 }
 
 pub async fn insert(tx: &mut impl Sql, person: &Person) -> Result<u64> {
-    tx.sql(
-        "INSERT INTO people (id, login, name, password_hash, created_at, joined_at, disabled_at, set_up_by, set_up_at, \
-         factor_at, event_seq, row_mac) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT DO NOTHING",
-    )
-    .bind(person.id.clone())
-    .bind(person.login.clone())
-    .bind(person.name.clone())
-    .bind(person.password_hash.clone())
-    .bind(person.created_at)
-    .bind(person.joined_at)
-    .bind(person.disabled_at)
-    .bind(person.set_up_by.clone())
-    .bind(person.set_up_at)
-    .bind(person.factor_at)
-    .bind(person.event_seq)
-    .bind(person.row_mac.clone())
-    .execute()
-    .await
+    table::insert_new(tx, person).await
 }
 
 pub async fn save(tx: &mut impl Sql, person: &Person) -> Result<u64> {
-    tx.sql(
-        "UPDATE people SET name = $1, password_hash = $2, joined_at = $3, disabled_at = $4, set_up_by = $5, \
-         set_up_at = $6, factor_at = $7 WHERE id = $8",
-    )
-    .bind(person.name.clone())
-    .bind(person.password_hash.clone())
-    .bind(person.joined_at)
-    .bind(person.disabled_at)
-    .bind(person.set_up_by.clone())
-    .bind(person.set_up_at)
-    .bind(person.factor_at)
-    .bind(person.id.clone())
-    .execute()
-    .await
+    table::save(tx, person).await
 }
 
 /// Roles that hold now, of one person.
 pub async fn roles_of(db: &mut impl Sql, person: &str, now: Moment, key: &SealKey) -> Result<Vec<RoleRow>> {
     let rows: Vec<RoleRow> = db
-        .sql(select(
-            ROLE,
+        .sql(rows_of::<RoleRow>(
             " WHERE person_id = $1 AND valid_from <= $2 AND (valid_to IS NULL OR valid_to > $2) ORDER BY id",
         ))
         .bind(person.to_owned())
@@ -255,7 +194,7 @@ pub async fn roles_of(db: &mut impl Sql, person: &str, now: Moment, key: &SealKe
 /// Roles that somebody got since then, whether they still hold or not.
 pub async fn roles_of_since(db: &mut impl Sql, person: &str, since: Moment, key: &SealKey) -> Result<Vec<RoleRow>> {
     let rows: Vec<RoleRow> = db
-        .sql(select(ROLE, " WHERE person_id = $1 AND valid_from > $2 ORDER BY id"))
+        .sql(rows_of::<RoleRow>(" WHERE person_id = $1 AND valid_from > $2 ORDER BY id"))
         .bind(person.to_owned())
         .bind(since)
         .all()
@@ -266,14 +205,14 @@ pub async fn roles_of_since(db: &mut impl Sql, person: &str, since: Moment, key:
 /// Roles of everybody that held at some time since then.
 pub async fn roles_since(db: &mut impl Sql, since: Moment, key: &SealKey) -> Result<Vec<RoleRow>> {
     let rows: Vec<RoleRow> =
-        db.sql(select(ROLE, " WHERE valid_to IS NULL OR valid_to > $1 ORDER BY id")).bind(since).all().await?;
+        db.sql(rows_of::<RoleRow>(" WHERE valid_to IS NULL OR valid_to > $1 ORDER BY id")).bind(since).all().await?;
     Ok(rows.into_iter().filter_map(|row| check(row, key)).collect())
 }
 
 /// Roles that hold now, of everybody.
 pub async fn roles(db: &mut impl Sql, now: Moment, key: &SealKey) -> Result<Vec<RoleRow>> {
     let rows: Vec<RoleRow> = db
-        .sql(select(ROLE, " WHERE valid_from <= $1 AND (valid_to IS NULL OR valid_to > $1) ORDER BY id"))
+        .sql(rows_of::<RoleRow>(" WHERE valid_from <= $1 AND (valid_to IS NULL OR valid_to > $1) ORDER BY id"))
         .bind(now)
         .all()
         .await?;
@@ -281,7 +220,7 @@ pub async fn roles(db: &mut impl Sql, now: Moment, key: &SealKey) -> Result<Vec<
 }
 
 pub async fn find_role(db: &mut impl Sql, id: &str, key: &SealKey) -> Result<Option<RoleRow>> {
-    let row = db.sql(select(ROLE, " WHERE id = $1")).bind(id.to_owned()).optional().await?;
+    let row = db.sql(rows_of::<RoleRow>(" WHERE id = $1")).bind(id.to_owned()).optional().await?;
     Ok(row.and_then(|row| check(row, key)))
 }
 
@@ -293,24 +232,7 @@ pub async fn lock_administrators(tx: &mut Tx) -> Result<()> {
 }
 
 pub async fn insert_role(tx: &mut impl Sql, role: &RoleRow) -> Result<u64> {
-    tx.sql(
-        "INSERT INTO roles (id, person_id, project_id, role, given_by, rule_id, valid_from, valid_to, reads_from, \
-         reads_until, event_seq, row_mac) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
-    )
-    .bind(role.id.clone())
-    .bind(role.person_id.clone())
-    .bind(role.project_id.clone())
-    .bind(role.role.clone())
-    .bind(role.given_by.clone())
-    .bind(role.rule_id.clone())
-    .bind(role.valid_from)
-    .bind(role.valid_to)
-    .bind(role.reads_from)
-    .bind(role.reads_until)
-    .bind(role.event_seq)
-    .bind(role.row_mac.clone())
-    .execute()
-    .await
+    table::insert(tx, role).await
 }
 
 pub async fn close_role(tx: &mut impl Sql, id: &str, at: Moment) -> Result<u64> {
@@ -342,7 +264,7 @@ pub async fn memberships(
     } else {
         " WHERE valid_from <= $1 AND (valid_to IS NULL OR valid_to > $1) ORDER BY id"
     };
-    let mut query = db.sql(select(MEMBERSHIP, rest)).bind(now);
+    let mut query = db.sql(rows_of::<Membership>(rest)).bind(now);
     if let Some(person) = person {
         query = query.bind(person.to_owned());
     }
@@ -351,25 +273,12 @@ pub async fn memberships(
 }
 
 pub async fn find_membership(db: &mut impl Sql, id: &str, key: &SealKey) -> Result<Option<Membership>> {
-    let row = db.sql(select(MEMBERSHIP, " WHERE id = $1")).bind(id.to_owned()).optional().await?;
+    let row = db.sql(rows_of::<Membership>(" WHERE id = $1")).bind(id.to_owned()).optional().await?;
     Ok(row.and_then(|row| check(row, key)))
 }
 
 pub async fn insert_membership(tx: &mut impl Sql, row: &Membership) -> Result<u64> {
-    tx.sql(
-        "INSERT INTO memberships (id, team_id, person_id, rule_id, valid_from, valid_to, event_seq, row_mac) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
-    )
-    .bind(row.id.clone())
-    .bind(row.team_id.clone())
-    .bind(row.person_id.clone())
-    .bind(row.rule_id.clone())
-    .bind(row.valid_from)
-    .bind(row.valid_to)
-    .bind(row.event_seq)
-    .bind(row.row_mac.clone())
-    .execute()
-    .await
+    table::insert(tx, row).await
 }
 
 pub async fn close_membership(tx: &mut impl Sql, id: &str, at: Moment) -> Result<u64> {
@@ -399,19 +308,19 @@ pub async fn insert_team(tx: &mut impl Sql, team: &Team) -> Result<u64> {
 }
 
 pub async fn find_link(db: &mut impl Sql, hash: &[u8], key: &SealKey) -> Result<Option<Link>> {
-    let row = db.sql(select(LINK, " WHERE token_hash = $1")).bind(hash.to_vec()).optional().await?;
+    let row = db.sql(rows_of::<Link>(" WHERE token_hash = $1")).bind(hash.to_vec()).optional().await?;
     Ok(row.and_then(|row| check(row, key)))
 }
 
 pub async fn find_link_by_id(db: &mut impl Sql, id: &str, key: &SealKey) -> Result<Option<Link>> {
-    let row = db.sql(select(LINK, " WHERE id = $1")).bind(id.to_owned()).optional().await?;
+    let row = db.sql(rows_of::<Link>(" WHERE id = $1")).bind(id.to_owned()).optional().await?;
     Ok(row.and_then(|row| check(row, key)))
 }
 
 /// Links that were made for a person since then, used or not.
 pub async fn links_since(db: &mut impl Sql, person: &str, since: Moment, key: &SealKey) -> Result<Vec<Link>> {
     let rows: Vec<Link> = db
-        .sql(select(LINK, " WHERE person_id = $1 AND created_at > $2 ORDER BY id"))
+        .sql(rows_of::<Link>(" WHERE person_id = $1 AND created_at > $2 ORDER BY id"))
         .bind(person.to_owned())
         .bind(since)
         .all()
@@ -422,7 +331,7 @@ pub async fn links_since(db: &mut impl Sql, person: &str, since: Moment, key: &S
 /// Links of a person that were not used yet.
 pub async fn open_links(db: &mut impl Sql, person: &str, key: &SealKey) -> Result<Vec<Link>> {
     let rows: Vec<Link> = db
-        .sql(select(LINK, " WHERE person_id = $1 AND used_at IS NULL ORDER BY id"))
+        .sql(rows_of::<Link>(" WHERE person_id = $1 AND used_at IS NULL ORDER BY id"))
         .bind(person.to_owned())
         .all()
         .await?;
@@ -432,27 +341,12 @@ pub async fn open_links(db: &mut impl Sql, person: &str, key: &SealKey) -> Resul
 /// Links that somebody made for others and that still work, by their ids.
 pub async fn open_links_by(db: &mut impl Sql, maker: &str, now: Moment, key: &SealKey) -> Result<Vec<Link>> {
     let rest = " WHERE created_by = $1 AND expires_at > $2 AND used_at IS NULL ORDER BY id";
-    let rows: Vec<Link> = db.sql(select(LINK, rest)).bind(maker.to_owned()).bind(now).all().await?;
+    let rows: Vec<Link> = db.sql(rows_of::<Link>(rest)).bind(maker.to_owned()).bind(now).all().await?;
     Ok(rows.into_iter().filter_map(|row| check(row, key)).collect())
 }
 
 pub async fn insert_link(tx: &mut impl Sql, link: &Link) -> Result<u64> {
-    tx.sql(
-        "INSERT INTO links (id, person_id, kind, token_hash, created_by, created_at, expires_at, used_at, event_seq, \
-         row_mac) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
-    )
-    .bind(link.id.clone())
-    .bind(link.person_id.clone())
-    .bind(link.kind.clone())
-    .bind(link.token_hash.clone())
-    .bind(link.created_by.clone())
-    .bind(link.created_at)
-    .bind(link.expires_at)
-    .bind(link.used_at)
-    .bind(link.event_seq)
-    .bind(link.row_mac.clone())
-    .execute()
-    .await
+    table::insert(tx, link).await
 }
 
 /// Uses a link, once.
@@ -465,19 +359,19 @@ pub async fn use_link(tx: &mut impl Sql, id: &str, at: Moment) -> Result<u64> {
 }
 
 pub async fn find_session(db: &mut impl Sql, hash: &[u8], key: &SealKey) -> Result<Option<Session>> {
-    let row = db.sql(select(SESSION, " WHERE hash = $1")).bind(hash.to_vec()).optional().await?;
+    let row = db.sql(rows_of::<Session>(" WHERE hash = $1")).bind(hash.to_vec()).optional().await?;
     Ok(row.and_then(|row| check(row, key)))
 }
 
 pub async fn find_session_by_id(db: &mut impl Sql, id: &str, key: &SealKey) -> Result<Option<Session>> {
-    let row = db.sql(select(SESSION, " WHERE id = $1")).bind(id.to_owned()).optional().await?;
+    let row = db.sql(rows_of::<Session>(" WHERE id = $1")).bind(id.to_owned()).optional().await?;
     Ok(row.and_then(|row| check(row, key)))
 }
 
 /// Sessions that are open now, in the order in which they are closed.
 pub async fn sessions_of(db: &mut impl Sql, person: &str, now: Moment, key: &SealKey) -> Result<Vec<Session>> {
     let rows: Vec<Session> = db
-        .sql(select(SESSION, " WHERE person_id = $1 AND revoked_at IS NULL AND expires_at > $2 ORDER BY id"))
+        .sql(rows_of::<Session>(" WHERE person_id = $1 AND revoked_at IS NULL AND expires_at > $2 ORDER BY id"))
         .bind(person.to_owned())
         .bind(now)
         .all()
@@ -488,33 +382,12 @@ pub async fn sessions_of(db: &mut impl Sql, person: &str, now: Moment, key: &Sea
 /// Every session that is open.
 pub async fn open_sessions(db: &mut impl Sql, now: Moment, key: &SealKey) -> Result<Vec<Session>> {
     let rows: Vec<Session> =
-        db.sql(select(SESSION, " WHERE revoked_at IS NULL AND expires_at > $1 ORDER BY id")).bind(now).all().await?;
+        db.sql(rows_of::<Session>(" WHERE revoked_at IS NULL AND expires_at > $1 ORDER BY id")).bind(now).all().await?;
     Ok(rows.into_iter().filter_map(|row| check(row, key)).collect())
 }
 
 pub async fn insert_session(tx: &mut impl Sql, session: &Session) -> Result<u64> {
-    tx.sql(
-        "INSERT INTO session_bindings (id, hash, person_id, method, agent, address, started_at, expires_at, revoked_at, \
-         identity_id, provider_sid, acr, auth_time, event_seq, row_mac) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
-    )
-    .bind(session.id.clone())
-    .bind(session.hash.clone())
-    .bind(session.person_id.clone())
-    .bind(session.method.clone())
-    .bind(session.agent.clone())
-    .bind(session.address.clone())
-    .bind(session.started_at)
-    .bind(session.expires_at)
-    .bind(session.revoked_at)
-    .bind(session.identity_id.clone())
-    .bind(session.provider_sid.clone())
-    .bind(session.acr.clone())
-    .bind(session.auth_time)
-    .bind(session.event_seq)
-    .bind(session.row_mac.clone())
-    .execute()
-    .await
+    table::insert(tx, session).await
 }
 
 pub async fn revoke_session(tx: &mut impl Sql, id: &str, at: Moment) -> Result<u64> {

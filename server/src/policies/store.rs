@@ -6,10 +6,10 @@ use crate::{
         row_seal::{SealKey, whole},
     },
     db::{Error, Result, Sql, Statement, select},
-    sealed_row,
+    sealed_table,
+    table::{self, rows_of},
 };
 use app::time::Moment;
-use serde::Serialize;
 use std::collections::HashMap;
 
 /// Keeps what a decision was made from; the same input is kept once. 0: it was there.
@@ -42,23 +42,19 @@ pub async fn inputs(db: &mut impl Sql, digests: &[String]) -> Result<HashMap<Str
     Ok(found)
 }
 
-#[derive(Clone, Debug, Serialize, sqlx::FromRow)]
-pub struct PolicyRow {
-    pub id: String,
-    pub policy_id: String,
-    pub slug: String,
-    pub version: i32,
-    pub name: String,
-    pub text: String,
-    pub set_by: String,
-    pub valid_from: Moment,
-    pub valid_to: Option<Moment>,
-    #[serde(skip)]
-    pub event_seq: i64,
-    #[serde(skip)]
-    pub row_mac: Vec<u8>,
+sealed_table! {
+    pub struct PolicyRow in "policies" {
+        id: String,
+        policy_id: String,
+        slug: String,
+        version: i32,
+        name: String,
+        text: String,
+        set_by: String,
+        valid_from: Moment,
+        valid_to: Option<Moment>,
+    }
 }
-sealed_row!(PolicyRow, "policies", POLICY);
 
 impl PolicyRow {
     pub fn document(&self) -> Document {
@@ -82,8 +78,6 @@ pub struct Draft {
     pub edited_at: Moment,
 }
 
-const POLICY: &str = "SELECT id, policy_id, slug, version, name, text, set_by, valid_from, valid_to, event_seq, row_mac \
-                      FROM policies";
 const DRAFT: &str = "SELECT policy_id, slug, name, text, revision, edited_by, edited_at FROM policy_drafts";
 
 /// The event that changed policies last: what is known as of it is what is in force.
@@ -98,13 +92,13 @@ pub async fn epochs(db: &mut impl Sql) -> Result<(i64, i64)> {
 
 /// The documents in force, by their short name. A row that fails its seal may have been a forbid: then nothing is decided.
 pub async fn in_force(db: &mut impl Sql, key: &SealKey) -> Result<Vec<PolicyRow>> {
-    every(db.sql(select(POLICY, " WHERE valid_to IS NULL ORDER BY slug, id")).all().await?, key)
+    every(db.sql(rows_of::<PolicyRow>(" WHERE valid_to IS NULL ORDER BY slug, id")).all().await?, key)
 }
 
 /// The same of a time before.
 pub async fn in_force_at(db: &mut impl Sql, at: Moment, key: &SealKey) -> Result<Vec<PolicyRow>> {
     let rest = " WHERE valid_from <= $1 AND (valid_to IS NULL OR valid_to > $1) ORDER BY slug, id";
-    every(db.sql(select(POLICY, rest)).bind(at).all().await?, key)
+    every(db.sql(rows_of::<PolicyRow>(rest)).bind(at).all().await?, key)
 }
 
 fn every(rows: Vec<PolicyRow>, key: &SealKey) -> Result<Vec<PolicyRow>> {
@@ -116,42 +110,32 @@ fn every(rows: Vec<PolicyRow>, key: &SealKey) -> Result<Vec<PolicyRow>> {
 /// One version of the document that has this short name, or had it.
 pub async fn find_version(db: &mut impl Sql, slug: &str, version: u32, key: &SealKey) -> Result<Option<PolicyRow>> {
     let rest = " WHERE slug = $1 AND version = $2 ORDER BY valid_from DESC LIMIT 1";
-    let rows = db.sql(select(POLICY, rest)).bind(slug.to_owned()).bind(i64::from(version)).all().await?;
+    let rows = db.sql(rows_of::<PolicyRow>(rest)).bind(slug.to_owned()).bind(i64::from(version)).all().await?;
     Ok(whole(rows, key).pop())
 }
 
 /// Every version of a document, the newest first.
 pub async fn versions(db: &mut impl Sql, policy: &str, key: &SealKey) -> Result<Vec<PolicyRow>> {
-    let rows =
-        db.sql(select(POLICY, " WHERE policy_id = $1 ORDER BY version DESC")).bind(policy.to_owned()).all().await?;
+    let rows = db
+        .sql(rows_of::<PolicyRow>(" WHERE policy_id = $1 ORDER BY version DESC"))
+        .bind(policy.to_owned())
+        .all()
+        .await?;
     Ok(whole(rows, key))
 }
 
 /// The same, kept for this change.
 pub async fn lock_versions(tx: &mut Tx, policy: &str, key: &SealKey) -> Result<Vec<PolicyRow>> {
-    let rows =
-        tx.lock(select(POLICY, " WHERE policy_id = $1 ORDER BY version DESC")).bind(policy.to_owned()).all().await?;
+    let rows = tx
+        .lock(rows_of::<PolicyRow>(" WHERE policy_id = $1 ORDER BY version DESC"))
+        .bind(policy.to_owned())
+        .all()
+        .await?;
     Ok(whole(rows, key))
 }
 
 pub async fn insert(tx: &mut Tx, row: &PolicyRow) -> Result<u64> {
-    tx.sql(
-        "INSERT INTO policies (id, policy_id, slug, version, name, text, set_by, valid_from, valid_to, event_seq, row_mac) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
-    )
-    .bind(row.id.clone())
-    .bind(row.policy_id.clone())
-    .bind(row.slug.clone())
-    .bind(row.version)
-    .bind(row.name.clone())
-    .bind(row.text.clone())
-    .bind(row.set_by.clone())
-    .bind(row.valid_from)
-    .bind(row.valid_to)
-    .bind(row.event_seq)
-    .bind(row.row_mac.clone())
-    .execute()
-    .await
+    table::insert(tx, row).await
 }
 
 pub async fn close(tx: &mut Tx, id: &str, at: Moment) -> Result<u64> {

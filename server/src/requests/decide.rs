@@ -51,7 +51,7 @@ pub async fn approve_less(
     let class = kept.iter().map(|located| located.secret.class()).max().ok_or(Error::NotFound)?;
     let mut part = Request {
         revision: asked.revision + 1,
-        class: class.code().into(),
+        class: class.into(),
         secrets: asked
             .secret_ids()
             .into_iter()

@@ -365,7 +365,7 @@ fn shown<'a>(located: impl Iterator<Item = &'a Located>) -> String {
     let shown = located.map(|located| Shown {
         secret: &located.secret.id,
         path: &located.secret.path,
-        class: &located.secret.class,
+        class: located.secret.class().code(),
         description: &located.secret.description,
     });
     app::requests::model::shown(shown.collect())

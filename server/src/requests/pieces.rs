@@ -26,7 +26,7 @@ pub(super) async fn longest(
     let mut longest = wanted.1 - wanted.0;
     for secret in secrets {
         let held = grants::store::ever_on(db, holder, secret, LATEST, console.seal_key()).await?;
-        let held = held.iter().filter(|grant| grant.right() == Some(right));
+        let held = held.iter().filter(|grant| grant.right() == right);
         let held: Vec<(Moment, Moment)> = held.filter_map(grants::store::Grant::held).collect();
         let (first, last) = joined(&held, wanted);
         longest = longest.max(last - first);

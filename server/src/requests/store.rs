@@ -4,9 +4,11 @@ use crate::{
         ledger::Tx,
         row_seal::{SealKey, check},
     },
-    db::{Result, Sql, Statement, select},
+    column::Coded,
+    db::{Result, Sql, Statement},
     jobs::store::except,
-    sealed_row,
+    sealed_table,
+    table::{self, rows_of},
 };
 use app::{
     levels::model::seats_under,
@@ -14,54 +16,49 @@ use app::{
     requests::model::{Outcome, State, Terms, state},
     time::Moment,
 };
-use serde::Serialize;
 
-#[derive(Clone, Debug, Serialize, sqlx::FromRow)]
-pub struct Request {
-    pub id: String,
-    pub revision: i32,
-    pub requester_id: String,
-    pub workload_id: Option<String>,
-    pub project_id: String,
-    pub environment_id: String,
-    pub tier: String,
-    pub class: String,
-    pub access_right: String,
-    /// Ids with a space between them, frozen at submission.
-    pub secrets: String,
-    pub minutes: i64,
-    pub reason: String,
-    pub policy: String,
-    pub digest: String,
-    pub form_id: String,
-    pub submitted_at: Moment,
-    pub expires_at: Moment,
-    pub ended_at: Option<Moment>,
-    pub outcome: Option<String>,
-    pub grant_id: Option<String>,
-    /// When access begins, if later than its approval.
-    pub starts_at: Option<Moment>,
-    /// What approvers read of the secrets.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub shown: Option<String>,
-    #[serde(skip)]
-    pub event_seq: i64,
-    #[serde(skip)]
-    pub row_mac: Vec<u8>,
+sealed_table! {
+    pub struct Request in "access_requests" {
+        id: String,
+        revision: i32,
+        requester_id: String,
+        workload_id: Option<String>,
+        project_id: String,
+        environment_id: String,
+        tier: Coded<Tier>,
+        class: Coded<Class>,
+        access_right: Coded<Right>,
+        /// Ids with a space between them, frozen at submission.
+        secrets: String,
+        minutes: i64,
+        reason: String,
+        policy: String,
+        digest: String,
+        form_id: String,
+        submitted_at: Moment,
+        expires_at: Moment,
+        ended_at: Option<Moment>,
+        outcome: Option<String>,
+        grant_id: Option<String>,
+        /// When access begins, if later than its approval.
+        starts_at: Option<Moment>,
+        /// What approvers read of the secrets.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        shown: Option<String>,
+    }
 }
-sealed_row!(Request, "access_requests", REQUEST);
 
 impl Request {
     pub fn tier(&self) -> Tier {
-        Tier::from_code(&self.tier).unwrap_or(Tier::Production)
+        *self.tier
     }
 
     pub fn class(&self) -> Class {
-        Class::from_code(&self.class).unwrap_or(Class::Critical)
+        *self.class
     }
 
     pub fn right(&self) -> Right {
-        Right::from_code(&self.access_right).unwrap_or(Right::Read)
+        *self.access_right
     }
 
     pub fn secret_ids(&self) -> Vec<&str> {
@@ -113,41 +110,31 @@ pub const DENIED: &str = "denied";
 /// Came after the request had ended: kept, without effect.
 pub const LATE: [&str; 2] = ["approved too late", "denied too late"];
 
-#[derive(Clone, Debug, Serialize, sqlx::FromRow)]
-pub struct Decision {
-    pub id: String,
-    pub request_id: String,
-    pub person_id: String,
-    pub requester_id: String,
-    pub verdict: String,
-    pub seat: i32,
-    pub comment: String,
-    pub digest: String,
-    pub decided_at: Moment,
-    /// Whose seat it was, where they decided in another one's place.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub on_behalf_of: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub voided_at: Option<Moment>,
-    #[serde(skip)]
-    pub event_seq: i64,
-    #[serde(skip)]
-    pub row_mac: Vec<u8>,
+sealed_table! {
+    pub struct Decision in "decisions" {
+        id: String,
+        request_id: String,
+        person_id: String,
+        requester_id: String,
+        verdict: String,
+        seat: i32,
+        comment: String,
+        digest: String,
+        decided_at: Moment,
+        /// Whose seat it was, where they decided in another one's place.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        on_behalf_of: Option<String>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        voided_at: Option<Moment>,
+    }
 }
-sealed_row!(Decision, "decisions", DECISION);
-
-const REQUEST: &str = "SELECT id, revision, requester_id, workload_id, project_id, environment_id, tier, class, \
-                       access_right, secrets, minutes, reason, policy, digest, form_id, submitted_at, expires_at, \
-                       ended_at, outcome, grant_id, starts_at, shown, event_seq, row_mac FROM access_requests";
-const DECISION: &str = "SELECT id, request_id, person_id, requester_id, verdict, seat, comment, digest, decided_at, \
-                        on_behalf_of, voided_at, event_seq, row_mac FROM decisions";
 
 fn checked(rows: Vec<Request>, key: &SealKey) -> Vec<Request> {
     rows.into_iter().filter_map(|row| check(row, key)).collect()
 }
 
 pub async fn find(db: &mut impl Sql, id: &str, key: &SealKey) -> Result<Option<Request>> {
-    let row = db.sql(select(REQUEST, " WHERE id = $1")).bind(id.to_owned()).optional().await?;
+    let row = db.sql(rows_of::<Request>(" WHERE id = $1")).bind(id.to_owned()).optional().await?;
     Ok(row.and_then(|row| check(row, key)))
 }
 
@@ -159,7 +146,7 @@ pub async fn lock(tx: &mut Tx, id: &str, key: &SealKey) -> Result<Option<Request
 
 /// The request that this form made already, if it was sent twice.
 pub async fn find_by_form(db: &mut impl Sql, form: &str, key: &SealKey) -> Result<Option<Request>> {
-    let row = db.sql(select(REQUEST, " WHERE form_id = $1")).bind(form.to_owned()).optional().await?;
+    let row = db.sql(rows_of::<Request>(" WHERE form_id = $1")).bind(form.to_owned()).optional().await?;
     Ok(row.and_then(|row| check(row, key)))
 }
 
@@ -172,7 +159,7 @@ pub async fn open_in(
     limit: u32,
     key: &SealKey,
 ) -> Result<Vec<Request>> {
-    let mut statement = Statement::from(REQUEST);
+    let mut statement = rows_of::<Request>("");
     statement.push(" WHERE ended_at IS NULL AND expires_at > ").placeholder();
     statement.push(" AND requester_id <> ").placeholder();
     if let Some(projects) = projects {
@@ -200,7 +187,7 @@ pub async fn submitted_between(
     key: &SealKey,
 ) -> Result<Vec<Request>> {
     let rest = " WHERE submitted_at >= $1 AND submitted_at < $2 ORDER BY submitted_at, id LIMIT $3";
-    Ok(checked(db.sql(select(REQUEST, rest)).bind(from).bind(to).bind(i64::from(limit)).all().await?, key))
+    Ok(checked(db.sql(rows_of::<Request>(rest)).bind(from).bind(to).bind(i64::from(limit)).all().await?, key))
 }
 
 /// Requests that ended in a window, the newest end first.
@@ -212,17 +199,17 @@ pub async fn ended_between(
     key: &SealKey,
 ) -> Result<Vec<Request>> {
     let rest = " WHERE ended_at >= $1 AND ended_at < $2 ORDER BY ended_at DESC LIMIT $3";
-    Ok(checked(db.sql(select(REQUEST, rest)).bind(from).bind(to).bind(i64::from(limit)).all().await?, key))
+    Ok(checked(db.sql(rows_of::<Request>(rest)).bind(from).bind(to).bind(i64::from(limit)).all().await?, key))
 }
 
 pub async fn open_of(db: &mut impl Sql, requester: &str, now: Moment, key: &SealKey) -> Result<Vec<Request>> {
     let rest = " WHERE requester_id = $1 AND ended_at IS NULL AND expires_at > $2 ORDER BY submitted_at DESC";
-    Ok(checked(db.sql(select(REQUEST, rest)).bind(requester.to_owned()).bind(now).all().await?, key))
+    Ok(checked(db.sql(rows_of::<Request>(rest)).bind(requester.to_owned()).bind(now).all().await?, key))
 }
 
 pub async fn history_of(db: &mut impl Sql, requester: &str, limit: u32, key: &SealKey) -> Result<Vec<Request>> {
     let rest = " WHERE requester_id = $1 ORDER BY submitted_at DESC, id DESC LIMIT $2";
-    Ok(checked(db.sql(select(REQUEST, rest)).bind(requester.to_owned()).bind(i64::from(limit)).all().await?, key))
+    Ok(checked(db.sql(rows_of::<Request>(rest)).bind(requester.to_owned()).bind(i64::from(limit)).all().await?, key))
 }
 
 /// A page of somebody's requests, the newest first, from before an id on.
@@ -233,7 +220,7 @@ pub async fn page_of(
     limit: u32,
     key: &SealKey,
 ) -> Result<Vec<Request>> {
-    let mut statement = Statement::from(REQUEST);
+    let mut statement = rows_of::<Request>("");
     statement.push(" WHERE requester_id = ").placeholder();
     if before.is_some() {
         statement.push(" AND id < ").placeholder();
@@ -249,7 +236,7 @@ pub async fn page_of(
 /// The newest requests for one secret.
 pub async fn for_secret(db: &mut impl Sql, secret: &str, limit: u32, key: &SealKey) -> Result<Vec<Request>> {
     let rest = " WHERE id IN (SELECT request_id FROM request_secrets WHERE secret_id = $1) ORDER BY submitted_at DESC LIMIT $2";
-    Ok(checked(db.sql(select(REQUEST, rest)).bind(secret.to_owned()).bind(i64::from(limit)).all().await?, key))
+    Ok(checked(db.sql(rows_of::<Request>(rest)).bind(secret.to_owned()).bind(i64::from(limit)).all().await?, key))
 }
 
 /// Requests whose time is over and whose end was not recorded yet.
@@ -262,39 +249,7 @@ pub async fn overdue(db: &mut impl Sql, now: Moment, limit: u32) -> Result<Vec<S
 }
 
 pub async fn insert(tx: &mut impl Sql, request: &Request) -> Result<u64> {
-    let written = tx
-        .sql(
-            "INSERT INTO access_requests (id, revision, requester_id, workload_id, project_id, environment_id, tier, \
-             class, access_right, secrets, minutes, reason, policy, digest, form_id, submitted_at, expires_at, ended_at, \
-             outcome, grant_id, starts_at, event_seq, row_mac, shown) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, \
-             $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24) ON CONFLICT DO NOTHING",
-        )
-        .bind(request.id.clone())
-        .bind(request.revision)
-        .bind(request.requester_id.clone())
-        .bind(request.workload_id.clone())
-        .bind(request.project_id.clone())
-        .bind(request.environment_id.clone())
-        .bind(request.tier.clone())
-        .bind(request.class.clone())
-        .bind(request.access_right.clone())
-        .bind(request.secrets.clone())
-        .bind(request.minutes)
-        .bind(request.reason.clone())
-        .bind(request.policy.clone())
-        .bind(request.digest.clone())
-        .bind(request.form_id.clone())
-        .bind(request.submitted_at)
-        .bind(request.expires_at)
-        .bind(request.ended_at)
-        .bind(request.outcome.clone())
-        .bind(request.grant_id.clone())
-        .bind(request.starts_at)
-        .bind(request.event_seq)
-        .bind(request.row_mac.clone())
-        .bind(request.shown.clone())
-        .execute()
-        .await?;
+    let written = table::insert_new(tx, request).await?;
     if written == 0 {
         return Ok(0);
     }
@@ -315,37 +270,18 @@ async fn insert_secrets(tx: &mut impl Sql, request: &Request) -> Result<()> {
 
 /// Writes narrower terms.
 pub async fn save_terms(tx: &mut impl Sql, request: &Request) -> Result<()> {
-    tx.sql(
-        "UPDATE access_requests SET revision = $1, class = $2, secrets = $3, minutes = $4, policy = $5, digest = $6, \
-         shown = $7 WHERE id = $8",
-    )
-    .bind(request.revision)
-    .bind(request.class.clone())
-    .bind(request.secrets.clone())
-    .bind(request.minutes)
-    .bind(request.policy.clone())
-    .bind(request.digest.clone())
-    .bind(request.shown.clone())
-    .bind(request.id.clone())
-    .execute()
-    .await?;
+    table::save(tx, request).await?;
     tx.sql("DELETE FROM request_secrets WHERE request_id = $1").bind(request.id.clone()).execute().await?;
     insert_secrets(tx, request).await
 }
 
 pub async fn save_end(tx: &mut impl Sql, request: &Request) -> Result<u64> {
-    tx.sql("UPDATE access_requests SET ended_at = $1, outcome = $2, grant_id = $3 WHERE id = $4")
-        .bind(request.ended_at)
-        .bind(request.outcome.clone())
-        .bind(request.grant_id.clone())
-        .bind(request.id.clone())
-        .execute()
-        .await
+    table::save(tx, request).await
 }
 
 pub async fn decisions(db: &mut impl Sql, request: &str, key: &SealKey) -> Result<Vec<Decision>> {
     let rows: Vec<Decision> = db
-        .sql(select(DECISION, " WHERE request_id = $1 ORDER BY decided_at, id"))
+        .sql(rows_of::<Decision>(" WHERE request_id = $1 ORDER BY decided_at, id"))
         .bind(request.to_owned())
         .all()
         .await?;
@@ -357,7 +293,7 @@ pub async fn signatures_of(db: &mut impl Sql, person: &str, now: Moment, key: &S
     let rest = " WHERE (person_id = $1 OR on_behalf_of = $1) AND verdict = 'approved' AND voided_at IS NULL AND EXISTS \
                 (SELECT 1 FROM access_requests r WHERE r.id = decisions.request_id AND r.digest = decisions.digest \
                 AND r.ended_at IS NULL AND r.expires_at > $2) ORDER BY id";
-    let rows: Vec<Decision> = db.sql(select(DECISION, rest)).bind(person.to_owned()).bind(now).all().await?;
+    let rows: Vec<Decision> = db.sql(rows_of::<Decision>(rest)).bind(person.to_owned()).bind(now).all().await?;
     Ok(rows.into_iter().filter_map(|row| check(row, key)).collect())
 }
 
@@ -384,22 +320,5 @@ pub async fn last_decision_between(db: &mut impl Sql, person: &str, requester: &
 }
 
 pub async fn insert_decision(tx: &mut impl Sql, decision: &Decision) -> Result<u64> {
-    tx.sql(
-        "INSERT INTO decisions (id, request_id, person_id, requester_id, verdict, seat, comment, digest, decided_at, \
-         on_behalf_of, event_seq, row_mac) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
-    )
-    .bind(decision.id.clone())
-    .bind(decision.request_id.clone())
-    .bind(decision.person_id.clone())
-    .bind(decision.requester_id.clone())
-    .bind(decision.verdict.clone())
-    .bind(decision.seat)
-    .bind(decision.comment.clone())
-    .bind(decision.digest.clone())
-    .bind(decision.decided_at)
-    .bind(decision.on_behalf_of.clone())
-    .bind(decision.event_seq)
-    .bind(decision.row_mac.clone())
-    .execute()
-    .await
+    table::insert(tx, decision).await
 }

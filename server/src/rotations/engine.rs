@@ -374,9 +374,9 @@ pub(super) async fn save_in(
     }
     store::save(&mut tx, &after).await?;
     tx.seal(&after)?;
-    crash::beside("rotation", &after.step, "before");
+    crash::beside("rotation", after.step.code(), "before");
     tx.commit([vec![event], more].concat()).await?;
-    crash::beside("rotation", &after.step, "after");
+    crash::beside("rotation", after.step.code(), "after");
     Ok(Outcome::Done)
 }
 
@@ -732,7 +732,7 @@ pub(super) async fn fail(console: &Console, rotation: &Rotation, trouble: Troubl
             let next_at = console.now() + wait(attempts, jitter());
             let event = Event::new(Action::FailStep)
                 .on(about(console, rotation).await?)
-                .detail("step", rotation.step.clone())
+                .detail("step", rotation.step.code())
                 .detail("attempt", attempts)
                 .detail("why", why.clone());
             let failures = rotation.failures + 1;
@@ -747,7 +747,7 @@ pub(super) async fn fail(console: &Console, rotation: &Rotation, trouble: Troubl
 async fn stop(console: &Console, rotation: &Rotation, why: String) -> Result<Outcome, Error> {
     let event = Event::new(Action::AskPerson)
         .on(about(console, rotation).await?)
-        .detail("step", rotation.step.clone())
+        .detail("step", rotation.step.code())
         .detail("why", why.clone());
     let after = Rotation {
         reason: Some(why),

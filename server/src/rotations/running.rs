@@ -120,10 +120,10 @@ pub(super) fn begun(
         secret_id: located.secret.id.clone(),
         project_id: located.project.id.clone(),
         environment_id: located.environment.id.clone(),
-        trigger_kind: trigger.code().into(),
+        trigger_kind: trigger.into(),
         started_by: None,
         started_at: now,
-        step: step.code().into(),
+        step: step.into(),
         stopped: None,
         reason: None,
         attempts: 0,
@@ -152,7 +152,7 @@ pub(super) fn begun(
 /// What the event of a beginning says.
 pub(super) fn started(event: Event, row: &Rotation, plan: &Plan, located: &Located) -> Event {
     event
-        .detail("trigger", row.trigger_kind.clone())
+        .detail("trigger", row.trigger_kind.code())
         .detail("rotator", plan.rotator.clone())
         .detail("from_version", row.from_version)
         .detail("cut_off", row.cut_off)

@@ -5,9 +5,11 @@ use crate::{
         ledger::Tx,
         row_seal::{SealKey, check},
     },
-    db::{Result, Sql, Statement, select},
+    column::Coded,
+    db::{Result, Sql, Statement},
     jobs::{self, store::except},
-    sealed_row,
+    sealed_table,
+    table::{self, rows_of},
 };
 use app::{
     error::{Conflict, Error},
@@ -18,47 +20,42 @@ use app::{
     },
     time::Moment,
 };
-use serde::Serialize;
 
-#[derive(Clone, Debug, Serialize, sqlx::FromRow)]
-pub struct Plan {
-    pub id: String,
-    pub secret_id: String,
-    pub rotator: String,
-    pub settings: String,
-    pub length: i32,
-    pub forbidden: String,
-    pub overlap_minutes: i64,
-    pub every_days: i32,
-    pub set_by: String,
-    pub set_at: Moment,
-    pub confirmed_by: Option<String>,
-    // What later versions added: not part of the seal while it holds its default.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub schedule: String,
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub cron: String,
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub zone: String,
-    #[serde(skip_serializing_if = "is_zero")]
-    pub window_minutes: i32,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub paused_until: Option<Moment>,
-    #[serde(skip_serializing_if = "is_false")]
-    pub approval_first: bool,
-    #[serde(skip_serializing_if = "is_false")]
-    pub hold: bool,
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub alphabet: String,
-    /// How many values back none is typed again; 0: the usual number.
-    #[serde(skip_serializing_if = "is_zero")]
-    pub not_again: i32,
-    #[serde(skip)]
-    pub event_seq: i64,
-    #[serde(skip)]
-    pub row_mac: Vec<u8>,
+sealed_table! {
+    pub struct Plan in "rotation_plans" {
+        id: String,
+        secret_id: String,
+        rotator: String,
+        settings: String,
+        length: i32,
+        forbidden: String,
+        overlap_minutes: i64,
+        every_days: i32,
+        set_by: String,
+        set_at: Moment,
+        confirmed_by: Option<String>,
+        // What later versions added: not part of the seal while it holds its default.
+        #[serde(skip_serializing_if = "String::is_empty")]
+        schedule: String,
+        #[serde(skip_serializing_if = "String::is_empty")]
+        cron: String,
+        #[serde(skip_serializing_if = "String::is_empty")]
+        zone: String,
+        #[serde(skip_serializing_if = "is_zero")]
+        window_minutes: i32,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        paused_until: Option<Moment>,
+        #[serde(skip_serializing_if = "is_false")]
+        approval_first: bool,
+        #[serde(skip_serializing_if = "is_false")]
+        hold: bool,
+        #[serde(skip_serializing_if = "String::is_empty")]
+        alphabet: String,
+        /// How many values back none is typed again; 0: the usual number.
+        #[serde(skip_serializing_if = "is_zero")]
+        not_again: i32,
+    }
 }
-sealed_row!(Plan, "rotation_plans", PLAN);
 
 fn is_zero(number: &i32) -> bool {
     *number == 0
@@ -107,24 +104,20 @@ impl From<&Schedule> for Columns {
     }
 }
 
-/// What the secrets of an environment inherit.
-#[derive(Clone, Debug, Serialize, sqlx::FromRow)]
-pub struct Default {
-    pub id: String,
-    pub environment_id: String,
-    pub schedule: String,
-    pub every_days: i32,
-    pub cron: String,
-    pub zone: String,
-    pub window_minutes: i32,
-    pub set_by: String,
-    pub set_at: Moment,
-    #[serde(skip)]
-    pub event_seq: i64,
-    #[serde(skip)]
-    pub row_mac: Vec<u8>,
+sealed_table! {
+    /// What the secrets of an environment inherit.
+    pub struct Default in "rotation_defaults" {
+        id: String,
+        environment_id: String,
+        schedule: String,
+        every_days: i32,
+        cron: String,
+        zone: String,
+        window_minutes: i32,
+        set_by: String,
+        set_at: Moment,
+    }
 }
-sealed_row!(Default, "rotation_defaults", DEFAULT);
 
 impl Default {
     pub fn schedule(&self) -> Schedule {
@@ -156,62 +149,57 @@ impl Plan {
     }
 }
 
-#[derive(Clone, Debug, Serialize, sqlx::FromRow)]
-pub struct Rotation {
-    pub id: String,
-    pub secret_id: String,
-    pub project_id: String,
-    pub environment_id: String,
-    pub trigger_kind: String,
-    pub started_by: Option<String>,
-    pub started_at: Moment,
-    pub step: String,
-    pub stopped: Option<String>,
-    pub reason: Option<String>,
-    pub attempts: i32,
-    pub next_at: Moment,
-    pub from_version: i32,
-    pub to_version: Option<i32>,
-    pub promoted_at: Option<Moment>,
-    pub overlap_until: Option<Moment>,
-    pub dead_at: Option<Moment>,
-    pub repeats: i32,
-    pub grade: Option<String>,
-    pub ended_at: Option<Moment>,
-    /// When it had to begin, where a schedule says so.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub due_at: Option<Moment>,
-    /// The old value is disabled as soon as the new one works, whoever still uses it.
-    #[serde(skip_serializing_if = "is_false")]
-    pub cut_off: bool,
-    /// When the new value was made: until then it waited.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub made_at: Option<Moment>,
-    /// When the new value was first sent to its target, which may have it from then on.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub sent_at: Option<Moment>,
-    /// How often a step did not work.
-    #[serde(skip_serializing_if = "is_zero")]
-    pub failures: i32,
-    /// A version that somebody wrote in the middle, and that gives way.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub over_version: Option<i32>,
-    /// Sessions of the old value that were there when it was last looked, and how many of them somebody lets stay.
-    #[serde(skip_serializing_if = "is_zero")]
-    pub sessions_left: i32,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub sessions_accepted: Option<i32>,
-    #[serde(skip)]
-    pub event_seq: i64,
-    #[serde(skip)]
-    pub row_mac: Vec<u8>,
+sealed_table! {
+    pub struct Rotation in "rotations" {
+        id: String,
+        secret_id: String,
+        project_id: String,
+        environment_id: String,
+        trigger_kind: Coded<Trigger>,
+        started_by: Option<String>,
+        started_at: Moment,
+        step: Coded<Step>,
+        stopped: Option<String>,
+        reason: Option<String>,
+        attempts: i32,
+        next_at: Moment,
+        from_version: i32,
+        to_version: Option<i32>,
+        promoted_at: Option<Moment>,
+        overlap_until: Option<Moment>,
+        dead_at: Option<Moment>,
+        repeats: i32,
+        grade: Option<String>,
+        ended_at: Option<Moment>,
+        /// When it had to begin, where a schedule says so.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        due_at: Option<Moment>,
+        /// The old value is disabled as soon as the new one works, whoever still uses it.
+        #[serde(skip_serializing_if = "is_false")]
+        cut_off: bool,
+        /// When the new value was made: until then it waited.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        made_at: Option<Moment>,
+        /// When the new value was first sent to its target, which may have it from then on.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        sent_at: Option<Moment>,
+        /// How often a step did not work.
+        #[serde(skip_serializing_if = "is_zero")]
+        failures: i32,
+        /// A version that somebody wrote in the middle, and that gives way.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        over_version: Option<i32>,
+        /// Sessions of the old value that were there when it was last looked, and how many of them somebody lets stay.
+        #[serde(skip_serializing_if = "is_zero")]
+        sessions_left: i32,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        sessions_accepted: Option<i32>,
+    }
 }
-sealed_row!(Rotation, "rotations", ROTATION);
 
 impl Rotation {
-    /// An unknown step is one that only a person can take further.
     pub fn step(&self) -> Step {
-        Step::from_code(&self.step).unwrap_or(Step::NeedsPerson)
+        *self.step
     }
 
     pub fn stopped(&self) -> Option<Step> {
@@ -223,8 +211,8 @@ impl Rotation {
         let step = next(At { step: self.step(), stopped: self.stopped() }, happened);
         let step = step.ok_or(Error::Conflict(Conflict::AlreadyDone))?;
         Ok(Self {
-            step: step.code().into(),
-            stopped: (step == Step::NeedsPerson).then(|| self.step.clone()),
+            step: step.into(),
+            stopped: (step == Step::NeedsPerson).then(|| self.step.text()),
             attempts: 0,
             reason: None,
             next_at: now,
@@ -250,7 +238,7 @@ impl Rotation {
     }
 
     pub fn trigger(&self) -> Trigger {
-        Trigger::from_code(&self.trigger_kind).unwrap_or(Trigger::Manual)
+        *self.trigger_kind
     }
 
     pub fn grade(&self) -> Option<Grade> {
@@ -258,98 +246,33 @@ impl Rotation {
     }
 }
 
-const PLAN: &str = "SELECT id, secret_id, rotator, settings, length, forbidden, overlap_minutes, every_days, set_by, \
-                    set_at, confirmed_by, schedule, cron, zone, window_minutes, paused_until, approval_first, hold, \
-                    alphabet, not_again, event_seq, row_mac FROM rotation_plans";
-const DEFAULT: &str = "SELECT id, environment_id, schedule, every_days, cron, zone, window_minutes, set_by, set_at, \
-                       event_seq, row_mac FROM rotation_defaults";
-const ROTATION: &str = "SELECT id, secret_id, project_id, environment_id, trigger_kind, started_by, started_at, step, \
-                        stopped, reason, attempts, next_at, from_version, to_version, promoted_at, overlap_until, \
-                        dead_at, repeats, grade, ended_at, due_at, cut_off, made_at, sent_at, failures, \
-                        over_version, sessions_left, sessions_accepted, event_seq, row_mac FROM rotations";
-
 fn checked(rows: Vec<Rotation>, key: &SealKey) -> Vec<Rotation> {
     rows.into_iter().filter_map(|row| check(row, key)).collect()
 }
 
 pub async fn find_plan(db: &mut impl Sql, secret: &str, key: &SealKey) -> Result<Option<Plan>> {
-    let row = db.sql(select(PLAN, " WHERE secret_id = $1")).bind(secret.to_owned()).optional().await?;
+    let row = db.sql(rows_of::<Plan>(" WHERE secret_id = $1")).bind(secret.to_owned()).optional().await?;
     Ok(row.and_then(|row| check(row, key)))
 }
 
 /// Makes the plan of a secret, or replaces what it says.
 pub async fn save_plan(tx: &mut impl Sql, plan: &Plan) -> Result<u64> {
-    tx.sql(
-        "INSERT INTO rotation_plans (id, secret_id, rotator, settings, length, forbidden, overlap_minutes, \
-         every_days, set_by, set_at, confirmed_by, schedule, cron, zone, window_minutes, paused_until, approval_first, \
-         hold, alphabet, not_again, event_seq, row_mac) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, \
-         $13, $14, $15, $16, $17, $18, $19, $20, $21, $22) \
-         ON CONFLICT (id) DO UPDATE SET rotator = excluded.rotator, settings = excluded.settings, \
-         length = excluded.length, forbidden = excluded.forbidden, overlap_minutes = excluded.overlap_minutes, \
-         every_days = excluded.every_days, set_by = excluded.set_by, set_at = excluded.set_at, \
-         confirmed_by = excluded.confirmed_by, schedule = excluded.schedule, cron = excluded.cron, \
-         zone = excluded.zone, window_minutes = excluded.window_minutes, paused_until = excluded.paused_until, \
-         approval_first = excluded.approval_first, hold = excluded.hold, alphabet = excluded.alphabet, \
-         not_again = excluded.not_again",
-    )
-    .bind(plan.id.clone())
-    .bind(plan.secret_id.clone())
-    .bind(plan.rotator.clone())
-    .bind(plan.settings.clone())
-    .bind(plan.length)
-    .bind(plan.forbidden.clone())
-    .bind(plan.overlap_minutes)
-    .bind(plan.every_days)
-    .bind(plan.set_by.clone())
-    .bind(plan.set_at)
-    .bind(plan.confirmed_by.clone())
-    .bind(plan.schedule.clone())
-    .bind(plan.cron.clone())
-    .bind(plan.zone.clone())
-    .bind(plan.window_minutes)
-    .bind(plan.paused_until)
-    .bind(plan.approval_first)
-    .bind(plan.hold)
-    .bind(plan.alphabet.clone())
-    .bind(plan.not_again)
-    .bind(plan.event_seq)
-    .bind(plan.row_mac.clone())
-    .execute()
-    .await
+    table::put(tx, plan).await
 }
 
 pub async fn find_default(db: &mut impl Sql, environment: &str, key: &SealKey) -> Result<Option<Default>> {
-    let row = db.sql(select(DEFAULT, " WHERE environment_id = $1")).bind(environment.to_owned()).optional().await?;
+    let row = db.sql(rows_of::<Default>(" WHERE environment_id = $1")).bind(environment.to_owned()).optional().await?;
     Ok(row.and_then(|row| check(row, key)))
 }
 
 /// The schedules of all environments that have one of their own.
 pub async fn defaults(db: &mut impl Sql, key: &SealKey) -> Result<Vec<Default>> {
-    let rows: Vec<Default> = db.sql(select(DEFAULT, " ORDER BY environment_id")).all().await?;
+    let rows: Vec<Default> = db.sql(rows_of::<Default>(" ORDER BY environment_id")).all().await?;
     Ok(rows.into_iter().filter_map(|row| check(row, key)).collect())
 }
 
 pub async fn save_default(tx: &mut impl Sql, row: &Default) -> Result<u64> {
-    tx.sql(
-        "INSERT INTO rotation_defaults (id, environment_id, schedule, every_days, cron, zone, window_minutes, set_by, \
-         set_at, event_seq, row_mac) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) \
-         ON CONFLICT (id) DO UPDATE SET schedule = excluded.schedule, every_days = excluded.every_days, \
-         cron = excluded.cron, zone = excluded.zone, window_minutes = excluded.window_minutes, \
-         set_by = excluded.set_by, set_at = excluded.set_at",
-    )
-    .bind(row.id.clone())
-    .bind(row.environment_id.clone())
-    .bind(row.schedule.clone())
-    .bind(row.every_days)
-    .bind(row.cron.clone())
-    .bind(row.zone.clone())
-    .bind(row.window_minutes)
-    .bind(row.set_by.clone())
-    .bind(row.set_at)
-    .bind(row.event_seq)
-    .bind(row.row_mac.clone())
-    .execute()
-    .await
+    table::put(tx, row).await
 }
 
 /// Has it looked at anew when each secret of an environment is due whose time follows its environment or its level: what inherits,
@@ -367,7 +290,7 @@ pub async fn note_all_due(tx: &mut impl Sql, environment: &str, at: Moment) -> R
 }
 
 pub async fn find(db: &mut impl Sql, id: &str, key: &SealKey) -> Result<Option<Rotation>> {
-    let row = db.sql(select(ROTATION, " WHERE id = $1")).bind(id.to_owned()).optional().await?;
+    let row = db.sql(rows_of::<Rotation>(" WHERE id = $1")).bind(id.to_owned()).optional().await?;
     Ok(row.and_then(|row| check(row, key)))
 }
 
@@ -379,19 +302,19 @@ pub async fn lock(tx: &mut Tx, id: &str, key: &SealKey) -> Result<Option<Rotatio
 /// The rotation of a secret that has not ended.
 pub async fn open_of(db: &mut impl Sql, secret: &str, key: &SealKey) -> Result<Option<Rotation>> {
     let rest = " WHERE secret_id = $1 AND ended_at IS NULL";
-    let row = db.sql(select(ROTATION, rest)).bind(secret.to_owned()).optional().await?;
+    let row = db.sql(rows_of::<Rotation>(rest)).bind(secret.to_owned()).optional().await?;
     Ok(row.and_then(|row| check(row, key)))
 }
 
 pub async fn of_secret(db: &mut impl Sql, secret: &str, limit: u32, key: &SealKey) -> Result<Vec<Rotation>> {
     let rest = " WHERE secret_id = $1 ORDER BY started_at DESC LIMIT $2";
-    Ok(checked(db.sql(select(ROTATION, rest)).bind(secret.to_owned()).bind(i64::from(limit)).all().await?, key))
+    Ok(checked(db.sql(rows_of::<Rotation>(rest)).bind(secret.to_owned()).bind(i64::from(limit)).all().await?, key))
 }
 
 /// What has not ended, the longest under way first.
 pub async fn open(db: &mut impl Sql, limit: u32, key: &SealKey) -> Result<Vec<Rotation>> {
     let rest = " WHERE ended_at IS NULL ORDER BY started_at LIMIT $1";
-    Ok(checked(db.sql(select(ROTATION, rest)).bind(i64::from(limit)).all().await?, key))
+    Ok(checked(db.sql(rows_of::<Rotation>(rest)).bind(i64::from(limit)).all().await?, key))
 }
 
 /// Which rotations one page of a list is of.
@@ -410,7 +333,7 @@ pub async fn page(db: &mut impl Sql, wanted: &Wanted<'_>, limit: u32, key: &Seal
     if wanted.projects.is_empty() {
         return Ok(Vec::new());
     }
-    let mut statement = Statement::from(ROTATION);
+    let mut statement = rows_of::<Rotation>("");
     statement.push(" WHERE project_id IN ").rows(1, wanted.projects.len());
     statement.push(match wanted.ended {
         Some(true) => " AND ended_at IS NOT NULL",
@@ -441,7 +364,7 @@ pub async fn under_way(
     if projects.is_empty() {
         return Ok(Vec::new());
     }
-    let mut statement = Statement::from(ROTATION);
+    let mut statement = rows_of::<Rotation>("");
     statement.push(" WHERE ended_at IS NULL AND project_id IN ").rows(1, projects.len());
     if secret.is_some() {
         statement.push(" AND secret_id = ").placeholder();
@@ -463,14 +386,14 @@ pub async fn between(
     key: &SealKey,
 ) -> Result<Vec<Rotation>> {
     let rest = " WHERE started_at >= $1 AND started_at < $2 ORDER BY started_at LIMIT $3";
-    let rows = db.sql(select(ROTATION, rest)).bind(from).bind(until).bind(i64::from(limit)).all().await?;
+    let rows = db.sql(rows_of::<Rotation>(rest)).bind(from).bind(until).bind(i64::from(limit)).all().await?;
     Ok(checked(rows, key))
 }
 
 /// Rotations that figures of a window may need: ended in it, proved in it, or under way.
 pub async fn since(db: &mut impl Sql, from: Moment, key: &SealKey) -> Result<Vec<Rotation>> {
     let rest = " WHERE ended_at IS NULL OR ended_at >= $1 ORDER BY id";
-    Ok(checked(db.sql(select(ROTATION, rest)).bind(from).all().await?, key))
+    Ok(checked(db.sql(rows_of::<Rotation>(rest)).bind(from).all().await?, key))
 }
 
 /// Is there a plan of this secret, also one that fails its seal?
@@ -482,14 +405,14 @@ pub async fn has_plan(db: &mut impl Sql, secret: &str) -> Result<bool> {
 
 /// Plans, in the order of their making.
 pub async fn plans(db: &mut impl Sql, limit: u32, key: &SealKey) -> Result<Vec<Plan>> {
-    let rows: Vec<Plan> = db.sql(select(PLAN, " ORDER BY id LIMIT $1")).bind(i64::from(limit)).all().await?;
+    let rows: Vec<Plan> = db.sql(rows_of::<Plan>(" ORDER BY id LIMIT $1")).bind(i64::from(limit)).all().await?;
     Ok(rows.into_iter().filter_map(|row| check(row, key)).collect())
 }
 
 /// Plans of the secrets of a project.
 pub async fn plans_of(db: &mut impl Sql, project: &str, key: &SealKey) -> Result<Vec<Plan>> {
     let rest = " WHERE secret_id IN (SELECT id FROM secrets WHERE project_id = $1) ORDER BY id";
-    let rows: Vec<Plan> = db.sql(select(PLAN, rest)).bind(project.to_owned()).all().await?;
+    let rows: Vec<Plan> = db.sql(rows_of::<Plan>(rest)).bind(project.to_owned()).all().await?;
     Ok(rows.into_iter().filter_map(|row| check(row, key)).collect())
 }
 
@@ -510,60 +433,11 @@ pub async fn due(db: &mut impl Sql, now: Moment, only_urgent: bool, limit: usize
 
 /// 0: another rotation of this secret is open.
 pub async fn insert(tx: &mut impl Sql, row: &Rotation) -> Result<u64> {
-    tx.sql(
-        "INSERT INTO rotations (id, secret_id, project_id, environment_id, trigger_kind, started_by, started_at, step, \
-         attempts, next_at, from_version, repeats, due_at, cut_off, event_seq, row_mac) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) ON CONFLICT DO NOTHING",
-    )
-    .bind(row.id.clone())
-    .bind(row.secret_id.clone())
-    .bind(row.project_id.clone())
-    .bind(row.environment_id.clone())
-    .bind(row.trigger_kind.clone())
-    .bind(row.started_by.clone())
-    .bind(row.started_at)
-    .bind(row.step.clone())
-    .bind(row.attempts)
-    .bind(row.next_at)
-    .bind(row.from_version)
-    .bind(row.repeats)
-    .bind(row.due_at)
-    .bind(row.cut_off)
-    .bind(row.event_seq)
-    .bind(row.row_mac.clone())
-    .execute()
-    .await
+    table::insert_new(tx, row).await
 }
 
 pub async fn save(tx: &mut impl Sql, row: &Rotation) -> Result<u64> {
-    tx.sql(
-        "UPDATE rotations SET step = $1, stopped = $2, reason = $3, attempts = $4, next_at = $5, to_version = $6, \
-         promoted_at = $7, overlap_until = $8, dead_at = $9, repeats = $10, grade = $11, ended_at = $12, cut_off = $13, \
-         made_at = $14, sent_at = $15, failures = $16, over_version = $17, sessions_left = $18, \
-         sessions_accepted = $19 WHERE id = $20",
-    )
-    .bind(row.step.clone())
-    .bind(row.stopped.clone())
-    .bind(row.reason.clone())
-    .bind(row.attempts)
-    .bind(row.next_at)
-    .bind(row.to_version)
-    .bind(row.promoted_at)
-    .bind(row.overlap_until)
-    .bind(row.dead_at)
-    .bind(row.repeats)
-    .bind(row.grade.clone())
-    .bind(row.ended_at)
-    .bind(row.cut_off)
-    .bind(row.made_at)
-    .bind(row.sent_at)
-    .bind(row.failures)
-    .bind(row.over_version)
-    .bind(row.sessions_left)
-    .bind(row.sessions_accepted)
-    .bind(row.id.clone())
-    .execute()
-    .await
+    table::save(tx, row).await
 }
 
 /// Notes when to look whether a secret is due.

@@ -58,7 +58,7 @@ pub(super) async fn works(console: &Console, tx: &mut Tx, row: &Credential) -> R
     let Some(issuer) = &row.issued_by else { return Ok(()) };
     let (now, key) = (console.now(), console.seal_key());
     for grant in grants::store::open_of(tx, Holder::Workload(&row.workload_id), now, key).await? {
-        if grant.right() == Some(Right::Read) {
+        if grant.right() == Right::Read {
             learn(console, tx, issuer, &grant.secrets).await?;
         }
     }
@@ -80,7 +80,7 @@ async fn learn(console: &Console, tx: &mut Tx, person: &str, secrets: &str) -> R
 pub(crate) async fn handed_out(console: &Console, tx: &mut Tx, secret: &str, version: i32) -> Result<(), Error> {
     let (now, key) = (console.now(), console.seal_key());
     for grant in grants::store::open_for(tx, secret, now, key).await? {
-        let Some(workload) = grant.workload_id.as_deref().filter(|_| grant.right() == Some(Right::Read)) else {
+        let Some(workload) = grant.workload_id.as_deref().filter(|_| grant.right() == Right::Read) else {
             continue;
         };
         for row in store::credentials(tx, workload, key).await?.iter().filter(|row| row.works(now)) {

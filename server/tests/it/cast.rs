@@ -133,8 +133,7 @@ impl Company {
 
     fn postgres() -> &'static Self {
         static COMPANY: OnceLock<Company> = OnceLock::new();
-        COMPANY
-            .get_or_init(|| Template::once(async || Self::of(Cast::make(World::postgres().await.unwrap()).await).await))
+        COMPANY.get_or_init(|| Template::once(async || Self::of(Cast::make(World::postgres().await).await).await))
     }
 
     async fn of(cast: Cast) -> Self {

@@ -135,7 +135,7 @@ async fn settle(role: &Role, id: &str) {
 }
 
 story!(an_answer_that_is_lost_after_the_change_is_found_out, |world| {
-    let Some(role) = Role::new(Cast::new(world).await, "lost").await else { return };
+    let role = Role::new(Cast::new(world).await, "lost").await;
     let proxy = through(&role).await;
     let id = role.start().await;
     proxy.set(Line::AnswerLost);
@@ -153,7 +153,7 @@ story!(an_answer_that_is_lost_after_the_change_is_found_out, |world| {
 });
 
 story!(a_server_that_is_away_or_restarts_is_waited_for, |world| {
-    let Some(role) = Role::new(Cast::new(world).await, "away").await else { return };
+    let role = Role::new(Cast::new(world).await, "away").await;
     let proxy = through(&role).await;
     proxy.set(Line::Down);
     let id = role.start().await;
@@ -173,7 +173,7 @@ story!(a_server_that_is_away_or_restarts_is_waited_for, |world| {
 /// Ten seconds of silence for each look: once, on one database.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_line_that_takes_and_never_answers_does_not_hang_the_engine() {
-    let Some(role) = Role::new(Cast::new(crate::support::World::sqlite().await).await, "half").await else { return };
+    let role = Role::new(Cast::new(crate::support::World::sqlite().await).await, "half").await;
     let proxy = through(&role).await;
     proxy.set(Line::HalfOpen);
     let id = role.start().await;
@@ -186,7 +186,7 @@ async fn a_line_that_takes_and_never_answers_does_not_hang_the_engine() {
 }
 
 story!(a_change_that_arrives_late_is_the_same_change, |world| {
-    let Some(role) = Role::new(Cast::new(world).await, "late").await else { return };
+    let role = Role::new(Cast::new(world).await, "late").await;
     let proxy = through(&role).await;
     let id = role.start().await;
     proxy.set(Line::Late);
@@ -205,7 +205,7 @@ story!(a_change_that_arrives_late_is_the_same_change, |world| {
 });
 
 story!(a_slow_server_is_waited_for, |world| {
-    let Some(role) = Role::new(Cast::new(world).await, "slow").await else { return };
+    let role = Role::new(Cast::new(world).await, "slow").await;
     let proxy = through(&role).await;
     proxy.set(Line::Slow);
     let id = role.start().await;
@@ -223,7 +223,7 @@ story!(a_slow_server_is_waited_for, |world| {
 /// Ten seconds of silence: once, on one database.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_stalls_after_signing_in_does_not_hang_the_engine() {
-    let Some(role) = Role::new(Cast::new(crate::support::World::sqlite().await).await, "stall").await else { return };
+    let role = Role::new(Cast::new(crate::support::World::sqlite().await).await, "stall").await;
     let proxy = through(&role).await;
     let id = role.start().await;
     proxy.set(Line::Stalls);
@@ -239,7 +239,7 @@ async fn a_server_that_stalls_after_signing_in_does_not_hang_the_engine() {
 }
 
 story!(an_administrator_that_is_refused_asks_a_person, |world| {
-    let Some(mut role) = Role::new(Cast::new(world).await, "boss").await else { return };
+    let mut role = Role::new(Cast::new(world).await, "boss").await;
     let boss = format!("{}_boss", role.role);
     let statement = format!("CREATE ROLE \"{boss}\" LOGIN SUPERUSER PASSWORD 'the-right-password'");
     role.admin.execute(sqlx::AssertSqlSafe(statement)).await.unwrap();
@@ -262,7 +262,7 @@ story!(an_administrator_that_is_refused_asks_a_person, |world| {
 });
 
 story!(a_password_dies_by_itself_where_the_server_can, |world| {
-    let Some(mut role) = Role::new(Cast::new(world).await, "dies").await else { return };
+    let mut role = Role::new(Cast::new(world).await, "dies").await;
     let boss = format!("{}_boss", role.role);
     let statement = format!("CREATE ROLE \"{boss}\" LOGIN SUPERUSER PASSWORD 'boss-password-here'");
     role.admin.execute(sqlx::AssertSqlSafe(statement)).await.unwrap();
@@ -289,7 +289,7 @@ story!(a_password_dies_by_itself_where_the_server_can, |world| {
 });
 
 story!(hostile_names_and_values_stay_inside_their_quotes, |world| {
-    let Some(mut role) = Role::new(Cast::new(world).await, "plain").await else { return };
+    let mut role = Role::new(Cast::new(world).await, "plain").await;
     let name = format!("we\"ird'; DROP ROLE x; --ü{}", unlike_any());
     make_role(&mut role.admin, &name.replace('"', "\"\""), "it''s $$ \\ a \"first\" one").await;
     role.secret = account(&role.cast, "db/weird", &name, "it's $$ \\ a \"first\" one").await;

@@ -7,11 +7,12 @@ use app::{
 };
 use chrono::TimeDelta;
 use server::{
-    audit::{event::Who, row_seal::SealedRow},
+    audit::event::Who,
     catalog,
-    db::{Sql, Statement},
+    db::Sql,
     grants::{self, Holder, store},
     jobs, people,
+    table::rows_of,
     vault::Take,
 };
 
@@ -95,8 +96,7 @@ story!(both_readings_of_a_grants_state_agree, |world| {
         }
         for moment in [start - tick, start, start + tick, start + hour - tick, start + hour, start + hour + tick] {
             let mut db = cast.console.db().unseen().read().await.unwrap();
-            let mut statement = Statement::from(<store::Grant as SealedRow>::SELECT);
-            statement.push(" WHERE g.id = $1");
+            let statement = rows_of::<store::Grant>(" WHERE id = $1");
             // Without the seal: the rows were changed behind the service's back on purpose.
             let row: store::Grant = db.sql(statement).bind(grant.clone()).one().await.unwrap();
             let counted = store::count_active(&mut db, cast.id("jonas"), moment).await.unwrap();

@@ -167,7 +167,7 @@ story!(a_hand_change_within_the_day_does_not_spoil_the_proof, |world| {
 });
 
 story!(what_was_set_by_hand_is_not_disabled, |world| {
-    let Some(mut role) = Role::new(Cast::new(world).await, "turned").await else { return };
+    let mut role = Role::new(Cast::new(world).await, "turned").await;
     let turns = role.in_turn().await;
     role.plan(turns, 60).await;
     let id = role.start().await;
@@ -355,14 +355,14 @@ struct Limited {
 }
 
 impl Limited {
-    async fn new(cast: Cast, end_sessions: bool) -> Option<Self> {
-        let mut role = Role::new(cast, "limited").await?;
+    async fn new(cast: Cast, end_sessions: bool) -> Self {
+        let mut role = Role::new(cast, "limited").await;
         let boss = format!("{}_boss", role.role);
         let make = format!("CREATE ROLE \"{boss}\" LOGIN CREATEROLE PASSWORD 'boss-password-here'");
         role.admin.execute(sqlx::AssertSqlSafe(make)).await.unwrap();
         let admin = account(&role.cast, "db/boss", &boss, "boss-password-here").await;
         role.plan(Target::Postgres(Settings { admin: Some(admin), end_sessions, ..role.settings() }), 0).await;
-        Some(Self { role, boss })
+        Self { role, boss }
     }
 
     async fn run(&mut self, statement: &str) {
@@ -383,7 +383,7 @@ impl Limited {
 }
 
 story!(an_administrator_that_sees_no_sessions_is_told_before, |world| {
-    let Some(mut limited) = Limited::new(Cast::new(world).await, true).await else { return };
+    let mut limited = Limited::new(Cast::new(world).await, true).await;
     assert!(limited.works().await.unwrap_err().contains("does not see the role's sessions"));
     limited.run("GRANT pg_read_all_stats TO BOSS").await;
     assert!(limited.works().await.unwrap_err().contains("may not end the role's sessions"));
@@ -401,7 +401,7 @@ story!(an_administrator_that_sees_no_sessions_is_told_before, |world| {
 });
 
 story!(sessions_that_nobody_may_end_are_counted_and_accepted_by_name, |world| {
-    let Some(mut limited) = Limited::new(Cast::new(world).await, false).await else { return };
+    let mut limited = Limited::new(Cast::new(world).await, false).await;
     limited.run("GRANT pg_read_all_stats TO BOSS").await;
     let mut session = limited.session().await;
     let id = limited.role.start().await;

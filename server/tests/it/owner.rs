@@ -265,7 +265,7 @@ story!(a_head_that_another_replica_signed_is_not_replaced_by_a_fork, |world| {
 /// A world that was only made has nothing that stands between.
 #[tokio::test]
 async fn a_migrated_database_has_nothing_in_between() {
-    for world in [Some(World::sqlite().await), World::postgres().await].into_iter().flatten() {
+    for world in [World::sqlite().await, World::postgres().await] {
         assert_eq!(world.instance.db.unseen().in_between().await.unwrap(), Vec::<String>::new());
     }
 }

@@ -18,7 +18,7 @@ fn both_folders_have_the_same_names() {
 #[tokio::test]
 async fn both_databases_have_the_same_columns() {
     use server::db::Sql;
-    let Some(postgres) = World::postgres().await else { return };
+    let postgres = World::postgres().await;
     let sqlite = World::sqlite().await;
     let theirs: Vec<(String, String)> = (postgres.instance.db.unseen().read().await.unwrap())
         .sql("SELECT CAST(table_name AS TEXT), CAST(column_name AS TEXT) FROM information_schema.columns WHERE table_schema = 'public'")

@@ -4,7 +4,7 @@ use crate::{
     cast::Cast,
     http::{BASE, Browser},
     process::{exchange, free, run, serve_with, token, with_a_workload},
-    support::{World, fresh_postgres},
+    support::{World, fresh_postgres, needed},
 };
 use app::{audit::action::Action, error::Error};
 use axum::http::StatusCode;
@@ -133,7 +133,7 @@ async fn beats(world: &World) -> i64 {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_became_of_a_commit_is_found_out() {
-    let Some(world) = World::postgres().await else { return };
+    let world = World::postgres().await;
     let (console, relay) = behind(&world).await;
     let write = async || console.ledger.observe(&Who::system("test"), Event::new(Action::Heartbeat)).await;
     write().await.unwrap();
@@ -175,7 +175,7 @@ async fn all_refused(browser: &mut Browser) -> Duration {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_database_that_is_away_is_said_within_seconds() {
-    let Some(world) = World::postgres().await else { return };
+    let world = World::postgres().await;
     let cast = Cast::new(world).await;
     let (console, relay) = behind(&cast.world).await;
     let router = router(Site::new(console, BASE, None, true));
@@ -198,14 +198,14 @@ async fn a_database_that_is_away_is_said_within_seconds() {
 }
 
 /// An installation on PostgreSQL: where its first replica has its data, its keys, its address and a client secret.
-async fn installed(folder: &Path) -> Option<(String, String, String)> {
-    let url = fresh_postgres(None).await?;
+async fn installed(folder: &Path) -> (String, String, String) {
+    let url = fresh_postgres(None).await;
     let one = folder.join("one");
     let (code, said) = run(&["init", "--data", one.to_str().unwrap(), "--database", &url]);
     assert_eq!(code, 0, "{said}");
     let settings = Settings { data: Some(one), database: Some(url.clone()), ..Settings::default() };
     let secret = with_a_workload(settings).await;
-    Some((url, folder.join("one.keys").to_str().unwrap().to_owned(), secret))
+    (url, folder.join("one.keys").to_str().unwrap().to_owned(), secret)
 }
 
 fn signal(process: &std::process::Child, name: &str) {
@@ -220,7 +220,7 @@ async fn a_paused_replica_holds_the_other_up_for_seconds_at_most() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
-    let Some((url, keys, secret)) = installed(folder.path()).await else { return };
+    let (url, keys, secret) = installed(folder.path()).await;
     let more = ["--database", &url, "--keys", &keys];
     let (here, there) = (free(), free());
     let mut first = serve_with(&folder.path().join("one"), here, &more);
@@ -261,9 +261,9 @@ async fn a_paused_replica_holds_the_other_up_for_seconds_at_most() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_replica_whose_clock_is_off_does_not_start() {
-    let Some(library) = std::env::var_os("COUNTERSIGN_TEST_FAKETIME") else { return };
+    let library = needed("COUNTERSIGN_TEST_FAKETIME");
     let folder = tempfile::tempdir().unwrap();
-    let Some((url, keys, _)) = installed(folder.path()).await else { return };
+    let (url, keys, _) = installed(folder.path()).await;
     // The whole run may be told another time.
     let told =
         std::env::var("FAKETIME").ok().and_then(|told| told.trim_end_matches('s').parse::<i64>().ok()).unwrap_or(0);
@@ -284,7 +284,7 @@ async fn a_replica_whose_clock_is_off_does_not_start() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_clock_that_runs_away_turns_readiness_red() {
-    let Some(world) = World::postgres().await else { return };
+    let world = World::postgres().await;
     let cast = Cast::new(world).await;
     let router = router(Site::new(cast.console.clone(), BASE, None, true));
     let theirs = cast.console.db().time().await.unwrap().unwrap();

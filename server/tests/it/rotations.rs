@@ -1,6 +1,6 @@
 //! Rotations against generated values and a real PostgreSQL: to the proof that the old credential is dead, and through
 //! everything that stops one on the way.
-use crate::{cast::Cast, story};
+use crate::{cast::Cast, story, support::needed};
 use app::{
     catalog::model::Kind,
     error::{Conflict, Error, Refusal},
@@ -73,16 +73,16 @@ pub struct Role {
 }
 
 impl Role {
-    /// `None` without the tests' PostgreSQL. A real server judges by the machine's time, so the world's clock is set to it here, once:
+    /// A real server judges by the machine's time, so the world's clock is set to it here, once:
     /// from then on it only runs ahead.
-    pub async fn new(cast: Cast, name: &str) -> Option<Self> {
-        let endpoint = std::env::var("COUNTERSIGN_TEST_POSTGRES_TARGET").ok()?;
-        let mut admin = PgConnection::connect(&std::env::var("COUNTERSIGN_TEST_POSTGRES").unwrap()).await.unwrap();
+    pub async fn new(cast: Cast, name: &str) -> Self {
+        let endpoint = needed("COUNTERSIGN_TEST_POSTGRES_TARGET");
+        let mut admin = PgConnection::connect(&needed("COUNTERSIGN_TEST_POSTGRES")).await.unwrap();
         cast.world.clock.set(Clock::Machine.now());
         let role = format!("{name}_{}", unlike_any());
         make_role(&mut admin, &role, "first-password-of-all").await;
         let secret = account(&cast, "db/app", &role, "first-password-of-all").await;
-        Some(Self { cast, admin, role, endpoint, secret })
+        Self { cast, admin, role, endpoint, secret }
     }
 
     pub fn settings(&self) -> Settings {
@@ -256,7 +256,7 @@ story!(somebody_of_security_confirms_where_values_go, |world| {
 });
 
 story!(one_role_is_rotated_and_the_old_password_is_proved_dead, |world| {
-    let Some(mut target) = Role::new(Cast::new(world).await, "single").await else { return };
+    let mut target = Role::new(Cast::new(world).await, "single").await;
     target.plan(Target::Postgres(target.settings()), 0).await;
     // A session that outlives the change of its password.
     let url = format!("postgres://{}:first-password-of-all@{}/postgres", target.role, target.endpoint);
@@ -295,7 +295,7 @@ story!(one_role_is_rotated_and_the_old_password_is_proved_dead, |world| {
 });
 
 story!(two_roles_in_turn_leave_no_gap, |world| {
-    let Some(mut target) = Role::new(Cast::new(world).await, "turn").await else { return };
+    let mut target = Role::new(Cast::new(world).await, "turn").await;
     let (other, roles) = (format!("{}_b", target.role), target.in_turn().await);
     target.plan(roles, 10).await;
     let id = target.start().await;
@@ -337,7 +337,7 @@ story!(two_roles_in_turn_leave_no_gap, |world| {
 });
 
 story!(a_target_that_says_no_stops_the_line_and_a_person_goes_on, |world| {
-    let Some(mut target) = Role::new(Cast::new(world).await, "stuck").await else { return };
+    let mut target = Role::new(Cast::new(world).await, "stuck").await;
     target.plan(Target::Postgres(target.settings()), 0).await;
     let statement = format!("ALTER ROLE \"{}\" PASSWORD 'changed-by-hand'", target.role);
     target.admin.execute(sqlx::AssertSqlSafe(statement)).await.unwrap();
@@ -427,10 +427,7 @@ story!(what_is_due_by_its_age_is_begun_once_by_the_service, |world| {
     cast.world.clock.advance(TimeDelta::days(1));
     let rows = all().await;
     assert_eq!(rows.len(), 1);
-    assert_eq!(
-        (rows[0].step(), rows[0].trigger_kind.as_str(), rows[0].started_by.as_deref()),
-        (Step::Closed, "age", None)
-    );
+    assert_eq!((rows[0].step(), rows[0].trigger().code(), rows[0].started_by.as_deref()), (Step::Closed, "age", None));
     assert_eq!(current(&cast, &secret).await, Some(3));
     cast.world.clock.advance(TimeDelta::days(29));
     assert_eq!(all().await.len(), 1, "once for each age");
@@ -443,7 +440,7 @@ story!(what_is_due_by_its_age_is_begun_once_by_the_service, |world| {
 });
 
 story!(an_old_value_that_goes_on_working_is_told_and_does_not_loop, |world| {
-    let Some(mut target) = Role::new(Cast::new(world).await, "undead").await else { return };
+    let mut target = Role::new(Cast::new(world).await, "undead").await;
     let boss = format!("{}_boss", target.role);
     let statement = format!("CREATE ROLE \"{boss}\" LOGIN SUPERUSER PASSWORD 'boss-password-here'");
     target.admin.execute(sqlx::AssertSqlSafe(statement)).await.unwrap();

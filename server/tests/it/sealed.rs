@@ -6,7 +6,7 @@ use server::{
     audit::row_seal::SealedRow,
     catalog::store::{Environment, Project, Secret},
     controls::store::Proposal,
-    db::{Db, Row, Sql, select},
+    db::{Db, Row, Sql},
     grants::store::Grant,
     levels::store::LevelRow,
     people::{
@@ -22,6 +22,7 @@ use server::{
         case_store::Case,
         store::{Default as RotationDefault, Plan, Rotation},
     },
+    table::rows_of,
     workloads::store::{Credential, Token, Workload},
 };
 use sqlx::Connection;
@@ -29,7 +30,14 @@ use std::{fmt::Write, path::Path};
 
 /// Names of columns that hold a time.
 const TIMES: [&str; 8] = [
-    "valid_from", "valid_to", "paused_until", "overlap_until", "reads_from", "reads_until", "counts_from", "auth_time",
+    "valid_from",
+    "valid_to",
+    "paused_until",
+    "overlap_until",
+    "reads_from",
+    "reads_until",
+    "counts_from",
+    "auth_time",
 ];
 
 /// A value of a column, as SQLite keeps it.
@@ -65,7 +73,7 @@ async fn rows<R: SealedRow + Row + Serialize>(db: &Db, connection: &mut sqlx::Sq
         sqlx::query(sqlx::AssertSqlSafe(insert)).execute(&mut *connection).await.unwrap();
         let row: R = {
             let mut db = db.unseen().read().await.unwrap();
-            let found = db.sql(select(R::SELECT, " WHERE id = $1")).bind(id.to_owned());
+            let found = db.sql(rows_of::<R>(" WHERE id = $1")).bind(id.to_owned());
             found.one().await.unwrap()
         };
         let bytes = serde_json_canonicalizer::to_string(&row).unwrap();

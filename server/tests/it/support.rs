@@ -48,9 +48,7 @@ macro_rules! story {
 
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn on_postgres() {
-                if let Some(world) = World::postgres().await {
-                    tell(world).await;
-                }
+                tell(World::postgres().await).await;
             }
         }
     };
@@ -65,17 +63,22 @@ pub fn start() -> Moment {
     app::time::parse_rfc3339("2026-11-23T08:00:00.000000Z").unwrap()
 }
 
-/// A new database on the private PostgreSQL of the tests, if there is one: empty, or a copy of another.
-pub async fn fresh_postgres(template: Option<&str>) -> Option<String> {
+/// What `cargo xtask test` installs and starts for the tests. A story that needs it and finds none fails: it would say nothing.
+pub fn needed(name: &str) -> String {
+    std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: `cargo xtask test` starts what this story needs"))
+}
+
+/// A new database on the private PostgreSQL of the tests: empty, or a copy of another.
+pub async fn fresh_postgres(template: Option<&str>) -> String {
     static COUNT: AtomicU32 = AtomicU32::new(0);
-    let server = std::env::var("COUNTERSIGN_TEST_POSTGRES").ok()?;
+    let server = needed("COUNTERSIGN_TEST_POSTGRES");
     let name = format!("test_{}_{}", std::process::id(), COUNT.fetch_add(1, Ordering::SeqCst));
     let mut connection = PgConnection::connect(&server).await.expect("COUNTERSIGN_TEST_POSTGRES is a server");
     let template = template.map(|url| url.rsplit_once('/').unwrap().1);
     let copy = template.map(|template| format!(" TEMPLATE {template}")).unwrap_or_default();
     connection.execute(sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}{copy}"))).await.unwrap();
     let (base, _) = server.rsplit_once('/').unwrap();
-    Some(format!("{base}/{name}"))
+    format!("{base}/{name}")
 }
 
 /// A database as it was left, to be copied: a world is made once for each process, then copied for each story.
@@ -116,7 +119,7 @@ impl Template {
                 (Db::sqlite(&path).await.unwrap(), None)
             }
             Self::Postgres(template) => {
-                let url = fresh_postgres(Some(template)).await.unwrap();
+                let url = fresh_postgres(Some(template)).await;
                 (Db::postgres(&url).await.unwrap(), Some(url))
             }
         }
@@ -142,16 +145,15 @@ impl Empty {
         })
     }
 
-    fn postgres() -> Option<&'static Self> {
-        static EMPTY: OnceLock<Option<Empty>> = OnceLock::new();
-        let made = EMPTY.get_or_init(|| {
+    fn postgres() -> &'static Self {
+        static EMPTY: OnceLock<Empty> = OnceLock::new();
+        EMPTY.get_or_init(|| {
             Template::once(async || {
-                let url = fresh_postgres(None).await?;
+                let url = fresh_postgres(None).await;
                 let db = Db::postgres(&url).await.unwrap();
-                Some(Self::of(World::make(db, tempfile::tempdir().unwrap(), Some(url)).await).await)
+                Self::of(World::make(db, tempfile::tempdir().unwrap(), Some(url)).await).await
             })
-        });
-        made.as_ref()
+        })
     }
 
     async fn of(world: World) -> Self {
@@ -164,9 +166,9 @@ impl World {
         Self::copied(Empty::sqlite()).await
     }
 
-    /// A database of its own on the server that the environment names; without one, no story.
-    pub async fn postgres() -> Option<Self> {
-        Some(Self::copied(Empty::postgres()?).await)
+    /// A database of its own on the server that the environment names.
+    pub async fn postgres() -> Self {
+        Self::copied(Empty::postgres()).await
     }
 
     /// An installation with other keys than every other one, on SQLite.

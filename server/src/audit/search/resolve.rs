@@ -361,7 +361,7 @@ impl<D: Sql> Resolving<'_, D> {
         let seen: Vec<_> = all.iter().filter(|row| self.reading.covers(Some(&row.project_id))).collect();
         let named: Vec<String> = seen
             .iter()
-            .filter(|row| row.id == value || row.slug == value || row.tier == value)
+            .filter(|row| row.id == value || row.slug == value || row.tier().code() == value)
             .map(|row| row.id.clone())
             .collect();
         if named.is_empty() && self.looks_back() {

@@ -154,7 +154,7 @@ pub async fn list_grants(program: Program) -> Answer<Page<Grant>> {
             state: state.into(),
             id: row.id,
             request: row.request_id,
-            right: row.access_right,
+            right: row.access_right.text(),
             starts_at: row.starts_at,
             expires_at: row.expires_at,
         });

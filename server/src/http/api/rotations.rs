@@ -45,7 +45,7 @@ fn rotation_of(row: &store::Rotation, located: &Located) -> Rotation {
     Rotation {
         id: row.id.clone(),
         secret: place(located),
-        trigger: row.trigger_kind.clone(),
+        trigger: row.trigger_kind.text(),
         step: row.step().code().into(),
         stopped: stopped.map(|step| step.code().into()),
         reason: row.reason.clone(),
@@ -67,7 +67,7 @@ fn case_of(console: &Console, row: &case_store::Case, located: &Located) -> Case
     Case {
         id: row.id.clone(),
         secret: place(located),
-        trigger: row.trigger_kind.clone(),
+        trigger: row.trigger_kind.text(),
         version: row.version,
         began_at: row.began_at,
         target_hours: console.level_at(located.environment.tier(), row.began_at).dead_hours,

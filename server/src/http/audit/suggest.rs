@@ -102,7 +102,10 @@ async fn values(signed: &Signed, reading: &Reading, key: Key) -> Result<Vec<(Str
                 Tier::ALL.iter().map(|tier| (tier.code().to_owned(), "protection level".to_owned())).collect();
             let all = catalog::store::all_environments(&mut db, console.seal_key()).await?;
             let seen = all.into_iter().filter(|row| reading.covers(Some(&row.project_id)));
-            slugs.extend(seen.filter(|row| row.slug != row.tier).map(|row| (row.slug.clone(), row.tier)));
+            slugs.extend(seen.filter(|row| row.slug != row.tier().code()).map(|row| {
+                let tier = row.tier.text();
+                (row.slug, tier)
+            }));
             slugs.sort();
             slugs.dedup_by(|one, other| one.0 == other.0);
             slugs

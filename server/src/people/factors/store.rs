@@ -5,31 +5,27 @@ use crate::{
         row_seal::{SealKey, whole},
     },
     db::{Result, Sql},
-    sealed_row,
+    sealed_table,
+    table::{self, rows_of},
 };
 use app::{people::factors::Kind, time::Moment};
-use serde::Serialize;
 
-#[derive(Clone, Debug, Serialize, sqlx::FromRow)]
-pub struct Factor {
-    pub id: String,
-    pub person_id: String,
-    pub kind: String,
-    pub name: String,
-    pub data: String,
-    pub credential: Option<String>,
-    pub valid_from: Moment,
-    /// From when what it proves opens what is critical; absent: from the beginning.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub counts_from: Option<Moment>,
-    pub used_at: Option<Moment>,
-    pub valid_to: Option<Moment>,
-    #[serde(skip)]
-    pub event_seq: i64,
-    #[serde(skip)]
-    pub row_mac: Vec<u8>,
+sealed_table! {
+    pub struct Factor in "factors" {
+        id: String,
+        person_id: String,
+        kind: String,
+        name: String,
+        data: String,
+        credential: Option<String>,
+        valid_from: Moment,
+        /// From when what it proves opens what is critical; absent: from the beginning.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        counts_from: Option<Moment>,
+        used_at: Option<Moment>,
+        valid_to: Option<Moment>,
+    }
 }
-sealed_row!(Factor, "factors", FACTOR);
 
 impl Factor {
     pub fn kind(&self) -> Option<Kind> {
@@ -47,43 +43,23 @@ impl Factor {
     }
 }
 
-const FACTOR: &str = "SELECT id, person_id, kind, name, data, credential, valid_from, counts_from, used_at, valid_to, event_seq, row_mac FROM factors";
-const OPEN_OF: &str = "SELECT id, person_id, kind, name, data, credential, valid_from, counts_from, used_at, valid_to, event_seq, row_mac FROM factors \
-                       WHERE person_id = $1 AND valid_to IS NULL ORDER BY id";
+const OPEN_OF: &str = " WHERE person_id = $1 AND valid_to IS NULL ORDER BY id";
 
 /// The factors of a person that work, the oldest first.
 pub async fn open_of(db: &mut impl Sql, person: &str, key: &SealKey) -> Result<Vec<Factor>> {
-    let rows = db.sql(OPEN_OF).bind(person.to_owned()).all().await?;
+    let rows = db.sql(rows_of::<Factor>(OPEN_OF)).bind(person.to_owned()).all().await?;
     Ok(whole(rows, key))
 }
 
 /// The same, kept for this change.
 pub async fn lock_of(tx: &mut Tx, person: &str, key: &SealKey) -> Result<Vec<Factor>> {
-    let rows = tx.lock(OPEN_OF).bind(person.to_owned()).all().await?;
+    let rows = tx.lock(rows_of::<Factor>(OPEN_OF)).bind(person.to_owned()).all().await?;
     Ok(whole(rows, key))
 }
 
 /// Zero rows: this passkey is somebody's already.
 pub async fn insert(tx: &mut Tx, row: &Factor) -> Result<u64> {
-    tx.sql(
-        "INSERT INTO factors (id, person_id, kind, name, data, credential, valid_from, counts_from, used_at, valid_to, event_seq, \
-         row_mac) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) \
-         ON CONFLICT DO NOTHING",
-    )
-    .bind(row.id.clone())
-    .bind(row.person_id.clone())
-    .bind(row.kind.clone())
-    .bind(row.name.clone())
-    .bind(row.data.clone())
-    .bind(row.credential.clone())
-    .bind(row.valid_from)
-    .bind(row.counts_from)
-    .bind(row.used_at)
-    .bind(row.valid_to)
-    .bind(row.event_seq)
-    .bind(row.row_mac.clone())
-    .execute()
-    .await
+    table::insert_new(tx, row).await
 }
 
 /// Keeps what a use or an end changed.

@@ -4,38 +4,34 @@ use crate::{
         ledger::Tx,
         row_seal::{SealKey, check, whole},
     },
-    db::{Result, Sql, select},
-    sealed_row,
+    db::{Result, Sql},
+    sealed_table,
+    table::{self, rows_of},
 };
 use app::{
     people::provider::{Gives, Rule, Settings},
     policies::model::Role,
     time::Moment,
 };
-use serde::Serialize;
 use std::collections::BTreeSet;
 
-#[derive(Clone, Debug, Serialize, sqlx::FromRow)]
-pub struct Provider {
-    pub id: String,
-    pub provider_id: String,
-    pub name: String,
-    pub issuer: String,
-    pub client_id: String,
-    pub sealed_secret: String,
-    pub groups_claim: String,
-    pub admits: bool,
-    pub acr: Option<String>,
-    pub max_age: Option<i32>,
-    pub set_by: String,
-    pub valid_from: Moment,
-    pub valid_to: Option<Moment>,
-    #[serde(skip)]
-    pub event_seq: i64,
-    #[serde(skip)]
-    pub row_mac: Vec<u8>,
+sealed_table! {
+    pub struct Provider in "identity_providers" {
+        id: String,
+        provider_id: String,
+        name: String,
+        issuer: String,
+        client_id: String,
+        sealed_secret: String,
+        groups_claim: String,
+        admits: bool,
+        acr: Option<String>,
+        max_age: Option<i32>,
+        set_by: String,
+        valid_from: Moment,
+        valid_to: Option<Moment>,
+    }
 }
-sealed_row!(Provider, "identity_providers", PROVIDER);
 
 impl Provider {
     pub fn settings(&self) -> Settings {
@@ -51,23 +47,19 @@ impl Provider {
     }
 }
 
-#[derive(Clone, Debug, Serialize, sqlx::FromRow)]
-pub struct GroupRule {
-    pub id: String,
-    pub provider_id: String,
-    pub group_name: String,
-    pub role: Option<String>,
-    pub project_id: Option<String>,
-    pub team_id: Option<String>,
-    pub set_by: String,
-    pub valid_from: Moment,
-    pub valid_to: Option<Moment>,
-    #[serde(skip)]
-    pub event_seq: i64,
-    #[serde(skip)]
-    pub row_mac: Vec<u8>,
+sealed_table! {
+    pub struct GroupRule in "group_rules" {
+        id: String,
+        provider_id: String,
+        group_name: String,
+        role: Option<String>,
+        project_id: Option<String>,
+        team_id: Option<String>,
+        set_by: String,
+        valid_from: Moment,
+        valid_to: Option<Moment>,
+    }
 }
-sealed_row!(GroupRule, "group_rules", RULE);
 
 impl GroupRule {
     /// As the pure rules take it; a role that this version does not know gives nothing.
@@ -81,22 +73,18 @@ impl GroupRule {
     }
 }
 
-#[derive(Clone, Debug, Serialize, sqlx::FromRow)]
-pub struct Identity {
-    pub id: String,
-    pub issuer: String,
-    pub subject: String,
-    pub person_id: String,
-    pub groups_told: String,
-    pub groups_at: Moment,
-    pub valid_from: Moment,
-    pub valid_to: Option<Moment>,
-    #[serde(skip)]
-    pub event_seq: i64,
-    #[serde(skip)]
-    pub row_mac: Vec<u8>,
+sealed_table! {
+    pub struct Identity in "identities" {
+        id: String,
+        issuer: String,
+        subject: String,
+        person_id: String,
+        groups_told: String,
+        groups_at: Moment,
+        valid_from: Moment,
+        valid_to: Option<Moment>,
+    }
 }
-sealed_row!(Identity, "identities", IDENTITY);
 
 impl Identity {
     pub fn groups(&self) -> BTreeSet<String> {
@@ -104,44 +92,33 @@ impl Identity {
     }
 }
 
-#[derive(Clone, Debug, Serialize, sqlx::FromRow)]
-pub struct EmergencyAccount {
-    pub id: String,
-    pub person_id: String,
-    pub named_by: String,
-    pub valid_from: Moment,
-    pub valid_to: Option<Moment>,
-    #[serde(skip)]
-    pub event_seq: i64,
-    #[serde(skip)]
-    pub row_mac: Vec<u8>,
+sealed_table! {
+    pub struct EmergencyAccount in "emergency_accounts" {
+        id: String,
+        person_id: String,
+        named_by: String,
+        valid_from: Moment,
+        valid_to: Option<Moment>,
+    }
 }
-sealed_row!(EmergencyAccount, "emergency_accounts", EMERGENCY);
-
-const PROVIDER: &str = "SELECT id, provider_id, name, issuer, client_id, sealed_secret, groups_claim, admits, acr, max_age, \
-                        set_by, valid_from, valid_to, event_seq, row_mac FROM identity_providers";
-const RULE: &str = "SELECT id, provider_id, group_name, role, project_id, team_id, set_by, valid_from, valid_to, event_seq, \
-                    row_mac FROM group_rules";
-const IDENTITY: &str = "SELECT id, issuer, subject, person_id, groups_told, groups_at, valid_from, valid_to, \
-                        event_seq, row_mac FROM identities";
-const EMERGENCY: &str =
-    "SELECT id, person_id, named_by, valid_from, valid_to, event_seq, row_mac FROM emergency_accounts";
 
 /// The providers in use, by name.
 pub async fn providers(db: &mut impl Sql, key: &SealKey) -> Result<Vec<Provider>> {
-    let rows = db.sql(select(PROVIDER, " WHERE valid_to IS NULL ORDER BY name, id")).all().await?;
+    let rows = db.sql(rows_of::<Provider>(" WHERE valid_to IS NULL ORDER BY name, id")).all().await?;
     Ok(whole(rows, key))
 }
 
 pub async fn find(db: &mut impl Sql, provider: &str, key: &SealKey) -> Result<Option<Provider>> {
-    let row =
-        db.sql(select(PROVIDER, " WHERE provider_id = $1 AND valid_to IS NULL")).bind(provider.to_owned()).optional();
+    let row = db
+        .sql(rows_of::<Provider>(" WHERE provider_id = $1 AND valid_to IS NULL"))
+        .bind(provider.to_owned())
+        .optional();
     Ok(row.await?.and_then(|row| check(row, key)))
 }
 
 /// The provider, kept for this change: what it vouches for and what its rules give do not change meanwhile.
 pub async fn lock(tx: &mut Tx, provider: &str, key: &SealKey) -> Result<Option<Provider>> {
-    let row = tx.lock(select(PROVIDER, " WHERE provider_id = $1 AND valid_to IS NULL")).bind(provider.to_owned());
+    let row = tx.lock(rows_of::<Provider>(" WHERE provider_id = $1 AND valid_to IS NULL")).bind(provider.to_owned());
     Ok(row.optional().await?.and_then(|row| check(row, key)))
 }
 
@@ -152,28 +129,7 @@ pub async fn any(db: &mut impl Sql) -> Result<bool> {
 }
 
 pub async fn insert(tx: &mut Tx, row: &Provider) -> Result<u64> {
-    tx.sql(
-        "INSERT INTO identity_providers (id, provider_id, name, issuer, client_id, sealed_secret, groups_claim, admits, acr, \
-         max_age, set_by, valid_from, valid_to, event_seq, row_mac) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) ON CONFLICT DO NOTHING",
-    )
-    .bind(row.id.clone())
-    .bind(row.provider_id.clone())
-    .bind(row.name.clone())
-    .bind(row.issuer.clone())
-    .bind(row.client_id.clone())
-    .bind(row.sealed_secret.clone())
-    .bind(row.groups_claim.clone())
-    .bind(row.admits)
-    .bind(row.acr.clone())
-    .bind(row.max_age)
-    .bind(row.set_by.clone())
-    .bind(row.valid_from)
-    .bind(row.valid_to)
-    .bind(row.event_seq)
-    .bind(row.row_mac.clone())
-    .execute()
-    .await
+    table::insert_new(tx, row).await
 }
 
 pub async fn close(tx: &mut Tx, id: &str, at: Moment) -> Result<u64> {
@@ -187,7 +143,7 @@ pub async fn close(tx: &mut Tx, id: &str, at: Moment) -> Result<u64> {
 /// The rules of a provider, oldest first.
 pub async fn rules(db: &mut impl Sql, provider: &str, key: &SealKey) -> Result<Vec<GroupRule>> {
     let rows = db
-        .sql(select(RULE, " WHERE provider_id = $1 AND valid_to IS NULL ORDER BY id"))
+        .sql(rows_of::<GroupRule>(" WHERE provider_id = $1 AND valid_to IS NULL ORDER BY id"))
         .bind(provider.to_owned())
         .all()
         .await?;
@@ -195,28 +151,12 @@ pub async fn rules(db: &mut impl Sql, provider: &str, key: &SealKey) -> Result<V
 }
 
 pub async fn find_rule(db: &mut impl Sql, id: &str, key: &SealKey) -> Result<Option<GroupRule>> {
-    let row = db.sql(select(RULE, " WHERE id = $1")).bind(id.to_owned()).optional().await?;
+    let row = db.sql(rows_of::<GroupRule>(" WHERE id = $1")).bind(id.to_owned()).optional().await?;
     Ok(row.and_then(|row| check(row, key)))
 }
 
 pub async fn insert_rule(tx: &mut Tx, row: &GroupRule) -> Result<u64> {
-    tx.sql(
-        "INSERT INTO group_rules (id, provider_id, group_name, role, project_id, team_id, set_by, valid_from, valid_to, \
-         event_seq, row_mac) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
-    )
-    .bind(row.id.clone())
-    .bind(row.provider_id.clone())
-    .bind(row.group_name.clone())
-    .bind(row.role.clone())
-    .bind(row.project_id.clone())
-    .bind(row.team_id.clone())
-    .bind(row.set_by.clone())
-    .bind(row.valid_from)
-    .bind(row.valid_to)
-    .bind(row.event_seq)
-    .bind(row.row_mac.clone())
-    .execute()
-    .await
+    table::insert(tx, row).await
 }
 
 pub async fn close_rule(tx: &mut Tx, id: &str, at: Moment) -> Result<u64> {
@@ -230,7 +170,7 @@ pub async fn close_rule(tx: &mut Tx, id: &str, at: Moment) -> Result<u64> {
 /// Whose an identity is: by issuer and subject, letter by letter.
 pub async fn identity(db: &mut impl Sql, issuer: &str, subject: &str, key: &SealKey) -> Result<Option<Identity>> {
     let row = db
-        .sql(select(IDENTITY, " WHERE issuer = $1 AND subject = $2 AND valid_to IS NULL"))
+        .sql(rows_of::<Identity>(" WHERE issuer = $1 AND subject = $2 AND valid_to IS NULL"))
         .bind(issuer.to_owned())
         .bind(subject.to_owned())
         .optional()
@@ -253,13 +193,13 @@ pub async fn former_owner(db: &mut impl Sql, issuer: &str, subject: &str) -> Res
 }
 
 pub async fn find_identity(db: &mut impl Sql, id: &str, key: &SealKey) -> Result<Option<Identity>> {
-    let row = db.sql(select(IDENTITY, " WHERE id = $1")).bind(id.to_owned()).optional().await?;
+    let row = db.sql(rows_of::<Identity>(" WHERE id = $1")).bind(id.to_owned()).optional().await?;
     Ok(row.and_then(|row| check(row, key)))
 }
 
 pub async fn identities_of(db: &mut impl Sql, person: &str, key: &SealKey) -> Result<Vec<Identity>> {
     let rows = db
-        .sql(select(IDENTITY, " WHERE person_id = $1 AND valid_to IS NULL ORDER BY id"))
+        .sql(rows_of::<Identity>(" WHERE person_id = $1 AND valid_to IS NULL ORDER BY id"))
         .bind(person.to_owned())
         .all()
         .await?;
@@ -269,7 +209,7 @@ pub async fn identities_of(db: &mut impl Sql, person: &str, key: &SealKey) -> Re
 /// Everybody for whom an issuer vouches.
 pub async fn identities_at(db: &mut impl Sql, issuer: &str, key: &SealKey) -> Result<Vec<Identity>> {
     let rows = db
-        .sql(select(IDENTITY, " WHERE issuer = $1 AND valid_to IS NULL ORDER BY id"))
+        .sql(rows_of::<Identity>(" WHERE issuer = $1 AND valid_to IS NULL ORDER BY id"))
         .bind(issuer.to_owned())
         .all()
         .await?;
@@ -277,22 +217,7 @@ pub async fn identities_at(db: &mut impl Sql, issuer: &str, key: &SealKey) -> Re
 }
 
 pub async fn insert_identity(tx: &mut Tx, row: &Identity) -> Result<u64> {
-    tx.sql(
-        "INSERT INTO identities (id, issuer, subject, person_id, groups_told, groups_at, valid_from, valid_to, event_seq, \
-         row_mac) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING",
-    )
-    .bind(row.id.clone())
-    .bind(row.issuer.clone())
-    .bind(row.subject.clone())
-    .bind(row.person_id.clone())
-    .bind(row.groups_told.clone())
-    .bind(row.groups_at)
-    .bind(row.valid_from)
-    .bind(row.valid_to)
-    .bind(row.event_seq)
-    .bind(row.row_mac.clone())
-    .execute()
-    .await
+    table::insert_new(tx, row).await
 }
 
 pub async fn save_groups(tx: &mut Tx, row: &Identity) -> Result<u64> {
@@ -314,7 +239,7 @@ pub async fn close_identity(tx: &mut Tx, id: &str, at: Moment) -> Result<u64> {
 
 /// The accounts that go on signing in here where a provider is used.
 pub async fn emergency_accounts(db: &mut impl Sql, key: &SealKey) -> Result<Vec<EmergencyAccount>> {
-    let rows = db.sql(select(EMERGENCY, " WHERE valid_to IS NULL ORDER BY id")).all().await?;
+    let rows = db.sql(rows_of::<EmergencyAccount>(" WHERE valid_to IS NULL ORDER BY id")).all().await?;
     Ok(whole(rows, key))
 }
 
@@ -326,19 +251,7 @@ pub async fn lock_emergency_accounts(tx: &mut Tx) -> Result<()> {
 }
 
 pub async fn insert_emergency(tx: &mut Tx, row: &EmergencyAccount) -> Result<u64> {
-    tx.sql(
-        "INSERT INTO emergency_accounts (id, person_id, named_by, valid_from, valid_to, event_seq, row_mac) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7)",
-    )
-    .bind(row.id.clone())
-    .bind(row.person_id.clone())
-    .bind(row.named_by.clone())
-    .bind(row.valid_from)
-    .bind(row.valid_to)
-    .bind(row.event_seq)
-    .bind(row.row_mac.clone())
-    .execute()
-    .await
+    table::insert(tx, row).await
 }
 
 pub async fn close_emergency(tx: &mut Tx, id: &str, at: Moment) -> Result<u64> {

@@ -4,33 +4,29 @@ use crate::{
         ledger::Tx,
         row_seal::{SealKey, check},
     },
-    db::{Result, Sql, Statement},
-    sealed_row,
+    db::{Result, Sql},
+    sealed_table,
+    table::{self, rows_of},
 };
 use app::{
     people::tokens::{Scope, split},
     time::Moment,
 };
-use serde::Serialize;
 
-#[derive(Clone, Debug, Serialize, sqlx::FromRow)]
-pub struct AccessToken {
-    pub id: String,
-    pub person_id: String,
-    pub name: String,
-    pub scopes: String,
-    /// The session that it was made in.
-    pub session_id: Option<String>,
-    pub hash: Vec<u8>,
-    pub created_at: Moment,
-    pub expires_at: Moment,
-    pub revoked_at: Option<Moment>,
-    #[serde(skip)]
-    pub event_seq: i64,
-    #[serde(skip)]
-    pub row_mac: Vec<u8>,
+sealed_table! {
+    pub struct AccessToken in "access_tokens" {
+        id: String,
+        person_id: String,
+        name: String,
+        scopes: String,
+        /// The session that it was made in.
+        session_id: Option<String>,
+        hash: Vec<u8>,
+        created_at: Moment,
+        expires_at: Moment,
+        revoked_at: Option<Moment>,
+    }
 }
-sealed_row!(AccessToken, "access_tokens", TOKEN);
 
 impl AccessToken {
     pub fn works(&self, now: Moment) -> bool {
@@ -42,56 +38,32 @@ impl AccessToken {
     }
 }
 
-const TOKEN: &str = "SELECT id, person_id, name, scopes, session_id, hash, created_at, expires_at, revoked_at, \
-                     event_seq, row_mac FROM access_tokens";
-
-fn select(rest: &'static str) -> Statement {
-    let mut statement = Statement::from(TOKEN);
-    statement.push(rest);
-    statement
-}
-
 pub async fn find(db: &mut impl Sql, id: &str, key: &SealKey) -> Result<Option<AccessToken>> {
-    let row = db.sql(select(" WHERE id = $1")).bind(id.to_owned()).optional().await?;
+    let row = db.sql(rows_of::<AccessToken>(" WHERE id = $1")).bind(id.to_owned()).optional().await?;
     Ok(row.and_then(|row| check(row, key)))
 }
 
 pub async fn find_by_hash(db: &mut impl Sql, hash: &[u8], key: &SealKey) -> Result<Option<AccessToken>> {
-    let row = db.sql(select(" WHERE hash = $1")).bind(hash.to_vec()).optional().await?;
+    let row = db.sql(rows_of::<AccessToken>(" WHERE hash = $1")).bind(hash.to_vec()).optional().await?;
     Ok(row.and_then(|row| check(row, key)))
 }
 
 /// The tokens of a person that work, the newest first.
 pub async fn of_person(db: &mut impl Sql, person: &str, now: Moment, key: &SealKey) -> Result<Vec<AccessToken>> {
     let rest = " WHERE person_id = $1 AND revoked_at IS NULL AND expires_at > $2 ORDER BY id DESC";
-    let rows: Vec<AccessToken> = db.sql(select(rest)).bind(person.to_owned()).bind(now).all().await?;
+    let rows: Vec<AccessToken> = db.sql(rows_of::<AccessToken>(rest)).bind(person.to_owned()).bind(now).all().await?;
     Ok(rows.into_iter().filter_map(|row| check(row, key)).collect())
 }
 
 /// Every token that works.
 pub async fn open(db: &mut impl Sql, now: Moment, key: &SealKey) -> Result<Vec<AccessToken>> {
     let rest = " WHERE revoked_at IS NULL AND expires_at > $1 ORDER BY id";
-    let rows: Vec<AccessToken> = db.sql(select(rest)).bind(now).all().await?;
+    let rows: Vec<AccessToken> = db.sql(rows_of::<AccessToken>(rest)).bind(now).all().await?;
     Ok(rows.into_iter().filter_map(|row| check(row, key)).collect())
 }
 
 pub async fn insert(tx: &mut Tx, row: &AccessToken) -> Result<u64> {
-    tx.sql(
-        "INSERT INTO access_tokens (id, person_id, name, scopes, session_id, hash, created_at, expires_at, event_seq, \
-         row_mac) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
-    )
-    .bind(row.id.clone())
-    .bind(row.person_id.clone())
-    .bind(row.name.clone())
-    .bind(row.scopes.clone())
-    .bind(row.session_id.clone())
-    .bind(row.hash.clone())
-    .bind(row.created_at)
-    .bind(row.expires_at)
-    .bind(row.event_seq)
-    .bind(row.row_mac.clone())
-    .execute()
-    .await
+    table::insert(tx, row).await
 }
 
 pub async fn revoke(tx: &mut Tx, id: &str, at: Moment) -> Result<u64> {

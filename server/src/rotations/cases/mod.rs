@@ -49,7 +49,7 @@ fn about(console: &Console, action: Action, located: &Located, case: &Case) -> E
     on.version = u32::try_from(case.version).ok();
     Event::new(action)
         .on(on)
-        .detail("trigger", case.trigger_kind.clone())
+        .detail("trigger", case.trigger_kind.code())
         .detail("began_at", rfc3339(case.began_at))
         .detail("target_hours", console.level_at(located.environment.tier(), case.began_at).dead_hours)
         .private("path", located.secret.path.clone())
@@ -61,7 +61,7 @@ fn fresh(console: &Console, located: &Located, trigger: Trigger, version: i32, b
         secret_id: located.secret.id.clone(),
         project_id: located.project.id.clone(),
         environment_id: located.environment.id.clone(),
-        trigger_kind: trigger.code().into(),
+        trigger_kind: trigger.into(),
         version,
         began_at: began,
         opened_by: None,
@@ -453,7 +453,7 @@ pub async fn move_case(
     store::save(&mut tx, &case).await?;
     tx.seal(&case)?;
     let event = event
-        .detail("trigger", case.trigger_kind.clone())
+        .detail("trigger", case.trigger_kind.code())
         .detail("from", rfc3339(from))
         .detail("began_at", rfc3339(began))
         .private("reason", reason);
@@ -493,10 +493,10 @@ pub async fn cancel_case(console: &Console, caller: &Caller, id: &str, reason: &
         return Err(Error::Conflict(Conflict::AlreadyDone));
     }
     let now = console.now();
-    let (began, trigger) = (locked.began_at, locked.trigger_kind.clone());
+    let (began, trigger) = (locked.began_at, locked.trigger_kind);
     finish(console, &mut tx, &located, locked, End::Cancelled, now).await?;
     let event = event
-        .detail("trigger", trigger)
+        .detail("trigger", trigger.code())
         .detail("began_at", rfc3339(began))
         .detail("outcome", End::Cancelled.code())
         .detail("ended_at", rfc3339(now))
