@@ -1,9 +1,11 @@
 //! The frame around every page: document, rail, flash message; and the door, which people without a session see.
 use crate::{
     islands::Palette,
-    policies::model::Role,
     session::{Shell, Theme, Viewer, render},
-    ui::parts::{Band, band},
+    ui::{
+        parts::{Band, band},
+        rail::{Entry, RAIL},
+    },
 };
 use leptos::prelude::*;
 
@@ -86,70 +88,28 @@ fn mark(href: &'static str) -> AnyView {
 }
 
 fn rail(shell: &Shell, viewer: &Viewer) -> AnyView {
-    let entry = |href: &'static str, words: &'static str, count: u64, mine: bool, meaning: &'static str| {
-        let current = (shell.here == href).then_some("page");
-        let class = if mine { "n mine" } else { "n" };
+    let entry = |entry: &Entry| {
+        let current = (shell.here == entry.href).then_some("page");
+        let class = if entry.mine { "n mine" } else { "n" };
+        let count = (entry.count)(viewer);
         view! {
-            <li><a href=href aria-current=current>{words}
-                {(count > 0).then(|| view! { <span class=class>{count}<span class="vh">{meaning}</span></span> })}
+            <li><a href=entry.href aria-current=current>{entry.words}
+                {(count > 0).then(|| view! { <span class=class>{count}<span class="vh">{entry.meaning}</span></span> })}
             </a></li>
         }
-        .into_any()
     };
-    let evidence = viewer.reads_trail();
-    // An auditor of a period who holds no other role sees nothing of the present.
-    let now = viewer.is(Role::Member);
+    let groups = RAIL.iter().map(|(heading, entries)| {
+        let shown: Vec<_> = entries.iter().filter(|page| page.is_shown(viewer)).map(entry).collect();
+        let heading = (!heading.is_empty()).then(|| view! { <h2>{*heading}</h2> });
+        (!shown.is_empty()).then(|| view! { {heading}<ul>{shown}</ul> })
+    });
     view! {
         <nav class="rail" id="rail" popover aria-label="Main">
             {mark("/")}
             <p class="place">{shell.organisation.clone()}</p>
             <Palette />
             <div class="nav">
-                <ul>{entry("/", "Home", 0, false, "")}</ul>
-                <h2>"Work"</h2>
-                <ul>
-                    {now.then(|| view! {
-                        {entry("/inbox", "Inbox", viewer.inbox, true, " to decide")}
-                        {entry("/requests", "My requests", viewer.requests, false, " open")}
-                        {entry("/access", "My access", viewer.grants, false, " held")}
-                    })}
-                    {entry("/notices", "Notices", viewer.notices, true, " unread")}
-                </ul>
-                {now.then(|| view! {
-                    <h2>"Secrets"</h2>
-                    <ul>
-                        {entry("/projects", "Projects", 0, false, "")}
-                        {entry("/rotations", "Rotations", 0, false, "")}
-                        {entry("/explain", "Explain access", 0, false, "")}
-                    </ul>
-                })}
-                {viewer.reads_now().then(|| view! {
-                    <h2>"Governance"</h2>
-                    <ul>
-                        {entry("/dashboard", "Dashboard", 0, false, "")}
-                        {entry("/signals", "Signals", 0, false, "")}
-                    </ul>
-                })}
-                {evidence.then(|| view! {
-                    <h2>"Evidence"</h2>
-                    <ul>
-                        {entry("/audit", "Audit trail", 0, false, "")}
-                        {entry("/reports", "Reports", 0, false, "")}
-                        {entry("/log", "Log integrity", 0, false, "")}
-                    </ul>
-                })}
-                {now.then(|| view! {
-                    <h2>"Admin"</h2>
-                    <ul>
-                        {entry("/people", "People and teams", 0, false, "")}
-                        {(viewer.reads_evidence() || viewer.leads).then(|| entry("/policies", "Policies", 0, false, ""))}
-                        {entry("/levels", "Protection levels", 0, false, "")}
-                        {viewer.reads_evidence().then(|| entry("/controls", "Changes of control", 0, false, ""))}
-                        {viewer.is(Role::Admin).then(|| entry("/providers", "Sign-in", 0, false, ""))}
-                        {entry("/workloads", "Workloads", 0, false, "")}
-                        {viewer.reads_evidence().then(|| entry("/jobs", "Jobs", 0, false, ""))}
-                    </ul>
-                })}
+                {groups.collect_view()}
             </div>
             <div class="rail-foot">
                 <b><a href="/account">{viewer.name.clone()}</a></b>

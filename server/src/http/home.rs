@@ -7,9 +7,7 @@ use crate::{
     audit, catalog,
     db::PATIENCE,
     grants::{self, Holder},
-    notifications,
-    people::{self, Caller},
-    rotations, signals, vault,
+    notifications, people, rotations, signals, vault,
 };
 use app::{
     error::Error,
@@ -19,6 +17,7 @@ use app::{
     rotations::model::{Step, Trigger},
     session::Theme,
     signals::model::State as SignalState,
+    ui::rail,
 };
 use axum::{
     Json,
@@ -253,9 +252,9 @@ pub async fn go(signed: Signed, Query(query): Query<Words>) -> Answer {
         return Err(Error::TooLarge.into());
     }
     let mut found = Vec::new();
-    for (title, href) in pages(&signed.caller) {
-        if title.to_lowercase().contains(&words) {
-            found.push(serde_json::json!({ "title": title, "place": "page", "href": href }));
+    for page in rail::pages(&signed.viewer()?) {
+        if page.words.to_lowercase().contains(&words) {
+            found.push(serde_json::json!({ "title": page.words, "place": "page", "href": page.href }));
         }
     }
     let mut db = console.read().await?;
@@ -290,25 +289,4 @@ pub async fn go(signed: Signed, Query(query): Query<Words>) -> Answer {
         }
     }
     Ok(Json(found).into_response())
-}
-
-fn pages(caller: &Caller) -> Vec<(&'static str, &'static str)> {
-    let mut pages = vec![
-        ("Home", "/"),
-        ("Inbox", "/inbox"),
-        ("My requests", "/requests"),
-        ("My access", "/access"),
-        ("Notices", "/notices"),
-        ("Projects", "/projects"),
-        ("Rotations", "/rotations"),
-        ("Explain access", "/explain"),
-        ("People and teams", "/people"),
-        ("Workloads", "/workloads"),
-        ("Protection levels", "/levels"),
-        ("Your account", "/account"),
-    ];
-    if [Role::Security, Role::Auditor, Role::Admin].into_iter().any(|role| caller.is(role)) {
-        pages.push(("Audit trail", "/audit"));
-    }
-    pages
 }

@@ -193,6 +193,24 @@ impl Signed {
         }
     }
 
+    /// Who reads, without what waits for them.
+    pub fn viewer(&self) -> Result<Viewer, Error> {
+        let roles = &self.caller.roles;
+        Ok(Viewer {
+            id: self.caller.person.id.parse().map_err(|_| Error::Unavailable)?,
+            name: self.caller.person.name.clone(),
+            roles: String::new(),
+            organisation: self.caller.organisation_roles(),
+            leads: roles.iter().any(|row| row.role == Role::Lead.code()),
+            audits: roles.iter().any(|row| row.role == Role::Auditor.code() && row.period().is_none()),
+            looks_back: roles.iter().any(|row| row.period().is_some()),
+            inbox: 0,
+            requests: 0,
+            grants: 0,
+            notices: 0,
+        })
+    }
+
     /// The frame of a page, with what waits for this person.
     pub async fn shell(&self, here: &'static str) -> Result<Shell, Error> {
         let console = self.console();
@@ -204,19 +222,7 @@ impl Signed {
         let held = grants::store::count_active(&mut db, self.caller.id(), now).await? as u64;
         let unread = notifications::store::count_unread(&mut db, self.caller.id()).await? as u64;
         let roles = role_words(&mut db, &self.caller).await?;
-        let viewer = Viewer {
-            id: self.caller.person.id.parse().map_err(|_| Error::Unavailable)?,
-            name: self.caller.person.name.clone(),
-            roles,
-            organisation: self.caller.organisation_roles(),
-            leads: self.caller.roles.iter().any(|row| row.role == Role::Lead.code()),
-            audits: self.caller.roles.iter().any(|row| row.role == Role::Auditor.code() && row.period().is_none()),
-            looks_back: self.caller.roles.iter().any(|row| row.period().is_some()),
-            inbox,
-            requests: open,
-            grants: held,
-            notices: unread,
-        };
+        let viewer = Viewer { roles, inbox, requests: open, grants: held, notices: unread, ..self.viewer()? };
         Ok(Shell { viewer: Some(viewer), here, ..self.visitor.door() })
     }
 }

@@ -1,5 +1,5 @@
-//! Stories that drive the real operations with a fixed clock, on SQLite always and on PostgreSQL when
-//! `COUNTERSIGN_TEST_POSTGRES` names one (`cargo xtask test` starts it).
+//! Stories that drive the real operations with a fixed clock, each on SQLite and on the PostgreSQL that `cargo xtask test` starts
+//! (`COUNTERSIGN_TEST_POSTGRES`).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod cast;
@@ -36,6 +36,7 @@ mod policies;
 mod process;
 mod promises;
 mod providers;
+mod rail;
 mod replicas;
 mod reports;
 mod requests;
