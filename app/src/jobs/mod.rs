@@ -1,4 +1,4 @@
-//! What the service does by itself, for people to see: which jobs there are, how each went last, and what was set aside with its reason.
+//! Background jobs, for people to see: which there are, how each went last, and which items failed, with the reason.
 //! The work itself is in `server/src/jobs`.
 //!
 //! ```text

@@ -1,4 +1,4 @@
-//! The service's own work as a list, and the items that it could not do.
+//! Background jobs as a list, and the items that failed.
 use crate::{
     session::Shell,
     time::{Moment, about, span},
@@ -67,18 +67,18 @@ fn state(line: &Line, now: Moment) -> AnyView {
     match (&line.failure, line.since, line.ended_at) {
         (Some(why), ..) => {
             let since = line.done_at.map_or_else(
-                || "It did not work since the start.".to_owned(),
-                |at| format!("It worked last {} ago.", about(now - at)),
+                || "No run has succeeded since the start.".to_owned(),
+                |at| format!("The last success was {} ago.", about(now - at)),
             );
-            view! { {ui::badge("danger", "Fails")}<small class="block muted">{format!("{why}. {since}")}</small> }
+            view! { {ui::badge("danger", "Failing")}<small class="block muted">{format!("{why}. {since}")}</small> }
                 .into_any()
         }
         (None, Some(since), _) if now - since > LONG => {
-            ui::badge("attention", format!("Runs for {}", span(now - since)))
+            ui::badge("attention", format!("Running for {}", span(now - since)))
         }
-        (None, _, Some(_)) => ui::badge("good", "Works"),
-        (None, Some(_), None) => ui::badge("note", "Runs for the first time"),
-        (None, None, None) => ui::badge("ended", "Did not run yet"),
+        (None, _, Some(_)) => ui::badge("good", "OK"),
+        (None, Some(_), None) => ui::badge("note", "First run"),
+        (None, None, None) => ui::badge("ended", "Not run yet"),
     }
 }
 
@@ -90,11 +90,11 @@ pub fn jobs(shell: &Shell, view: Jobs) -> String {
         let now = shell.now;
         let failing = view.lines.iter().filter(|line| line.failure.is_some()).count();
         let trouble = (failing > 0).then(|| {
-            let title = if failing == 1 { "1 job fails".into() } else { format!("{failing} jobs fail") };
+            let title = if failing == 1 { "1 job is failing".into() } else { format!("{failing} jobs are failing") };
             ui::callout(
                 "danger",
                 title,
-                "Each is tried again every few seconds. What they do is late until then; access ends without them.",
+                "Each runs again within seconds or a minute. Until it succeeds its work is late; access expires without it.",
             )
         });
         let aside: Vec<Vec<AnyView>> = view.aside.into_iter().map(|row| aside_row(row, now)).collect();
@@ -118,19 +118,19 @@ pub fn jobs(shell: &Shell, view: Jobs) -> String {
             })
             .collect();
         view! {
-            {ui::head("Jobs", "What the service does by itself, and what it could not do.", None)}
+            {ui::head("Jobs", "Background work of the server, and the items that failed.", None)}
             {trouble}
-            {ui::clause("aside", "Set aside", "Tried again after 10 seconds, 1 minute, 10 minutes, then every hour.", view! {
+            {ui::clause("aside", "Failed items", "Retried after 10 seconds, 1 minute, 10 minutes, then every hour.", view! {
                 {if aside.is_empty() {
-                    ui::empty("Nothing is set aside", "An item that a job cannot work on appears here with the reason. It keeps no other waiting.", None)
+                    ui::empty("No failed items", "When a job cannot process an item, the item appears here with the reason. Other items are not delayed.", None)
                 } else {
-                    ui::table("What was set aside", &["What", "Job", "Why", "Failed", "Since", "Next try"], aside)
+                    ui::table("Failed items", &["Item", "Job", "Reason", "Failed", "Since", "Next retry"], aside)
                 }}
-                {(listed < view.count).then(|| view! { <p class="soft">{format!("The first {listed} of {}, the longest set aside.", view.count)}</p> })}
+                {(listed < view.count).then(|| view! { <p class="soft">{format!("The first {listed} of {}, the oldest first.", view.count)}</p> })}
             }.into_any())}
-            {ui::clause("all", "All jobs", "Of the replica that drew this page, since its start.", ui::table(
+            {ui::clause("all", "All jobs", "On the replica that served this page, since it started.", ui::table(
                 "Jobs",
-                &["What it does", "State", "Last run", "Runs", "Items", "Set aside"],
+                &["Job", "State", "Last run", "Interval", "Items done", "Failed items"],
                 lines,
             ))}
         }

@@ -48,7 +48,7 @@ fn words(kind: &str, subject: &str) -> (&'static str, String) {
         "state.tampered" => {
             ("Rows in the database contradict the trail: somebody changed them past Countersign", "/log".into())
         }
-        "job.stuck" => ("Something that the service does by itself fails again and again", "/jobs".into()),
+        "job.stuck" => ("A background job keeps failing on an item", "/jobs".into()),
         "control.alone" => ("Access was loosened by one person alone: nobody could second it", "/audit".into()),
         "identity.linked" => ("Another way to sign in was added to your account", "/account".into()),
         "factor.enrolled" => ("A second factor was added to your account", "/account".into()),

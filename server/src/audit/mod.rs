@@ -29,16 +29,16 @@ pub mod views;
 use crate::jobs::Job;
 
 pub const JOBS: &[Job] = &[
-    Job::due("count-refusals", "Writes the counts of refusals that were repeated", |console| {
+    Job::due("count-refusals", "Records counts of repeated refusals", |console| {
         Box::pin(async {
             console.ledger.flush_repeats(false).await;
             Ok(0)
         })
     }),
-    Job::every(2, "follow-trail", "Reads what the trail says of rows: an older row opens nothing", |console| {
+    Job::every(2, "follow-trail", "Reads new events, so that outdated rows are rejected", |console| {
         Box::pin(async { state::follow(console, &mut *console.trail.lock().await).await.map(|()| 0) })
     }),
-    Job::every(60, "compare-rows", "Compares every row that opens access with the trail, hourly at least", |console| {
+    Job::every(60, "compare-rows", "Compares all sealed rows with the audit trail, at least hourly", |console| {
         Box::pin(async { state::watch_in_turn(console, &mut *console.trail.lock().await).await.map(|()| 0) })
     }),
 ];

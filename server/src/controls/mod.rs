@@ -34,7 +34,7 @@ use store::Proposal;
 
 const EXPIRE: &str = "expire-changes";
 
-pub const JOBS: &[Job] = &[Job::due(EXPIRE, "Ends changes of control that nobody answered in time", |console| {
+pub const JOBS: &[Job] = &[Job::due(EXPIRE, "Expires changes of control that nobody confirmed", |console| {
     Box::pin(expire_changes(console))
 })];
 

@@ -36,12 +36,10 @@ use store::Grant;
 const NOTE_ENDS: &str = "note-ends";
 
 pub const JOBS: &[Job] = &[
-    Job::due(NOTE_ENDS, "Records and tells the end of access whose time is over", |console| {
-        Box::pin(note_ends(console))
-    }),
+    Job::due(NOTE_ENDS, "Records expired access and notifies its holders", |console| Box::pin(note_ends(console))),
     Job {
         every: Duration::from_secs(60),
-        ..Job::due("remind", "Reminds people whose access ends soon", |console| Box::pin(remind(console)))
+        ..Job::due("remind", "Reminds people whose access expires soon", |console| Box::pin(remind(console)))
     },
 ];
 
@@ -292,7 +290,7 @@ pub async fn may_resume(
 const REMINDERS: [(TimeDelta, &str); 2] =
     [(TimeDelta::hours(1), "grant.ends_soon"), (TimeDelta::hours(24), "grant.ends_tomorrow")];
 
-/// Reminds people whose access ends soon: once a day before, once an hour before.
+/// Reminds people whose access expires soon: once a day before, once an hour before.
 pub async fn remind(console: &Console) -> Result<usize, Error> {
     let now = console.now();
     let mut db = console.read().await?;

@@ -1,5 +1,5 @@
-//! What the service does by itself, through the same operations as people: ends of requests and grants, rotations, exports, signals,
-//! heartbeats, housekeeping.
+//! Background jobs, through the same operations as people: ends of requests and grants, rotations, exports, signals, heartbeats,
+//! housekeeping.
 //!
 //! ```text
 //! SLICES ─▶ one task for each job ─▶ each item apart ─┬▶ done
@@ -37,7 +37,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Works on some of what is due; how many items it did. Above 0 it is called again at once.
 pub type Work = fn(&Console) -> BoxFuture<'_, Result<usize, Error>>;
 
-/// One kind of work that the service does by itself.
+/// One background job.
 pub struct Job {
     /// As it stands in the trail, the log and the figures.
     pub name: &'static str,

@@ -19,18 +19,15 @@ pub const SKEW: TimeDelta = TimeDelta::seconds(5);
 const GONE: TimeDelta = TimeDelta::minutes(15);
 
 pub const JOBS: &[Job] = &[
-    Job::every(60, "heartbeat", "Writes an event when nothing else was written for a while", |console| {
+    Job::every(60, "heartbeat", "Records a heartbeat event when the trail is quiet", |console| {
         Box::pin(async { heartbeat(console).await.map(|()| 0) })
     }),
-    Job::every(60, "compare-clocks", "Compares this machine’s clock with the database’s", |console| {
+    Job::every(60, "compare-clocks", "Checks the clock against the database", |console| {
         Box::pin(async { compare_clocks(console).await.map(|()| 0) })
     }),
-    Job::every(
-        60,
-        "forget",
-        "Forgets what is of no use any more: browsers, used proofs, half-filled forms",
-        |console| Box::pin(async { sweep(console).await.map(|()| 0) }),
-    ),
+    Job::every(60, "forget", "Deletes expired browser records, used proofs and stored forms", |console| {
+        Box::pin(async { sweep(console).await.map(|()| 0) })
+    }),
 ];
 
 async fn sweep(console: &Console) -> Result<(), Error> {

@@ -53,11 +53,11 @@ const MAKE: &str = "make-exports";
 const FORGET: &str = "forget-exports";
 
 pub const JOBS: &[jobs::Job] = &[
-    jobs::Job::every(2, MAKE, "Makes exports, evidence bundles and verifications", |console| {
+    jobs::Job::every(2, MAKE, "Creates exports, evidence bundles and verifications", |console| {
         Box::pin(run_due(console))
     })
     .following(),
-    jobs::Job::every(60, FORGET, "Deletes results that are no longer kept", |console| Box::pin(forget_over(console))),
+    jobs::Job::every(60, FORGET, "Deletes expired exports", |console| Box::pin(forget_over(console))),
 ];
 
 /// How long a result is kept.

@@ -39,7 +39,7 @@ use store::{Decision, Request};
 const EXPIRE: &str = "expire-requests";
 
 pub const JOBS: &[Job] =
-    &[Job::due(EXPIRE, "Ends requests that nobody decided in time", |console| Box::pin(expire_requests(console)))];
+    &[Job::due(EXPIRE, "Expires requests that nobody decided", |console| Box::pin(expire_requests(console)))];
 
 pub(crate) fn subject(request: &Request) -> Subject {
     Subject {

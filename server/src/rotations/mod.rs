@@ -40,15 +40,16 @@ const EXPIRE: &str = "expire-versions";
 pub(crate) const ROTATE: &str = "rotate";
 
 pub const JOBS: &[Job] = &[
-    Job::due(OPEN_LEAVERS, "Opens a case for each value that somebody who left knows", |console| {
+    Job::due(OPEN_LEAVERS, "Opens a case for each value known to a disabled account", |console| {
         Box::pin(open_leavers(console))
     })
     .following(),
-    Job::due(SCHEDULE, "Begins rotations that are due", |console| Box::pin(start_due(console))).following(),
-    Job::due(ROTATE, "Takes rotations a step further, many side by side", |console| Box::pin(run_due(console)))
+    Job::due(SCHEDULE, "Starts rotations that are due", |console| Box::pin(start_due(console))).following(),
+    Job::due(ROTATE, "Runs the steps of rotations in progress", |console| Box::pin(run_due(console)))
         .following()
         .beginning(|console| Box::pin(engine::begin_due(console))),
-    Job::due(EXPIRE, "Notes values that ended by their own date", |console| Box::pin(expire_due(console))).following(),
+    Job::due(EXPIRE, "Records values that expired at their own date", |console| Box::pin(expire_due(console)))
+        .following(),
 ];
 
 pub(crate) fn subject(located: &Located, row: &str) -> Subject {

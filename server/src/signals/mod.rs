@@ -14,6 +14,6 @@ pub use watch::{Watch, refresh};
 
 use crate::jobs::Job;
 
-pub const JOBS: &[Job] = &[Job::every(10, "find-signals", "Looks for what stands out in new events", |console| {
+pub const JOBS: &[Job] = &[Job::every(10, "find-signals", "Detects signals in new events", |console| {
     Box::pin(async { refresh(console).await.map(|_| 0) })
 })];

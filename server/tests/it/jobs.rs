@@ -56,10 +56,10 @@ story!(one_request_that_cannot_be_trusted_keeps_no_other_from_ending, |world| {
         assert_eq!(aside(&cast).await[0].attempts, attempts);
     }
     let mut mara = Browser::signed_in(&cast, &router, "mara").await;
-    assert_eq!(mara.get("/notices").await.text.matches("fails again and again").count(), 2, "one for each, once");
+    assert_eq!(mara.get("/notices").await.text.matches("keeps failing on an item").count(), 2, "one for each, once");
     let page = mara.get("/jobs").await;
     assert!(page.text.contains(&format!("/requests/{}", ids[0])) && page.text.contains("6 times"), "{}", page.text);
-    assert!(page.text.contains("fails its seal") && page.text.contains("Ends requests that nobody decided in time"));
+    assert!(page.text.contains("fails its seal") && page.text.contains("Expires requests that nobody decided"));
     // Not for those who may not read everything; and that is in the trail.
     let refused = Browser::signed_in(&cast, &router, "jonas").await.get("/jobs").await;
     assert_eq!(refused.status, StatusCode::FORBIDDEN);
@@ -70,7 +70,7 @@ story!(one_request_that_cannot_be_trusted_keeps_no_other_from_ending, |world| {
     assert_eq!(cast.request(&ids[0]).await.outcome.as_deref(), Some("expired"));
     assert_eq!(aside(&cast).await, []);
     let page = Browser::signed_in(&cast, &router, "mara").await.get("/jobs").await.text;
-    assert!(page.contains("Nothing is set aside"), "{page}");
+    assert!(page.contains("No failed items"), "{page}");
 });
 
 // Only SQLite keeps a word where a number belongs.
@@ -201,12 +201,15 @@ story!(each_job_runs_and_says_how_it_went, |world| {
     running.stop().await;
     let mut mara = Browser::signed_in(&cast, &router, "mara").await;
     let page = mara.get("/jobs").await.text;
-    assert_eq!(page.matches("Works").count(), jobs::all().count(), "{page}");
+    assert_eq!(page.matches("OK</span>").count(), jobs::all().count(), "{page}");
     // One that fails says why, and works again as soon as it can.
     let why = || Err::<usize, _>("the database did not answer".to_owned());
     cast.console.board.ends("heartbeat", cast.console.now(), Duration::ZERO, &why());
     let page = mara.get("/jobs").await.text;
-    assert!(page.contains("1 job fails") && page.contains("the database did not answer. It worked last"), "{page}");
+    assert!(
+        page.contains("1 job is failing") && page.contains("the database did not answer. The last success was"),
+        "{page}"
+    );
 });
 
 /// The names stand in the trail, in figures and beside what is set aside: two jobs are never called the same.

@@ -4,7 +4,7 @@ use crate::{
     cast::Cast,
     http::{Browser, site},
     story,
-    support::World,
+    support::{World, together},
 };
 use app::{
     audit::action::Action,
@@ -155,6 +155,40 @@ story!(a_row_that_was_just_put_back_is_not_written_on, |world| {
     trail.catch_up(cast.console.db(), Some(seal), Default::default()).await.unwrap();
     let mut db = cast.console.db().unseen().read().await.unwrap();
     assert!(people::store::find(&mut db, &before.id, &key).await.unwrap().is_none());
+});
+
+// What an operation read before it began may have been changed since by an honest one.
+story!(a_stale_copy_is_not_sealed_over_a_newer_row, |world| {
+    let cast = Cast::new(world).await;
+    let old = cast.person("jonas").await;
+    let anna = cast.caller("anna").await;
+    people::disable_person(&cast.console, &anna, cast.id("jonas")).await.unwrap();
+    let now = cast.person("jonas").await;
+    assert!(now.event_seq > old.event_seq && !now.is_active());
+    let mut tx = cast.console.ledger.begin(&Who::system("test")).await.unwrap();
+    people::store::save(&mut tx, &old).await.unwrap();
+    tx.seal(&old).unwrap();
+    let subject = app::audit::leaf::Subject { person: Some(old.id.clone()), ..Default::default() };
+    let done = tx.commit(vec![Event::new(Action::EnablePerson).on(subject)]).await;
+    assert_eq!(done.err(), Some(Error::Conflict(Conflict::EditedMeanwhile)));
+    assert_eq!(cast.person("jonas").await.event_seq, now.event_seq, "nothing of it was kept");
+    let wrong = found(&cast).await;
+    assert_eq!(wrong, Vec::<String>::new(), "and nobody is called a tamperer");
+});
+
+// Two clicks, or a click beside an administrator's.
+story!(signing_out_twice_is_written_once, |world| {
+    let cast = Cast::new(world).await;
+    let jonas = cast.person("jonas").await;
+    let who = Who::anonymous();
+    let (session, _) = people::open_session(&cast.console, &who, &jonas, "password", vec![7; 32]).await.unwrap();
+    let caller = people::Caller::load(&cast.console, jonas, people::Entry::Browser(session), who).await.unwrap();
+    let before = cast.events().await;
+    let (one, other) =
+        together(people::sign_out(&cast.console, &caller), people::sign_out(&cast.console, &caller)).await;
+    let written = [one.unwrap(), other.unwrap()].into_iter().flatten().count();
+    assert_eq!((written, cast.events().await), (1, before + 1));
+    assert_eq!(people::sign_out(&cast.console, &caller).await.unwrap(), None);
 });
 
 story!(people_who_were_taken_away_are_missed, |world| {

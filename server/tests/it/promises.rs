@@ -584,6 +584,12 @@ story!(a_value_that_works_stands_in_no_text, |world| {
         "we use correct horse battery staple here",
         "my token is csp_0123456789abcdefghijkl",
         "csl_0123456789abcdefghijkl",
+        // As it stands in connection strings, addresses and commands.
+        "postgres://app:hunter2-and-more@host/db does not answer",
+        "https://host/x?token=hunter2-and-more&y=1",
+        "mysql -phunter2-and-more",
+        "**hunter2-and-more**",
+        "curl -ucsp_0123456789abcdefghijkl:",
     ] {
         assert!(matches!(ask(reason).await, Err(Error::Invalid(fields)) if fields[0].field == "reason"), "{reason}");
     }
@@ -601,6 +607,27 @@ story!(a_value_that_works_stands_in_no_text, |world| {
     let samir = cast.caller("samir").await;
     let view = server::audit::views::save_view(&cast.console, &samir, "hunter2-and-more", "", None);
     assert!(matches!(view.await, Err(Error::Invalid(_))));
+    let view = server::audit::views::save_view(&cast.console, &samir, "Mine", "hunter2-and-more", None);
+    assert!(matches!(view.await, Err(Error::Invalid(fields)) if fields[0].field == "q"));
+    // And what people, teams, tokens and policies are called, and what a policy says.
+    let anna = cast.caller("anna").await;
+    let named = server::people::invite_person(&cast.console, &anna, "new.one", "hunter2-and-more").await.err();
+    assert!(matches!(named, Some(Error::Invalid(fields)) if fields[0].field == "name"));
+    let named = server::people::create_team(&cast.console, &anna, "team", "hunter2-and-more").await.err();
+    assert!(matches!(named, Some(Error::Invalid(fields)) if fields[0].field == "name"));
+    let scopes = [app::people::tokens::Scope::ReadAccess];
+    let life = TimeDelta::days(1);
+    let named =
+        server::people::create_access_token(&cast.console, &iris, "hunter2-and-more", &scopes, life).await.err();
+    assert!(matches!(named, Some(Error::Invalid(fields)) if fields[0].field == "name"));
+    for (name, text, field) in [
+        ("hunter2-and-more", "forbid (principal, action, resource);", "name"),
+        ("Mine", "// hunter2-and-more\nforbid (principal, action, resource);", "text"),
+    ] {
+        let typed = server::policies::documents::Typed { slug: "mine", name, text, seen: 0 };
+        let kept = server::policies::documents::save_draft(&cast.console, &anna, None, typed).await.err();
+        assert!(matches!(kept, Some(Error::Invalid(fields)) if fields[0].field == field), "{field}");
+    }
 });
 
 story!(names_of_what_is_private_are_told_to_nobody, |world| {

@@ -40,8 +40,24 @@ const TIMES: [&str; 8] = [
     "auth_time",
 ];
 
+/// Codes of columns that hold a value of an enum.
+const CODES: [(&str, &str, &str); 9] = [
+    ("environments", "tier", "staging"),
+    ("access_requests", "tier", "production"),
+    ("secrets", "class", "critical"),
+    ("access_requests", "class", "normal"),
+    ("secrets", "kind", "certificate"),
+    ("access_requests", "access_right", "read"),
+    ("grants", "access_right", "write"),
+    ("rotations", "step", "overlap"),
+    ("", "trigger_kind", "incident"),
+];
+
 /// A value of a column, as SQLite keeps it.
-fn value(name: &str, kind: &str) -> String {
+fn value(table: &str, name: &str, kind: &str) -> String {
+    if let Some((.., code)) = CODES.iter().find(|(of, column, _)| name == *column && (of.is_empty() || table == *of)) {
+        return format!("'{code}'");
+    }
     let is_time = name.ends_with("_at") || TIMES.contains(&name);
     match kind {
         "TEXT" if is_time => "'2026-11-23T14:06:07.123456Z'".into(),
@@ -63,9 +79,11 @@ async fn rows<R: SealedRow + Row + Serialize>(db: &Db, connection: &mut sqlx::Sq
             "id" => format!("'{id}'"),
             _ if id == "bare" && !always => "NULL".into(),
             // What must be unique, and what an index names, differs between the two.
-            _ if id == "bare" && kind == "TEXT" && !value(name, kind).contains("2026") => format!("'bare {name}'"),
+            _ if id == "bare" && value(R::TABLE, name, kind).starts_with(&format!("'{name} ")) => {
+                format!("'bare {name}'")
+            }
             "hash" | "token_hash" if id == "bare" => "x'03'".into(),
-            _ => value(name, kind),
+            _ => value(R::TABLE, name, kind),
         });
         let names: Vec<&str> = columns.iter().map(|(name, ..)| name.as_str()).collect();
         let values: Vec<String> = values.collect();
