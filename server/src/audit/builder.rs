@@ -167,7 +167,7 @@ impl Builder {
         if full.is_empty() {
             return Ok(());
         }
-        let mut tx = self.ledger.housekeeping().await?;
+        let mut tx = self.ledger.building().await?;
         for (level, n, hashes) in full {
             let hashes = hashes.concat();
             if store::insert_tile(&mut tx, level, n, hashes.clone()).await? == 0
@@ -204,7 +204,7 @@ impl Builder {
             return Err(self.stop());
         }
         let note = self.key.sign(size, root);
-        let mut tx = self.ledger.housekeeping().await?;
+        let mut tx = self.ledger.building().await?;
         let there = store::insert_checkpoint(&mut tx, size, &root, &note).await?;
         tx.finish().await?;
         if there.is_some_and(|there| there != root) {
@@ -230,17 +230,23 @@ impl Builder {
         Error::Unavailable
     }
 
-    /// Builds once a second while the ledger grows, until the process ends.
-    pub async fn run(self) {
-        loop {
+    /// Builds once a second while the ledger grows, until the process stops.
+    pub async fn run(self, mut stop: watch::Receiver<bool>) {
+        while !*stop.borrow() {
             if let Err(error) = self.build().await {
                 tracing::error!(%error, "no checkpoint could be made");
             }
-            tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+            tokio::select! {
+                () = tokio::time::sleep(std::time::Duration::from_secs(1)) => {}
+                _ = stop.changed() => return,
+            }
             if self.signed().forked {
                 return;
             }
-            self.ledger.grown().await;
+            tokio::select! {
+                () = self.ledger.grown() => {}
+                _ = stop.changed() => return,
+            }
         }
     }
 }

@@ -89,6 +89,11 @@ impl Heard {
 
     /// Takes in what the events below `next` say of rows.
     pub fn hear(&mut self, news: impl IntoIterator<Item = News>, next: u64) {
+        self.take_in(news, next);
+        self.go_on();
+    }
+
+    fn take_in(&mut self, news: impl IntoIterator<Item = News>, next: u64) {
         for (table, id, written) in news {
             let rows = self.last.entry(table).or_default();
             if rows.get(&id).is_none_or(|known| known.by <= written.by) {
@@ -96,10 +101,15 @@ impl Heard {
             }
         }
         self.next = self.next.max(next);
-        while let Some(change) = self.kept.remove(&self.next) {
-            self.hear(change.news, change.end);
-        }
         self.kept = self.kept.split_off(&self.next);
+        self.placed = self.placed.split_off(&self.next);
+    }
+
+    /// Takes in the own changes that follow on what was heard.
+    fn go_on(&mut self) {
+        while let Some(change) = self.kept.remove(&self.next) {
+            self.take_in(change.news, change.end);
+        }
     }
 
     /// The trail was read to its end.
@@ -112,7 +122,7 @@ impl Heard {
     /// Does the trail contradict a row that names this event? Then the owner of the database put it back, or in.
     pub fn contradicts(&mut self, table: &'static str, id: &str, seq: u64) -> bool {
         if seq >= self.next {
-            return self.is_ahead_for_long(table, id, seq);
+            return !self.is_own(seq) && self.is_ahead_for_long(table, id, seq);
         }
         match self.last(table, id) {
             Some(last) => !last.wrote(seq) && last.heard.elapsed() > UNDER_WAY,
@@ -130,8 +140,17 @@ impl Heard {
         rounds >= *self.ahead.entry((table, id.to_owned(), seq)).or_insert(rounds) + 2
     }
 
-    /// A change whose COMMIT is under way.
+    /// Is this an event of a change of this process that is committed, or is being?
+    fn is_own(&self, seq: u64) -> bool {
+        let covers = |changes: &BTreeMap<u64, Change>| {
+            changes.range(..=seq).next_back().is_some_and(|(_, change)| seq < change.end)
+        };
+        covers(&self.placed) || covers(&self.kept)
+    }
+
+    /// A change whose COMMIT is under way. Where its places were others' before, their COMMIT failed.
     pub fn place(&mut self, change: Change) {
+        self.placed.retain(|_, other| other.end <= change.first);
         self.placed.insert(change.first, change);
     }
 
@@ -144,9 +163,11 @@ impl Heard {
         }
     }
 
-    /// The change was not kept, or nobody knows.
-    pub fn give_up(&mut self, first: u64) {
-        self.placed.remove(&first);
+    /// The change was not kept. Another one may have its place by now.
+    pub fn give_up(&mut self, change: &Change) {
+        if self.placed.get(&change.first).is_some_and(|placed| placed.leaves == change.leaves) {
+            self.placed.remove(&change.first);
+        }
     }
 
     /// The change was committed.
@@ -230,7 +251,14 @@ mod tests {
         heard.hear([news("one", 0, 0)], 1);
         assert_eq!(heard.next(), 2);
         heard.place(change("three", 2));
-        heard.give_up(2);
+        heard.give_up(&Change { leaves: vec![[9; 32]], ..change("three", 2) });
+        assert!(heard.placed(2).is_ok(), "another one had its place before");
+        assert!(!heard.contradicts("people", "three", 2), "it is being committed");
+        heard.give_up(&change("three", 2));
         assert_eq!(heard.placed(2).err(), Some(None));
+        // What was placed before a failed COMMIT gives way to what takes its places.
+        heard.place(Change { end: 9, ..change("four", 4) });
+        heard.place(change("five", 5));
+        assert_eq!((heard.placed(4).err(), heard.placed(5).is_ok()), (Some(Some(5)), true));
     }
 }

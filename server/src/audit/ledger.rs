@@ -80,9 +80,13 @@ struct Shared {
 struct UnderWay(Arc<Shared>);
 
 impl UnderWay {
-    fn begin(shared: &Arc<Shared>) -> Result<Self, Error> {
+    fn count(shared: &Arc<Shared>) -> Self {
         shared.open.fetch_add(1, Ordering::SeqCst);
-        let begun = Self(shared.clone());
+        Self(shared.clone())
+    }
+
+    fn begin(shared: &Arc<Shared>) -> Result<Self, Error> {
+        let begun = Self::count(shared);
         if shared.closing.load(Ordering::SeqCst) { Err(Error::Unavailable) } else { Ok(begun) }
     }
 }
@@ -229,6 +233,11 @@ impl Ledger {
         }
     }
 
+    /// The same for the builder, which signs what was written last, also while the process stops.
+    pub(super) async fn building(&self) -> Result<Housekeeping, Error> {
+        Ok(Housekeeping { inner: self.0.db.begin().await?, _under_way: UnderWay::count(&self.0) })
+    }
+
     /// Begins a change to operational tables alone.
     pub async fn housekeeping(&self) -> Result<Housekeeping, Error> {
         let under_way = UnderWay::begin(&self.0)?;
@@ -334,8 +343,8 @@ impl Tx {
             leaves: leaves.iter().map(|leaf| leaf_hash(leaf)).collect(),
         });
         let committed = self.inner.commit().await;
-        self.ledger.0.settle(committed, first, leaves.first().map_or(&[], Vec::as_slice)).await?;
-        placed.keep();
+        let settled = self.ledger.0.settle(committed, first, leaves.first().map_or(&[], Vec::as_slice)).await;
+        placed.ends(settled)?;
         crash::at("commit.committed");
         self.ledger.0.grown.notify_one();
         Ok(Receipt { seq: first, at })
@@ -436,8 +445,8 @@ async fn write_observations(
         leaves: leaves.iter().map(|leaf| leaf_hash(leaf)).collect(),
     });
     let committed = tx.commit().await;
-    ledger.settle(committed, first, leaves.first().map_or(&[], Vec::as_slice)).await?;
-    placed.keep();
+    let settled = ledger.settle(committed, first, leaves.first().map_or(&[], Vec::as_slice)).await;
+    placed.ends(settled)?;
     crash::at("observe.committed");
     ledger.grown.notify_one();
     let mut places = first..;
@@ -456,26 +465,22 @@ fn news(first: u64, events: &[Event]) -> Vec<News> {
     rows.collect()
 }
 
-/// A change of this process, from its place in the trail until it is known what became of it.
+/// A change of this process, from its place in the trail until it is known what became of it. Where nobody waits for that any more it
+/// stays among those that are under way, until its event is read or its place is another's.
 struct Placed<'l> {
     ledger: &'l Shared,
-    change: Option<Change>,
-    first: u64,
+    change: Change,
 }
 
 impl Placed<'_> {
-    fn keep(mut self) {
-        if let Some(change) = self.change.take() {
-            self.ledger.keys.row_seal.heard().keep(change);
+    fn ends(self, settled: Result<(), Error>) -> Result<(), Error> {
+        let mut heard = self.ledger.keys.row_seal.heard();
+        match &settled {
+            Ok(()) => heard.keep(self.change),
+            Err(Error::Uncertain) => {}
+            Err(_) => heard.give_up(&self.change),
         }
-    }
-}
-
-impl Drop for Placed<'_> {
-    fn drop(&mut self) {
-        if self.change.is_some() {
-            self.ledger.keys.row_seal.heard().give_up(self.first);
-        }
+        settled
     }
 }
 
@@ -485,7 +490,7 @@ impl Shared {
         if !self.db.is_postgres() {
             self.keys.row_seal.heard().place(change.clone());
         }
-        Placed { ledger: self, first: change.first, change: Some(change) }
+        Placed { ledger: self, change }
     }
 
     fn contradicts(&self, why: String) -> Error {

@@ -113,7 +113,7 @@ pub struct Running {
 /// Starts every job in a task of its own.
 pub fn start(console: &Console) -> Running {
     let (mut tasks, stop) = (JoinSet::new(), watch::Sender::new(false));
-    tasks.spawn(console.builder.clone().run());
+    tasks.spawn(console.builder.clone().run(stop.subscribe()));
     for job in all() {
         tasks.spawn(keep(console.clone(), job, stop.subscribe()));
     }

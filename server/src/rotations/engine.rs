@@ -139,13 +139,14 @@ async fn take(console: &Console, id: &str) -> Result<Option<String>, Error> {
 async fn work_on(console: &Console, id: &str, holder: &str) -> Result<(), Error> {
     let before = jobs::earlier(console, ROTATE, &[id.to_owned()]).await?;
     let advanced = jobs::attempt(Box::pin(advance(console, id, holder))).await;
+    // It is set aside before anybody can take it again.
+    jobs::settle(console, ROTATE, id, advanced.as_ref().err().cloned(), before.get(id)).await?;
     let mut tx = console.ledger.housekeeping().await?;
     match advanced {
         Ok(Some(until)) => store::postpone(&mut tx, id, holder, until).await?,
         Ok(None) | Err(_) => store::release(&mut tx, id, holder).await?,
     };
-    tx.finish().await?;
-    jobs::settle(console, ROTATE, id, advanced.err(), before.get(id)).await
+    tx.finish().await
 }
 
 /// Steps until something has to be waited for; until when, where nothing else remembers it.

@@ -187,6 +187,7 @@ story!(nothing_is_written_after_the_last_event, |world| {
     let events = cast.events().await;
     cast.console.ledger.flush_repeats(true).await;
     assert_eq!(cast.events().await, events);
+    assert_eq!(cast.console.builder.signed().size, events, "and the last event is signed");
 });
 
 story!(each_job_runs_and_says_how_it_went, |world| {
@@ -198,7 +199,9 @@ story!(each_job_runs_and_says_how_it_went, |world| {
         assert!(started.elapsed() < Duration::from_secs(10), "{:?}", late());
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
+    let stopping = Instant::now();
     running.stop().await;
+    assert!(stopping.elapsed() < Duration::from_secs(3), "nothing is waited for in vain");
     let mut mara = Browser::signed_in(&cast, &router, "mara").await;
     let page = mara.get("/jobs").await.text;
     assert_eq!(page.matches("OK</span>").count(), jobs::all().count(), "{page}");

@@ -36,7 +36,7 @@ async fn open_known(console: &Console, person: &str) -> Result<(), Error> {
     let Some(left_at) = rotations::left_at(&mut db, person).await? else { return Ok(()) };
     let row = people::store::find(&mut db, person, console.seal_key()).await?;
     // Somebody may have opened the account again.
-    let is_gone = row.is_some_and(|row| row.disabled_at == Some(left_at));
+    let is_gone = row.ok_or(Error::NotFound)?.disabled_at == Some(left_at);
     let known = if is_gone { vault::store::working_known_to(&mut db, person).await? } else { Vec::new() };
     drop(db);
     let mut failed = None;
