@@ -1,6 +1,6 @@
 //! Why the work at hand failed, in words for the people who run the service: an error says only what its user can act on.
 //!
-//! What fails deep inside says why where it is known ([`note`]); whoever runs the work asks for it afterwards ([`noted`]). Words name
+//! Code that fails says why where it is known ([`note`]); the caller that runs the work reads it afterwards ([`noted`]). Words name
 //! tables, columns and ids, never a value.
 use std::cell::RefCell;
 

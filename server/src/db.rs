@@ -249,7 +249,7 @@ impl Db {
     }
 
     /// What stands between this service and its tables, and no migration put there: triggers, rules, policies of rows, views in the
-    /// place of tables. Whoever owns the database can rewrite by them what is written, and hide what is read.
+    /// place of tables. With them the owner of the database can change what is written and hide what is read.
     pub async fn in_between(&self) -> Result<Vec<String>> {
         let known = if self.is_postgres() { &POSTGRES } else { &SQLITE };
         let ours: String = known.iter().map(|migration| migration.sql.as_str()).collect();

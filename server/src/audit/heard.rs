@@ -186,11 +186,6 @@ impl Heard {
         self.promised.get(&seq).copied()
     }
 
-    /// The last event that this process committed and did not read back yet.
-    pub fn last_promised(&self) -> Option<u64> {
-        self.promised.last_key_value().map(|(seq, _)| *seq)
-    }
-
     /// Everything below this event was read back.
     pub fn read_back(&mut self, below: u64) {
         self.promised = self.promised.split_off(&below);
@@ -244,7 +239,7 @@ mod tests {
         assert_eq!((heard.next(), heard.last("people", "two").is_some()), (0, false));
         heard.keep(change("one", 0));
         assert_eq!((heard.next(), heard.last("people", "two").is_some()), (2, true));
-        assert_eq!((heard.promised(1), heard.last_promised()), (Some([1; 32]), Some(1)));
+        assert_eq!(heard.promised(1), Some([1; 32]));
         heard.read_back(2);
         assert_eq!(heard.promised(1), None);
         // What is read later than it was committed does not go back.
@@ -256,7 +251,7 @@ mod tests {
         assert!(!heard.contradicts("people", "three", 2), "it is being committed");
         heard.give_up(&change("three", 2));
         assert_eq!(heard.placed(2).err(), Some(None));
-        // What was placed before a failed COMMIT gives way to what takes its places.
+        // After a failed COMMIT the next change takes the same places.
         heard.place(Change { end: 9, ..change("four", 4) });
         heard.place(change("five", 5));
         assert_eq!((heard.placed(4).err(), heard.placed(5).is_ok()), (Some(Some(5)), true));

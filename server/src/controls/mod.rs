@@ -68,7 +68,7 @@ pub async fn submit(console: &Console, caller: &Caller, change: Change) -> Resul
     let seconds = candidates(console, &mut tx, caller.id(), change.person(), change.team()).await?;
     let able: Vec<&str> = seconds.iter().filter(|(_, may)| may.is_ok()).map(|(who, _)| who.id.as_str()).collect();
     let others: Vec<&str> = seconds.iter().map(|(who, _)| who.id.as_str()).filter(|id| *id != caller.id()).collect();
-    // Whoever stands alone must not have hidden the others.
+    // The caller counts as alone only if no rows of other people are missing.
     people::all_are_there(console, &mut tx).await?;
     let founded = people::store::first(&mut tx, console.seal_key()).await?.ok_or(Error::Unavailable)?.created_at;
     let lately = lately_confirming(console, &mut tx, caller.id()).await?;

@@ -1,4 +1,4 @@
-//! What the service does by itself: for those who may read all of the trail, since it names what is in every project.
+//! Background jobs: for readers of the whole trail, because failed items name rows of every project.
 use super::{
     Problem,
     visitor::{Signed, shown},

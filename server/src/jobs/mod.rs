@@ -39,7 +39,7 @@ pub type Work = fn(&Console) -> BoxFuture<'_, Result<usize, Error>>;
 
 /// One background job.
 pub struct Job {
-    /// As it stands in the trail, the log and the figures.
+    /// Its name in the trail, the log and the metrics.
     pub name: &'static str,
     /// What it does, for people.
     pub words: &'static str,

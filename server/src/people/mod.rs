@@ -142,7 +142,7 @@ impl Caller {
         tx.rests_on([Basis::of(&person.ok_or(Error::Unauthenticated)?)]);
         tx.rests_on(self.roles.iter().map(Basis::of));
         match &self.entry {
-            // What acts by itself came in by no door.
+            // An operation of the service itself has no session and no token.
             Entry::Direct => return Ok(()),
             Entry::Browser(session) => {
                 let session = store::find_session_by_id(tx, &session.id, key).await?.filter(|row| row.is_open(now));

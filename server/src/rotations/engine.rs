@@ -125,7 +125,7 @@ pub async fn begin_due(console: &Console) -> Result<usize, Error> {
     Ok(begun)
 }
 
-/// Takes the lease of a rotation, unless somebody else has it: who holds it now.
+/// Takes the lease of a rotation unless another holder has it. Returns the new holder.
 async fn take(console: &Console, id: &str) -> Result<Option<String>, Error> {
     let holder = URL_SAFE_NO_PAD.encode(keys::random::<16>().map_err(|_| Error::Unavailable)?);
     let now = console.now();

@@ -3,6 +3,7 @@
 use crate::{
     cast::Cast,
     http::{Browser, site},
+    promises::{blob, forged_administrator},
     story,
     support::{World, together},
 };
@@ -23,11 +24,6 @@ use server::{
     people,
 };
 
-fn blob(cast: &Cast, bytes: &[u8]) -> String {
-    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    if cast.world.url.is_some() { format!("'\\x{hex}'") } else { format!("x'{hex}'") }
-}
-
 /// As this process reads on, every two seconds.
 async fn read_on(cast: &Cast) -> Trail {
     let mut trail = Trail::of(cast.console.seal_key().clone());
@@ -45,23 +41,7 @@ async fn found(cast: &Cast) -> Vec<String> {
 // A change that is aborted after its row was sealed leaves a row whose number the owner chose.
 story!(a_row_from_the_future_opens_nothing, |world| {
     let cast = Cast::new(world).await;
-    let caller = cast.caller("samir").await;
-    let mut row = caller.roles[0].clone();
-    (row.id, row.person_id) = ("rol_01m846kxs0e8kbcf2tpy8vep2a".into(), cast.id("jonas").into());
-    (row.role, row.event_seq) = ("admin".into(), 1 << 40);
-    let fields = serde_json_canonicalizer::to_vec(&row).unwrap();
-    let seal =
-        server::keys::mac(cast.console.seal_key(), &[b"roles".as_slice(), &row.event_seq.to_be_bytes(), &fields]);
-    let insert = format!(
-        "INSERT INTO roles (id, person_id, role, given_by, valid_from, event_seq, row_mac) \
-         SELECT '{}', '{}', 'admin', given_by, valid_from, {}, {} FROM roles WHERE id = '{}'",
-        row.id,
-        row.person_id,
-        row.event_seq,
-        blob(&cast, &seal),
-        caller.roles[0].id
-    );
-    cast.world.as_database_owner(&[&insert]).await;
+    forged_administrator(&cast, 1 << 40).await;
     let jonas = cast.caller("jonas").await;
     assert!(jonas.is(Role::Admin), "it may be of a change that another replica is committing");
     // Nothing is done by it all the same.
@@ -109,7 +89,7 @@ story!(swallowed_events_are_missed, |world| {
     assert!(cast.console.builder.signed().forked);
 });
 
-// The same without anything that is written afterwards: whoever reads on sees that the trail has become shorter, or other.
+// The same without anything that is written afterwards: the next reading of the trail finds it shorter or different.
 story!(an_event_in_the_place_of_another_is_seen, |world| {
     let cast = Cast::new(world).await;
     let who = Who::system("test");
@@ -208,7 +188,7 @@ story!(people_who_were_taken_away_are_missed, |world| {
         reads: None,
     };
     let alone = server::controls::submit(&cast.console, &anna, change).await;
-    assert_eq!(alone.err(), Some(Error::Unavailable), "whoever stands alone has hidden the others");
+    assert_eq!(alone.err(), Some(Error::Unavailable), "the others were hidden");
     // Without anybody, nobody is the first: somebody was here.
     cast.world.as_database_owner(&["INSERT INTO roles SELECT * FROM kept", "DROP TABLE kept"]).await;
     if cast.world.url.is_none() {

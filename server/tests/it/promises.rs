@@ -400,7 +400,7 @@ story!(a_row_that_was_put_back_opens_nothing, |world| {
 });
 
 /// Bytes as the database writes them in a statement.
-fn blob(cast: &Cast, bytes: &[u8]) -> String {
+pub fn blob(cast: &Cast, bytes: &[u8]) -> String {
     let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     if cast.world.url.is_some() { format!("'\\x{hex}'") } else { format!("x'{hex}'") }
 }
@@ -409,6 +409,25 @@ async fn roles(cast: &Cast, login: &str) -> Vec<server::people::store::RoleRow> 
     let mut db = cast.console.db().unseen().read().await.unwrap();
     let now = cast.console.now();
     server::people::store::roles_of(&mut db, cast.id(login), now, cast.console.seal_key()).await.unwrap()
+}
+
+/// Makes Jonas an administrator by a row that names an event, with a seal that holds.
+pub async fn forged_administrator(cast: &Cast, event: i64) {
+    let samir = roles(cast, "samir").await.remove(0);
+    let mut row = samir.clone();
+    (row.id, row.person_id) = ("rol_01m846kxs0e8kbcf2tpy8vep2a".into(), cast.id("jonas").into());
+    (row.role, row.event_seq) = ("admin".into(), event);
+    let fields = serde_json_canonicalizer::to_vec(&row).unwrap();
+    let seal = server::keys::mac(cast.console.seal_key(), &[b"roles".as_slice(), &event.to_be_bytes(), &fields]);
+    let insert = format!(
+        "INSERT INTO roles (id, person_id, role, given_by, valid_from, event_seq, row_mac) \
+         SELECT '{}', '{}', 'admin', given_by, valid_from, {event}, {} FROM roles WHERE id = '{}'",
+        row.id,
+        row.person_id,
+        blob(cast, &seal),
+        samir.id
+    );
+    cast.world.as_database_owner(&[&insert]).await;
 }
 
 /// A trail that is read from its beginning, as after a start.
@@ -423,23 +442,7 @@ story!(a_sealed_row_that_no_event_names_opens_nothing, |world| {
     let cast = Cast::new(world).await;
     let samir = roles(&cast, "samir").await.remove(0);
     assert_eq!(samir.role, "auditor");
-    let mut row = samir.clone();
-    row.id = "rol_01m846kxs0e8kbcf2tpy8vep2a".into();
-    row.person_id = cast.id("jonas").into();
-    row.role = "admin".into();
-    let fields = serde_json_canonicalizer::to_vec(&row).unwrap();
-    let seal =
-        server::keys::mac(cast.console.seal_key(), &[b"roles".as_slice(), &row.event_seq.to_be_bytes(), &fields]);
-    let insert = format!(
-        "INSERT INTO roles (id, person_id, role, given_by, valid_from, event_seq, row_mac) \
-         SELECT '{}', '{}', 'admin', given_by, valid_from, {}, {} FROM roles WHERE id = '{}'",
-        row.id,
-        row.person_id,
-        row.event_seq,
-        blob(&cast, &seal),
-        samir.id
-    );
-    cast.world.as_database_owner(&[&insert]).await;
+    forged_administrator(&cast, samir.event_seq).await;
     assert!(roles(&cast, "jonas").await.iter().any(|row| row.role == "admin"), "its seal holds");
     started(&cast).await;
     assert!(roles(&cast, "jonas").await.iter().all(|row| row.role != "admin"), "and no event says so");
