@@ -73,6 +73,43 @@ macro_rules! sealed_table {
     };
 }
 
+/// Every sealed table, once: hands the rows' types to a macro.
+#[macro_export]
+macro_rules! sealed_tables {
+    ($apply:ident) => {
+        $apply! {
+            $crate::people::store::Person,
+            $crate::catalog::store::Project,
+            $crate::people::store::RoleRow,
+            $crate::people::store::Membership,
+            $crate::people::store::Link,
+            $crate::people::store::Session,
+            $crate::people::tokens::store::AccessToken,
+            $crate::controls::store::Proposal,
+            $crate::people::providers::store::Provider,
+            $crate::people::providers::store::GroupRule,
+            $crate::levels::store::LevelRow,
+            $crate::policies::store::PolicyRow,
+            $crate::people::factors::store::Factor,
+            $crate::people::providers::store::Identity,
+            $crate::people::delegation::store::Delegation,
+            $crate::people::providers::store::EmergencyAccount,
+            $crate::catalog::store::Environment,
+            $crate::catalog::store::Secret,
+            $crate::requests::store::Request,
+            $crate::requests::store::Decision,
+            $crate::grants::store::Grant,
+            $crate::rotations::store::Plan,
+            $crate::rotations::store::Default,
+            $crate::rotations::case_store::Case,
+            $crate::rotations::store::Rotation,
+            $crate::workloads::store::Workload,
+            $crate::workloads::store::Credential,
+            $crate::workloads::store::Token,
+        }
+    };
+}
+
 /// The rows of a table, and what narrows them.
 pub fn rows_of<R: SealedRow>(rest: &'static str) -> Statement {
     let mut statement = Statement::from(R::SELECT);

@@ -13,31 +13,12 @@ use super::{
     store::SealedLeaf,
 };
 use crate::{
-    catalog::store::{Environment, Project, Secret},
     config::Config,
     console::Console,
-    controls::store::Proposal,
     db::{Db, Row, Sql, Statement},
-    grants::store::Grant,
     instance,
     keys::Secret as Key,
-    levels::store::LevelRow,
-    notifications,
-    people::{
-        self,
-        delegation::store::Delegation,
-        factors::store::Factor,
-        providers::store::{EmergencyAccount, GroupRule, Identity, Provider},
-        store::{Link, Membership, Person, RoleRow, Session},
-        tokens::store::AccessToken,
-    },
-    policies::store::PolicyRow,
-    requests::store::{Decision, Request},
-    rotations::{
-        case_store::Case,
-        store::{Default as RotationDefault, Plan, Rotation},
-    },
-    workloads::store::{Credential, Token, Workload},
+    notifications, people,
 };
 use app::{
     audit::{
@@ -332,34 +313,10 @@ impl Trail {
         let key = self.key.clone();
         let mut writes = tokio::task::spawn_blocking(move || key.heard().writes().clone()).await.unwrap_or_default();
         let mut checked = self.found.clone();
-        self.table::<Person>(db, &mut writes, &mut checked).await?;
-        self.table::<Project>(db, &mut writes, &mut checked).await?;
-        self.table::<RoleRow>(db, &mut writes, &mut checked).await?;
-        self.table::<Membership>(db, &mut writes, &mut checked).await?;
-        self.table::<Link>(db, &mut writes, &mut checked).await?;
-        self.table::<Session>(db, &mut writes, &mut checked).await?;
-        self.table::<AccessToken>(db, &mut writes, &mut checked).await?;
-        self.table::<Proposal>(db, &mut writes, &mut checked).await?;
-        self.table::<Provider>(db, &mut writes, &mut checked).await?;
-        self.table::<GroupRule>(db, &mut writes, &mut checked).await?;
-        self.table::<LevelRow>(db, &mut writes, &mut checked).await?;
-        self.table::<PolicyRow>(db, &mut writes, &mut checked).await?;
-        self.table::<Factor>(db, &mut writes, &mut checked).await?;
-        self.table::<Identity>(db, &mut writes, &mut checked).await?;
-        self.table::<Delegation>(db, &mut writes, &mut checked).await?;
-        self.table::<EmergencyAccount>(db, &mut writes, &mut checked).await?;
-        self.table::<Environment>(db, &mut writes, &mut checked).await?;
-        self.table::<Secret>(db, &mut writes, &mut checked).await?;
-        self.table::<Request>(db, &mut writes, &mut checked).await?;
-        self.table::<Decision>(db, &mut writes, &mut checked).await?;
-        self.table::<Grant>(db, &mut writes, &mut checked).await?;
-        self.table::<Plan>(db, &mut writes, &mut checked).await?;
-        self.table::<RotationDefault>(db, &mut writes, &mut checked).await?;
-        self.table::<Case>(db, &mut writes, &mut checked).await?;
-        self.table::<Rotation>(db, &mut writes, &mut checked).await?;
-        self.table::<Workload>(db, &mut writes, &mut checked).await?;
-        self.table::<Credential>(db, &mut writes, &mut checked).await?;
-        self.table::<Token>(db, &mut writes, &mut checked).await?;
+        macro_rules! walk {
+            ($($row:ty,)*) => { $(self.table::<$row>(db, &mut writes, &mut checked).await?;)* };
+        }
+        crate::sealed_tables!(walk);
         // What was written while the rows were compared is in the trail by now.
         let size = super::store::size(&mut db.read().await?).await?;
         let ahead = std::mem::take(&mut checked.ahead).into_iter().filter(|(seq, _)| *seq >= size);

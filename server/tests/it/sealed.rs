@@ -4,26 +4,8 @@ use crate::support::World;
 use serde::Serialize;
 use server::{
     audit::row_seal::SealedRow,
-    catalog::store::{Environment, Project, Secret},
-    controls::store::Proposal,
     db::{Db, Row, Sql},
-    grants::store::Grant,
-    levels::store::LevelRow,
-    people::{
-        delegation::store::Delegation,
-        factors::store::Factor,
-        providers::store::{EmergencyAccount, GroupRule, Identity, Provider},
-        store::{Link, Membership, Person, RoleRow, Session},
-        tokens::store::AccessToken,
-    },
-    policies::store::PolicyRow,
-    requests::store::{Decision, Request},
-    rotations::{
-        case_store::Case,
-        store::{Default as RotationDefault, Plan, Rotation},
-    },
     table::rows_of,
-    workloads::store::{Credential, Token, Workload},
 };
 use sqlx::Connection;
 use std::{fmt::Write, path::Path};
@@ -107,13 +89,9 @@ async fn the_bytes_that_seals_cover_never_change() {
     sqlx::query("PRAGMA foreign_keys = OFF").execute(&mut connection).await.unwrap();
     let mut out = String::new();
     macro_rules! each {
-        ($($row:ty)*) => { $(rows::<$row>(&world.instance.db, &mut connection, &mut out).await;)* };
+        ($($row:ty,)*) => { $(rows::<$row>(&world.instance.db, &mut connection, &mut out).await;)* };
     }
-    each!(
-        Person Project RoleRow Membership Link Session AccessToken Proposal Provider GroupRule LevelRow PolicyRow Factor Identity
-        Delegation EmergencyAccount Environment Secret Request Decision Grant Plan RotationDefault Case Rotation Workload Credential
-        Token
-    );
+    server::sealed_tables!(each);
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden/sealed.txt");
     if std::env::var_os("COUNTERSIGN_WRITE_GOLDEN").is_some() {
         std::fs::write(&path, &out).unwrap();
