@@ -280,14 +280,12 @@ pub async fn delete_chunks(tx: &mut impl Sql, job: &str) -> Result<u64> {
 
 /// Jobs whose results are no longer kept and still lie there.
 pub async fn over(db: &mut impl Sql, now: Moment, limit: u32) -> Result<Vec<String>> {
-    let rows: Vec<(String,)> = db
-        .sql(
-            "SELECT id FROM report_jobs j WHERE ended_at IS NOT NULL AND (expires_at <= $1 OR cancelled_at IS NOT NULL) \
-             AND EXISTS (SELECT 1 FROM report_chunks c WHERE c.job_id = j.id) LIMIT $2",
-        )
-        .bind(now)
-        .bind(i64::from(limit))
-        .all()
-        .await?;
+    let mut due = Statement::from(
+        "SELECT id FROM report_jobs j WHERE ended_at IS NOT NULL AND (expires_at <= $1 OR cancelled_at IS NOT NULL) \
+         AND EXISTS (SELECT 1 FROM report_chunks c WHERE c.job_id = j.id)",
+    );
+    except(&mut due, super::FORGET, "j.id");
+    due.push(" LIMIT $2");
+    let rows: Vec<(String,)> = db.sql(due).bind(now).bind(i64::from(limit)).all().await?;
     Ok(rows.into_iter().map(|(id,)| id).collect())
 }
